@@ -1,0 +1,318 @@
+"""The messages of the control API, the same for HTTP, `--json` and the language server. Nothing here knows the daemon.
+
+Money is an integer of picodollars (`*_pusd`), times are milliseconds since the epoch (`*_ms`). Readers ignore fields that
+they do not know; `PROTOCOL` grows when a reader could no longer do that.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PROTOCOL = 1
+
+TierName = Literal["frugal", "balanced", "premium"]
+
+
+class Message(BaseModel):
+    """A message of ours: frozen, lenient towards fields of a newer daemon."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Bucket(Message):
+    """One slice of a total: how many steps, what they cost."""
+
+    steps: int = 0
+    spent_pusd: int = 0
+
+
+class Totals(Message):
+    """Sums over settled steps. `spent`, `reserved` and `lost` are disjoint. The two `always_*` say what the same work would
+    have cost on one model with a warm cache; `switch_writes` is what was paid to write a cache because the model changed."""
+
+    steps: int = 0
+    spent_pusd: int = 0
+    reserved_pusd: int = 0
+    lost_pusd: int = 0
+    unpriced_steps: int = 0
+    always_premium_pusd: int = 0
+    always_balanced_pusd: int = 0
+    switch_writes_pusd: int = 0
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    by_tier: dict[str, Bucket] = Field(default_factory=dict[str, Bucket])
+    by_model: dict[str, Bucket] = Field(default_factory=dict[str, Bucket])
+    by_kind: dict[str, Bucket] = Field(default_factory=dict[str, Bucket])
+
+
+class Warm(Message):
+    """A model that is believed to hold part of the session's prompt in its cache."""
+
+    model: str
+    tokens: int
+    until_ms: int
+
+
+class Budget(Message):
+    """The caps that hold for a session, with what is already spent against them."""
+
+    session_pusd: int | None = None
+    project_day_pusd: int | None = None
+    day_pusd: int | None = None
+    warn_at: float = 0.8
+    on_limit: Literal["ask", "frugal", "stop"] = "ask"
+
+
+class Session(Message):
+    """One task of one agent."""
+
+    id: str
+    title: str = ""
+    client: str = ""
+    parent: str | None = None
+    workspace: str = ""
+    project: str = ""
+    branch: str = ""
+    started_ms: int
+    last_ms: int
+    totals: Totals
+    burn_pusd_per_hour: int = 0
+    pin: TierName | None = None
+    budget: Budget | None = None
+    warm: list[Warm] = Field(default_factory=list[Warm])
+
+
+class ProviderState(Message):
+    """Whether a provider is in use: ok, resting (until its breaker closes), no-key."""
+
+    id: str
+    state: str
+    since_ms: int
+    why: str = ""
+
+
+class Problem(Message):
+    """Something wrong in a file that a person wrote. `line` and `column` count from 1; 0 where there is none."""
+
+    source: str
+    line: int = 0
+    column: int = 0
+    severity: Literal["error", "warning"] = "error"
+    words: str
+
+
+class Overview(Message):
+    """The present state, and the number of the last event that it includes."""
+
+    protocol: int = PROTOCOL
+    version: str
+    seq: int
+    started_ms: int
+    mode: Literal["live", "simulator"]
+    today: Totals
+    sessions: list[Session]
+    providers: list[ProviderState]
+    problems: list[Problem]
+
+
+class StepUsage(Message):
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+class Attempt(Message):
+    """One try at one model."""
+
+    id: str
+    model: str
+    outcome: str
+    cost_pusd: int | None = None
+    first_byte_ms: int | None = None
+    total_ms: int | None = None
+
+
+class Step(Message):
+    """One step: what it was, who served it, why, and what it cost (null while open or unpriced)."""
+
+    decision: str
+    session: str
+    at_ms: int
+    kind: str
+    predicted: str
+    probabilities: dict[str, float] = Field(default_factory=dict[str, float])
+    floor: TierName
+    floor_source: str
+    tier: TierName | None = None
+    model: str | None = None
+    attempts: list[Attempt]
+    usage: StepUsage | None = None
+    cost_pusd: int | None = None
+    cost_source: str | None = None
+    escalated: bool = False
+    held_ms: int = 0
+    because: list[str] = Field(default_factory=list[str])
+
+
+class SessionDetail(Message):
+    session: Session
+    steps: list[Step]
+
+
+class Sessions(Message):
+    sessions: list[Session]
+
+
+class Floor(Message):
+    tier: TierName
+    source: str
+    words: str
+
+
+class CostLine(Message):
+    what: str
+    tokens: int
+    rate: int
+    pusd: int
+
+
+class Candidate(Message):
+    model: str
+    tier: TierName
+    expected_pusd: int | None
+    arithmetic: list[CostLine] = Field(default_factory=list[CostLine])
+
+
+class Rejection(Message):
+    model: str
+    reason: str
+    words: str
+
+
+class Gate(Message):
+    on: bool = False
+    needs: TierName | None = None
+
+
+class Decision(Message):
+    """Why a model: evidence, floor, candidates with expected cost, rejections. `id` is null for a dry run."""
+
+    id: str | None
+    session: str
+    kind: str
+    probabilities: dict[str, float] = Field(default_factory=dict[str, float])
+    floor: Floor
+    candidates: list[Candidate]
+    rejections: list[Rejection]
+    gate: Gate = Field(default_factory=Gate)
+    chosen: str | None
+    because: list[str]
+
+
+class Decide(Message):
+    """A dry run: a request in, the decision out, nothing sent."""
+
+    dialect: Literal["openai", "responses", "anthropic"] = "openai"
+    headers: dict[str, str] = Field(default_factory=dict[str, str])
+    body: dict[str, Any]
+    workspace: str | None = None
+    earlier: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+
+
+class PriceRow(Message):
+    """One row of the price table, in picodollars per token."""
+
+    input: int
+    cache_read: int
+    cache_write: int
+    cache_write_1h: int
+    output: int
+    above_tokens: int = 0
+    from_ms: int = 0
+    hours: str = ""
+
+
+class ModelInfo(Message):
+    """A model of the catalogue as it is in play here. `state` is in-play, no-key or not-chosen, and `why` says so in words."""
+
+    id: str
+    provider: str
+    tier: TierName
+    context_tokens: int
+    max_output_tokens: int
+    capabilities: list[str]
+    prices: list[PriceRow]
+    price_now: PriceRow | None
+    price_source: str = ""
+    price_as_of: str = ""
+    state: str
+    why: str
+
+
+class Prices(Message):
+    """The catalogue: every model of the providers in use, or of all providers where asked."""
+
+    catalogue: str
+    models: list[ModelInfo]
+
+
+class EditorDocument(Message):
+    path: str
+    errors: int = 0
+    warnings: int = 0
+
+
+class Workspace(Message):
+    """A workspace as editor and daemon know it. Paths are relative to the root; nothing outside it is kept."""
+
+    id: str = ""
+    root: str
+    branch: str = ""
+    trusted: bool = True
+    active: str = ""
+    documents: list[EditorDocument] = Field(default_factory=list[EditorDocument])
+    dotfile: str | None = None
+    problems: list[Problem] = Field(default_factory=list[Problem])
+    today: Totals = Field(default_factory=Totals)
+    last_session: Session | None = None
+
+
+class Event(Message):
+    """One line of the feed: `seq` grows by one; `kind` is decided, posted, health, settings or budget."""
+
+    seq: int
+    kind: str
+    at_ms: int
+    session: str | None = None
+    step: Step | None = None
+    overview: Overview | None = None
+    words: str = ""
+
+
+class Reloaded(Message):
+    problems: list[Problem]
+
+
+class Failure(Message):
+    """What the control API answers when it cannot do what was asked."""
+
+    error: str
+    words: str
+
+
+class DaemonFile(Message):
+    """`daemon.json`: how to find and to enter the running daemon. The file is readable by its owner alone."""
+
+    protocol: int
+    version: str
+    pid: int
+    port: int
+    started_ms: int
+    local_token: str
+    control_token: str

@@ -1,0 +1,1 @@
+"""The shared values: frozen, small, standard library only."""

@@ -1,0 +1,110 @@
+"""Entries of the journal. They are only ever appended: an attempt is reserved, then settled, voided or lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from stepfare.core.money import Rates, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session's first step was seen. `title` is at most 60 characters, empty where titles are switched off."""
+
+    session: str
+    at_ms: int
+    client: str
+    workspace: str
+    project: str
+    branch: str
+    title: str
+    parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """An attempt is about to be sent; at worst it costs `ceiling_pusd` (None: the model is unpriced).
+
+    `step` numbers the steps of a session from 1; attempts and client retries of one call share it. `chain` is the digest
+    of the request's turns in order, by which the session's next request is recognised; `body` the digest of the whole body.
+    """
+
+    attempt: str
+    decision: str
+    session: str
+    step: int
+    at_ms: int
+    model: str
+    tier: str
+    kind: str
+    """The predicted step kind."""
+    floor: str
+    floor_source: str
+    ceiling_pusd: int | None
+    client: str
+    turns: int = 0
+    chain: str = ""
+    body: str = ""
+    body_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An attempt ended and this is what it cost.
+
+    `cost_pusd` is None where the model is unpriced. `source` is provider-billed, usage-priced, estimated or unpriced; an estimate has
+    bounds. `rates` are those that were multiplied, `catalogue` the version of the price table that they are from. The counterfactuals
+    say what the same usage would have cost on the baseline models with a warm cache. `outcome` is ok, cut, hang-up or a failure's name.
+    """
+
+    attempt: str
+    session: str
+    at_ms: int
+    outcome: str
+    kind: str
+    """What the turn turned out to be."""
+    usage: Usage
+    cost_pusd: int | None
+    source: str
+    rates: Rates | None
+    catalogue: str
+    low_pusd: int | None = None
+    high_pusd: int | None = None
+    always_premium_pusd: int | None = None
+    always_balanced_pusd: int | None = None
+    switch_write_pusd: int = 0
+    """The part of the cost that rewrote, on this model, what another model of the session still held warm."""
+    first_byte_ms: int | None = None
+    total_ms: int = 0
+    call_ids: tuple[str, ...] = ()
+    """Ids of the tool calls in the answer, by which the session's next request is recognised."""
+    reply: str = ""
+    """Digest of the answer's text, for the same purpose where there are no tool calls."""
+    committed: bool = False
+    """Whether the client saw content of this attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voided:
+    """An attempt ended before it could cost anything: refused, never connected."""
+
+    attempt: str
+    session: str
+    at_ms: int
+    outcome: str
+    why: str
+    total_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The daemon died while an attempt was open: it cost at most its ceiling, and nobody will ever know better."""
+
+    attempt: str
+    session: str
+    at_ms: int
+    ceiling_pusd: int | None
+
+
+Entry: TypeAlias = Opened | Reserved | Settled | Voided | Lost

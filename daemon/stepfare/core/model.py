@@ -1,0 +1,78 @@
+"""Rows of the catalogue: who serves models, which models there are, and what they can do and cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stepfare.core.money import Price
+from stepfare.core.step import Tier
+
+
+class Capability(StrEnum):
+    """What a request may need of a model."""
+
+    TOOLS = "tools"
+    VISION = "vision"
+    REASONING = "reasoning"
+    STRUCTURED = "structured"
+    """Output held to a JSON schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheRule:
+    """How a provider caches prompts: shortest cacheable prompt, how long a prefix lives unused, and whether writing is billed apart."""
+
+    min_tokens: int = 1024
+    lifetime_ms: int = 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where models are served. `key` says where the secret is (`env:NAME`, `keyring:NAME`, `file:PATH`) or is empty; it never holds one."""
+
+    id: str
+    dialect: str
+    base_url: str
+    key: str = ""
+    auth: str = "bearer"
+    """How the key is put on the wire: bearer, x-api-key, or none."""
+    quirks: tuple[str, ...] = ()
+    cache: CacheRule | None = None
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """A price with the time in which it holds: from a date on (UTC midnight), and within hours of the day (UTC minutes), or always."""
+
+    price: Price
+    from_ms: int = 0
+    hours: tuple[int, int] | None = None
+    """(start, end) in minutes of the UTC day, end exclusive; a span may pass midnight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model at one provider. `id` is `provider/model`; `upstream` is the name that the provider knows."""
+
+    id: str
+    provider: str
+    upstream: str
+    tier: Tier
+    context_tokens: int
+    max_output_tokens: int
+    capabilities: frozenset[Capability]
+    prices: tuple[PriceRow, ...] = ()
+    """Empty where nobody knows the price: then the model is unpriced, never free."""
+    tier_source: str = ""
+    """Who says so: `catalogue`, `config.toml:14`, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model at its provider, with the price that holds now (None: unpriced)."""
+
+    model: Model
+    provider: Provider
+    price: Price | None

@@ -1,0 +1,98 @@
+"""Money and tokens as exact integers: what a token costs, what an attempt used, and the one multiplication of the two.
+
+Where prices come from is the business of `providers`; how money is shown, of the faces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType
+
+Picodollars = NewType("Picodollars", int)
+"""A trillionth of a dollar. A rate in picodollars per token reads as microdollars per million tokens: $3/M is 3_000_000."""
+
+PUSD_PER_USD = 1_000_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one attempt consumed. Counts are inclusive: cached tokens are input tokens too, whatever the provider reports.
+
+    `cache_write_1h_tokens` are those of `cache_write_tokens` that were written to live an hour;
+    `reasoning_tokens` are those of `output_tokens` that the model thought.
+    """
+
+    input_tokens: int
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        assert min(self.input_tokens, self.cache_read_tokens, self.cache_write_tokens, self.output_tokens) >= 0, self
+        assert self.cache_read_tokens + self.cache_write_tokens <= self.input_tokens, self
+        assert 0 <= self.cache_write_1h_tokens <= self.cache_write_tokens, self
+        assert 0 <= self.reasoning_tokens <= self.output_tokens, self
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Picodollars per token, one for each way in which a token is counted."""
+
+    input: int
+    cache_read: int
+    cache_write: int
+    cache_write_1h: int
+    output: int
+
+    def __post_init__(self) -> None:
+        assert min(self.input, self.cache_read, self.cache_write, self.cache_write_1h, self.output) >= 0, self
+
+
+@dataclass(frozen=True, slots=True)
+class LengthStep:
+    """Rates for the whole request once its prompt has more than `above_tokens`."""
+
+    above_tokens: int
+    rates: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model's tokens cost at one moment: base rates, steps by prompt length (ascending), and where the figures are from."""
+
+    base: Rates
+    steps: tuple[LengthStep, ...] = ()
+    source: str = ""
+    as_of: str = ""
+
+    def __post_init__(self) -> None:
+        marks = [step.above_tokens for step in self.steps]
+        assert marks == sorted(set(marks)), marks
+
+    def rates_for(self, prompt_tokens: int) -> Rates:
+        """The rates of the whole request for a prompt of this length."""
+        rates = self.base
+        for step in self.steps:
+            if prompt_tokens > step.above_tokens:
+                rates = step.rates
+        return rates
+
+
+def cost(rates: Rates, usage: Usage) -> Picodollars:
+    """What this usage costs at these rates, exact to the picodollar."""
+    fresh_tokens = usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens
+    write_5m_tokens = usage.cache_write_tokens - usage.cache_write_1h_tokens
+    return Picodollars(
+        fresh_tokens * rates.input
+        + usage.cache_read_tokens * rates.cache_read
+        + write_5m_tokens * rates.cache_write
+        + usage.cache_write_1h_tokens * rates.cache_write_1h
+        + usage.output_tokens * rates.output
+    )
+
+
+def priced(price: Price, usage: Usage) -> Picodollars:
+    """What this usage costs under this price, its length step included."""
+    return cost(price.rates_for(usage.input_tokens), usage)
