@@ -316,3 +316,5 @@ class DaemonFile(Message):
     started_ms: int
     local_token: str
     control_token: str
+    host: str = "127.0.0.1"
+    """Where this machine reaches the daemon: its own address where it listens on one only."""
