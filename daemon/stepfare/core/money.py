@@ -96,3 +96,10 @@ def cost(rates: Rates, usage: Usage) -> Picodollars:
 def priced(price: Price, usage: Usage) -> Picodollars:
     """What this usage costs under this price, its length step included."""
     return cost(price.rates_for(usage.input_tokens), usage)
+
+
+def usd_text(pusd: int) -> str:
+    """Dollars as a decimal number, exact: 4_200_000_000 is `0.0042`."""
+    sign, whole = ("-" if pusd < 0 else ""), abs(pusd)
+    digits = f"{whole // PUSD_PER_USD}.{whole % PUSD_PER_USD:012d}".rstrip("0")
+    return sign + (digits + "0" if digits.endswith(".") else digits)

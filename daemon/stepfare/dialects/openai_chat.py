@@ -1,0 +1,227 @@
+"""OpenAI chat completions, the request half: what a client asked, what goes upstream in its stead, and errors in its own words.
+
+Answers are the business of `openai_chat_answer`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import cast
+
+from stepfare.core.attempt import Failure, Fault
+from stepfare.core.model import Capability
+from stepfare.core.request import Block, Image, Opaque, RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
+from stepfare.dialects import splice
+from stepfare.dialects.base import BadRequest
+from stepfare.dialects.turns import LazyTurns, body_digest, digest
+
+NAME = "openai"
+PATH = "/chat/completions"
+BODY_BYTES_MAX = 64 * 1024 * 1024
+
+_ROLES = {
+    "system": Role.SYSTEM,
+    "developer": Role.SYSTEM,
+    "user": Role.USER,
+    "assistant": Role.ASSISTANT,
+    "tool": Role.TOOL,
+    "function": Role.TOOL,
+}
+
+_OVERFLOW_MARKS = ("context_length_exceeded", "maximum context length", "prompt is too long", "context window", "too many tokens")
+
+
+def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
+    """Read a chat completions body. `headers` have lower-case names and hold no secrets. Raises BadRequest."""
+    obj = splice.scan(body)
+    model = obj.get("model")
+    if not isinstance(model, str) or not model:
+        raise BadRequest('"model" is missing or not a string: name a profile such as "auto" or a model such as "openai/gpt-6-luna"')
+    messages_raw = obj.raw("messages")
+    if messages_raw is None or not messages_raw.startswith(b"["):
+        raise BadRequest('"messages" is missing or not a list')
+    raws = splice.items(messages_raw)
+    if not raws:
+        raise BadRequest('"messages" is empty')
+    stream = obj.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        raise BadRequest('"stream" must be true or false')
+    tools = _tools(obj)
+    return RequestView(
+        dialect=NAME,
+        endpoint="chat",
+        raw=body,
+        headers=headers,
+        model=model,
+        stream=bool(stream),
+        turns=LazyTurns(raws, read_turn),
+        digests=tuple(digest(raw) for raw in raws),
+        tools=tools,
+        needs=_needs(obj, body, tools),
+        max_output_tokens=_first_int(obj, "max_completion_tokens", "max_tokens"),
+        wants_usage=not stream or _wants_usage(obj),
+        body_digest=body_digest(body),
+    )
+
+
+def request_for(view: RequestView, upstream_model: str) -> bytes:
+    """The client's body with the provider's name for the model, and usage asked for where the client did not."""
+    obj = splice.scan(view.raw)
+    values = {"model": json.dumps(upstream_model).encode()}
+    if view.stream and not view.wants_usage:
+        # Without this flag a stream ends unmetered and the step would look free.
+        options = obj.raw("stream_options")
+        asked = {"include_usage": b"true"}
+        inner = splice.scan(options) if options is not None and options.startswith(b"{") else splice.scan(b"{}")
+        values["stream_options"] = splice.replace(inner, asked)
+    return splice.replace(obj, values)
+
+
+def read_turn(raw: bytes) -> Turn:
+    """One message. Lenient: what is not understood becomes Opaque, never an error."""
+    try:
+        message = splice.loads(raw)
+    except BadRequest:
+        return Turn(Role.USER, (Opaque("unreadable"),))
+    if not isinstance(message, dict):
+        return Turn(Role.USER, (Opaque("unreadable"),))
+    fields = cast("dict[str, object]", message)
+    role = _ROLES.get(str(fields.get("role")), Role.USER)
+    blocks = _content(fields.get("content"))
+    if role is Role.TOOL:
+        text = "\n".join(block.text for block in blocks if isinstance(block, Text))
+        others = [block for block in blocks if not isinstance(block, Text)]
+        return Turn(role, (ToolResult(str(fields.get("tool_call_id", "")), text), *others))
+    return Turn(role, (*blocks, *_calls(fields.get("tool_calls"))))
+
+
+def write_error(status: int, words: str, code: str) -> bytes:
+    """An error as OpenAI's clients read it."""
+    kind = "invalid_request_error" if 400 <= status < 500 else "server_error"
+    return json.dumps({"error": {"message": words, "type": kind, "code": code, "param": None}}).encode()
+
+
+def error_event(words: str, code: str) -> bytes:
+    """The last event of a stream that cannot be finished."""
+    return b"data: " + write_error(502, words, code) + b"\n\n"
+
+
+def read_error(status: int, content_type: str, body: bytes) -> Fault:
+    """Why the provider gave no answer, from its status and body; the retry time is the caller's to add."""
+    words = _error_words(body) if "html" not in content_type else ""
+    said = f": {words}" if words else f" with {content_type or 'no content type'}"
+    text = body[:4096].decode("utf-8", "replace").lower()
+    if status in (400, 413, 422) and any(mark in text for mark in _OVERFLOW_MARKS):
+        return Fault(Failure.OVERFLOW, f"the prompt is too long for it{said}", status, body=body)
+    if status == 429 and "insufficient_quota" in text:
+        return Fault(Failure.KEY, f"its account has no credit left{said}", status, body=body)
+    failure = _FAILURES.get(status, Failure.DOWN if status >= 500 else Failure.REFUSED)
+    return Fault(failure, f"it answered {status}{said}", status, body=body)
+
+
+_FAILURES = {
+    401: Failure.KEY,
+    402: Failure.KEY,
+    403: Failure.KEY,
+    404: Failure.DOWN,  # A model that this provider does not have: another may.
+    408: Failure.DOWN,
+    409: Failure.BUSY,
+    425: Failure.BUSY,
+    429: Failure.BUSY,
+    503: Failure.BUSY,
+    529: Failure.BUSY,
+}
+
+
+def _error_words(body: bytes) -> str:
+    try:
+        value = splice.loads(body[: 64 * 1024])
+    except BadRequest:
+        return ""
+    if isinstance(value, dict):
+        error = cast("dict[str, object]", value).get("error", value)
+        if isinstance(error, dict):
+            error = cast("dict[str, object]", error).get("message")
+        if isinstance(error, str):
+            return error[:300]
+    return ""
+
+
+def _content(content: object) -> tuple[Block, ...]:
+    if isinstance(content, str):
+        return (Text(content),) if content else ()
+    if not isinstance(content, list):
+        return ()
+    return tuple(_block(part) for part in cast("list[object]", content))
+
+
+def _block(part: object) -> Block:
+    if isinstance(part, str):
+        return Text(part)
+    if not isinstance(part, dict):
+        return Opaque("unknown")
+    fields = cast("dict[str, object]", part)
+    kind = str(fields.get("type", "unknown"))
+    text = fields.get("text")
+    if kind in ("text", "input_text", "output_text") and isinstance(text, str):
+        return Text(text)
+    return Image() if kind in ("image_url", "image", "input_image") else Opaque(kind)
+
+
+def _calls(calls: object) -> tuple[ToolCall, ...]:
+    if not isinstance(calls, list):
+        return ()
+    found: list[ToolCall] = []
+    for call in cast("list[object]", calls):
+        fields = cast("dict[str, object]", call) if isinstance(call, dict) else {}
+        function = fields.get("function") or fields.get("custom")
+        named = cast("dict[str, object]", function) if isinstance(function, dict) else {}
+        arguments = named.get("arguments", named.get("input", ""))
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        found.append(ToolCall(str(fields.get("id", "")), str(named.get("name", "")), text))
+    return tuple(found)
+
+
+def _tools(obj: splice.JsonObject) -> tuple[Tool, ...]:
+    tools = obj.get("tools")
+    if tools is None:
+        return ()
+    if not isinstance(tools, list):
+        raise BadRequest('"tools" must be a list')
+    found: list[Tool] = []
+    for tool in cast("list[object]", tools):
+        fields = cast("dict[str, object]", tool) if isinstance(tool, dict) else {}
+        function: object = fields.get("function", fields)
+        named = cast("dict[str, object]", function) if isinstance(function, dict) else {}
+        schema = named.get("parameters")
+        properties = cast("dict[str, object]", schema).get("properties") if isinstance(schema, dict) else None
+        names = tuple(cast("dict[str, object]", properties)) if isinstance(properties, dict) else ()
+        found.append(Tool(str(named.get("name", "")), names))
+    return tuple(found)
+
+
+def _needs(obj: splice.JsonObject, body: bytes, tools: tuple[Tool, ...]) -> frozenset[Capability]:
+    needs: set[Capability] = set()
+    if tools:
+        needs.add(Capability.TOOLS)
+    # The mark stands in the bytes of every image block; in a string it would be escaped.
+    if b'"image_url"' in body:
+        needs.add(Capability.VISION)
+    response_format = obj.get("response_format")
+    if isinstance(response_format, dict) and cast("dict[str, object]", response_format).get("type") == "json_schema":
+        needs.add(Capability.STRUCTURED)
+    return frozenset(needs)
+
+
+def _wants_usage(obj: splice.JsonObject) -> bool:
+    options = obj.get("stream_options")
+    return isinstance(options, dict) and cast("dict[str, object]", options).get("include_usage") is True
+
+
+def _first_int(obj: splice.JsonObject, *keys: str) -> int | None:
+    for key in keys:
+        value = obj.get(key)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    return None

@@ -1,0 +1,188 @@
+"""Changes single top-level values of a JSON object while every other byte stays as it was.
+
+Prompt caches compare bytes, and clients send fields that we have never heard of: so nothing is parsed and written again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from stepfare.dialects.base import BadRequest
+
+_KEY = re.compile(rb'[ \t\r\n]*"((?:[^"\\]|\\.)*)"[ \t\r\n]*:[ \t\r\n]*')
+_COMMA = re.compile(rb"[ \t\r\n]*,")
+_CLOSE = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*\Z")
+_OPEN = re.compile(rb"[ \t\r\n]*\{")
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where the value of a top-level key stands in the body, in bytes."""
+
+    key: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class JsonObject:
+    """The bytes of a JSON object with the places of its top-level values. Where a key stands twice, the last one counts."""
+
+    body: bytes
+    spans: tuple[Span, ...]
+
+    def raw(self, key: str) -> bytes | None:
+        """The bytes of that key's value, or None."""
+        for span in reversed(self.spans):
+            if span.key == key:
+                return self.body[span.start : span.end]
+        return None
+
+    def get(self, key: str) -> object:
+        """The value of that key, decoded; None where it is missing."""
+        raw = self.raw(key)
+        return None if raw is None else loads(raw)
+
+
+def loads(raw: bytes) -> object:
+    """Decode JSON; lone surrogate escapes, which the fast decoder refuses, are accepted. Raises BadRequest."""
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        try:
+            return json.loads(raw.decode("utf-8", "replace"), parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise BadRequest(f"not valid JSON: {error}") from None
+    except RecursionError:
+        raise BadRequest("the JSON is nested too deeply to be read") from None
+
+
+def scan(body: bytes) -> JsonObject:
+    """Find the top-level values of a JSON object. Raises BadRequest with words for a person."""
+    try:
+        fields = _decode_object(body)
+    except RecursionError:
+        raise BadRequest("the JSON is nested too deeply to be read") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _scan_slowly(body)
+    return _walk(body, fields) or _scan_slowly(body)
+
+
+def items(raw: bytes) -> list[bytes]:
+    """The elements of a JSON array, as their own bytes. Raises BadRequest where it is no array."""
+    try:
+        return [bytes(item) for item in _decode_array(raw)]
+    except RecursionError:
+        raise BadRequest("the JSON is nested too deeply to be read") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        values = loads(raw)
+        if not isinstance(values, list):
+            raise BadRequest("a list was expected") from None
+        return [json.dumps(value, separators=(",", ":")).encode() for value in values]  # pyright: ignore[reportUnknownVariableType]
+
+
+def replace(obj: JsonObject, values: Mapping[str, bytes]) -> bytes:
+    """The body with these top-level values; keys that it lacks are added at its end."""
+    pieces: list[bytes] = []
+    position = 0
+    seen: set[str] = set()
+    for span in obj.spans:
+        if span.key in values:
+            pieces += (obj.body[position : span.start], values[span.key])
+            position = span.end
+            seen.add(span.key)
+    close = obj.body.rindex(b"}")
+    added = [json.dumps(key).encode() + b":" + value for key, value in values.items() if key not in seen]
+    pieces.append(obj.body[position:close])
+    if added:
+        pieces.append((b"," if obj.spans else b"") + b",".join(added))
+    pieces.append(obj.body[close:])
+    return b"".join(pieces)
+
+
+def _walk(body: bytes, fields: Mapping[str, msgspec.Raw]) -> JsonObject | None:
+    """Places of the values, known from their lengths; None where a key stands twice, so that lengths mislead."""
+    opened = _OPEN.match(body)
+    if opened is None:
+        return None
+    position = opened.end()
+    spans: list[Span] = []
+    for key, raw in fields.items():
+        if spans:
+            comma = _COMMA.match(body, position)
+            if comma is None:
+                return None
+            position = comma.end()
+        name = _KEY.match(body, position)
+        if name is None or (name[1] != key.encode("utf-8", "replace") and json.loads(b'"' + name[1] + b'"') != key):
+            return None
+        position = name.end() + len(memoryview(raw))
+        spans.append(Span(key, name.end(), position))
+    return JsonObject(body, tuple(spans)) if _CLOSE.match(body, position) else None
+
+
+def _scan_slowly(body: bytes) -> JsonObject:
+    """The same by the standard library, which accepts what the fast decoder refuses and says where a mistake is."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"the body is not UTF-8 (byte {error.start})") from None
+    if text.startswith("\ufeff"):
+        raise BadRequest("the body begins with a byte order mark; send plain UTF-8")
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    spans: list[tuple[str, int, int]] = []
+    try:
+        position = _after(text, 0, "{")
+        while not text.startswith("}", position := _skip(text, position)):
+            if spans:
+                position = _after(text, position, ",")
+            key, position = decoder.raw_decode(text, _skip(text, position))
+            if not isinstance(key, str):
+                raise BadRequest(f"a key was expected at character {position}")
+            start = _skip(text, _after(text, position, ":"))
+            _, position = decoder.raw_decode(text, start)
+            spans.append((key, start, position))
+        if _skip(text, position + 1) != len(text):
+            raise BadRequest(f"something follows the end of the JSON object at character {position + 1}")
+    except RecursionError:
+        raise BadRequest("the JSON is nested too deeply to be read") from None
+    except ValueError as error:
+        raise BadRequest(f"the body is not valid JSON: {error}") from None
+    return JsonObject(body, tuple(_in_bytes(text, spans)))
+
+
+def _in_bytes(text: str, spans: list[tuple[str, int, int]]) -> list[Span]:
+    byte, at = 0, 0
+    places: list[Span] = []
+    for key, start, end in spans:
+        first = byte + len(text[at:start].encode())
+        byte = first + len(text[start:end].encode())
+        at = end
+        places.append(Span(key, first, byte))
+    return places
+
+
+def _skip(text: str, position: int) -> int:
+    space = _SPACE.match(text, position)
+    return space.end() if space else position
+
+
+def _after(text: str, position: int, sign: str) -> int:
+    position = _skip(text, position)
+    if not text.startswith(sign, position):
+        found = repr(text[position]) if position < len(text) else "the end"
+        raise BadRequest(f"the body is not a JSON object: {sign!r} was expected at character {position}, found {found}")
+    return position + 1
+
+
+def _refuse_constant(word: str) -> object:
+    raise BadRequest(f"{word} is not JSON")
