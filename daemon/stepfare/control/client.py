@@ -6,7 +6,7 @@ Each answer is a message of `control.protocol`. Reconnecting, retrying and showi
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -157,7 +157,7 @@ class Daemon:
     async def reload(self) -> protocol.Reloaded:
         return await self._ask(protocol.Reloaded, "POST", "reload")
 
-    async def events(self, after: int) -> AsyncIterator[protocol.Event]:
+    async def events(self, after: int) -> AsyncGenerator[protocol.Event, None]:
         """What happens from event `after` on. Ends when the daemon closes the feed, raises Unreachable when the connection breaks.
 
         Use it in `contextlib.aclosing` where it may be left early, so that the connection is given back at once.
