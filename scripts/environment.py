@@ -302,9 +302,12 @@ def _run(command: "list[str]", what_failed: str) -> None:
 
 def words_for(what_failed: str, output: str) -> str:
     """What happened, what was done, what to do, from what pip or venv printed."""
-    last = "\n".join("    " + line for line in output.strip().splitlines()[-PIP_LINES_SHOWN:])
-    advice = next((words for signs, words in ADVICE if any(sign in output for sign in signs)), ADVICE_OTHERWISE)
-    return f"{what_failed}\n{last}\n  {advice}"
+    lines = [line for line in output.strip().splitlines() if not line.startswith(("Ignoring ", "Looking in "))]
+    advice = next((words for signs, words in ADVICE if any(sign in output for sign in signs)), "")
+    if advice:  # What went wrong is known: its own words, without the tries that led there.
+        lines = [line for line in lines if "ERROR" in line] or lines
+    shown = "\n".join("    " + line for line in lines[-PIP_LINES_SHOWN:])
+    return f"{what_failed}\n{shown}\n  {advice or ADVICE_OTHERWISE}"
 
 
 def become(name: str, arguments: "list[str]") -> None:
