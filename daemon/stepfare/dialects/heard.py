@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
+from stepfare.core.digest import reply_digest
 from stepfare.core.request import ToolCall
 from stepfare.dialects.base import (
     Faulted,
@@ -44,9 +44,9 @@ class Heard:
                         self._text_chars += len(text)
                 case ThinkingDelta(text):
                     self._content(len(text))
-                case ToolCallStarted(index, id, name):
+                case ToolCallStarted(index, call_id, name):
                     self._content(len(name))
-                    self._calls.setdefault(index, (id, name, []))
+                    self._calls.setdefault(index, (call_id, name, []))
                 case ToolCallDelta(index, arguments):
                     self._content(len(arguments))
                     self._calls.setdefault(index, ("", "", []))[2].append(arguments)
@@ -64,11 +64,11 @@ class Heard:
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:
-        return tuple(ToolCall(id, name, "".join(pieces)) for _, (id, name, pieces) in sorted(self._calls.items()))
+        return tuple(ToolCall(call_id, name, "".join(pieces)) for _, (call_id, name, pieces) in sorted(self._calls.items()))
 
     @property
     def call_ids(self) -> tuple[str, ...]:
-        return tuple(id for _, (id, _, _) in sorted(self._calls.items()) if id)
+        return tuple(call_id for _, (call_id, _, _) in sorted(self._calls.items()) if call_id)
 
     @property
     def reply_digest(self) -> str:
@@ -79,9 +79,3 @@ class Heard:
         if chars:
             self.started = True
             self.output_chars += chars
-
-
-def reply_digest(text: str) -> str:
-    """White space at the ends is left out: clients trim what they repeat."""
-    stripped = text.strip()
-    return blake2b(stripped.encode("utf-8", "replace"), digest_size=16).hexdigest() if stripped else ""

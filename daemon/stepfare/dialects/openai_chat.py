@@ -116,7 +116,7 @@ def read_error(status: int, content_type: str, body: bytes) -> Fault:
         return Fault(Failure.OVERFLOW, f"the prompt is too long for it{said}", status, body=body)
     if status == 429 and "insufficient_quota" in text:
         return Fault(Failure.KEY, f"its account has no credit left{said}", status, body=body)
-    failure = _FAILURES.get(status, Failure.DOWN if status >= 500 else Failure.REFUSED)
+    failure = _FAILURES.get(status, Failure.REFUSED if 400 <= status < 500 else Failure.DOWN)
     return Fault(failure, f"it answered {status}{said}", status, body=body)
 
 
@@ -140,7 +140,8 @@ def _error_words(body: bytes) -> str:
     except BadRequest:
         return ""
     if isinstance(value, dict):
-        error = cast("dict[str, object]", value).get("error", value)
+        fields = cast("dict[str, object]", value)
+        error = fields.get("error") or fields
         if isinstance(error, dict):
             error = cast("dict[str, object]", error).get("message")
         if isinstance(error, str):
@@ -192,8 +193,8 @@ def _tools(obj: splice.JsonObject) -> tuple[Tool, ...]:
     found: list[Tool] = []
     for tool in cast("list[object]", tools):
         fields = cast("dict[str, object]", tool) if isinstance(tool, dict) else {}
-        function: object = fields.get("function", fields)
-        named = cast("dict[str, object]", function) if isinstance(function, dict) else {}
+        function = fields.get("function")
+        named = cast("dict[str, object]", function) if isinstance(function, dict) else fields
         schema = named.get("parameters")
         properties = cast("dict[str, object]", schema).get("properties") if isinstance(schema, dict) else None
         names = tuple(cast("dict[str, object]", properties)) if isinstance(properties, dict) else ()

@@ -37,7 +37,7 @@ CostText = Callable[[UsageReported], str | None]
 
 
 class ChatStream:
-    """One streamed answer on its way through. `heard` tells what passed; `tail` holds the end mark until the caller has had the last word."""
+    """One streamed answer on its way through. `heard` tells what passed; `tail` keeps the end mark back for the caller's last word."""
 
     def __init__(self, alias: str, *, show_usage: bool, cost_text: CostText) -> None:
         self.heard = Heard()

@@ -1,0 +1,67 @@
+"""Policy, filters, ranking: a decision on one step, with every reason in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stepfare.core import tokens
+from stepfare.core.decision import Decision, Floor, Ranked, Rejection
+from stepfare.core.model import Candidate
+from stepfare.core.money import usd_text
+from stepfare.core.request import RequestView
+from stepfare.core.step import Step, StepFeatures, Tier
+from stepfare.routing.filters import Need, rejected
+from stepfare.routing.policy import floor_for
+from stepfare.routing.ranking import ranked, warm_tokens
+from stepfare.routing.snapshot import Snapshot
+
+CANDIDATES_KEPT = 8
+"""Ranked candidates that a decision keeps: more are never tried, and explanations stay readable."""
+
+
+def decide(view: RequestView, features: StepFeatures, step: Step, snapshot: Snapshot, decision_id: str) -> Decision:
+    """Choose for this step. Where nothing is left, `ranked` is empty and the rejections say why."""
+    prompt_tokens = tokens.prompt_tokens(snapshot.session, len(view.raw))
+    output_tokens = snapshot.output_tokens.get(step.kind, 0)
+    manual = bool(snapshot.named)
+    floor = _manual_floor(snapshot.named) if manual else floor_for(view, step, features, snapshot)
+    need = Need(view, floor, prompt_tokens, snapshot, manual)
+    able: list[Candidate] = []
+    rejections: list[Rejection] = []
+    for candidate in snapshot.named or snapshot.candidates:
+        no = rejected(candidate, need)
+        if no is None:
+            able.append(candidate)
+        else:
+            rejections.append(no)
+    rows = ranked(able, floor, snapshot, prompt_tokens, output_tokens)[:CANDIDATES_KEPT]
+    because = (step.because, floor.words, *_choice(rows, snapshot, prompt_tokens))
+    return Decision(decision_id, snapshot.session.id, step, floor, rows, tuple(rejections), because, prompt_tokens, output_tokens)
+
+
+def _manual_floor(named: Sequence[Candidate]) -> Floor:
+    tier = min((candidate.model.tier for candidate in named), default=Tier.FRUGAL)
+    return Floor(tier, "model", f"the client names the model itself ({named[0].model.id})")
+
+
+def _choice(rows: Sequence[Ranked], snapshot: Snapshot, prompt_tokens: int) -> Sequence[str]:
+    """Why the first is first, said against the second and the model that served before."""
+    if not rows:
+        return ("no model can serve this step",)
+    best = rows[0]
+    words = [f"{best.candidate.model.id} is the cheapest that can: {_price(best)} expected"]
+    if best.expected_pusd is None:
+        words = [f"{best.candidate.model.id} is the only kind left: its price is not known"]
+    if len(rows) > 1:
+        words[0] += f", {rows[1].candidate.model.id} {_price(rows[1])}"
+    warm = warm_tokens(snapshot.session, best.candidate.model.id, prompt_tokens, snapshot.now_ms)
+    if warm:
+        words.append(f"its cache is believed to hold {warm:,} of about {prompt_tokens:,} prompt tokens")
+    last = snapshot.session.last_model
+    if last and last != best.candidate.model.id:
+        words.append(f"the session leaves {last}")
+    return words
+
+
+def _price(row: Ranked) -> str:
+    return "an unknown sum" if row.expected_pusd is None else f"${usd_text(row.expected_pusd)}"

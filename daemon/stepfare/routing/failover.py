@@ -1,0 +1,96 @@
+"""What to do after failures: the next candidate, a short wait, or giving up with the right word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stepfare.core.attempt import Failure, Fault
+from stepfare.core.decision import Decision, Ranked
+
+ATTEMPTS_MAX = 6
+ROUNDS = 2
+"""How often the whole list is gone through; between rounds the shortest wait that a provider asked for, or BACKOFF_MS."""
+BACKOFF_MS = 500
+WAIT_MS_MAX = 8_000
+"""Clients bear about 20 s of silence: a longer wait is theirs to decide."""
+
+
+class Verdict(StrEnum):
+    """Why nothing more is tried."""
+
+    CUT = "cut"
+    REFUSED = "refused"
+    OVERFLOW = "overflow"
+    EXHAUSTED = "exhausted"
+    NO_CANDIDATE = "no-candidate"
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    ranked: Ranked
+    after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    verdict: Verdict
+    words: str
+    retry_after_ms: int | None = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A candidate that was tried, and its fault."""
+
+    model: str
+    fault: Fault
+
+
+_WORTH_ANOTHER_ROUND = frozenset({Failure.BUSY, Failure.DOWN, Failure.SLOW})
+
+
+def next_move(decision: Decision, failed: Sequence[Failed], *, started: bool) -> Try | GiveUp:
+    """What to do after these failures. Once the client has seen content, nobody else may finish the answer."""
+    if started:
+        return GiveUp(Verdict.CUT, failed[-1].fault.words if failed else "the stream broke", fault=failed[-1].fault if failed else None)
+    if not decision.ranked:
+        return GiveUp(Verdict.NO_CANDIDATE, "no model can serve this step")
+    last = failed[-1].fault if failed else None
+    if last is not None and last.failure is Failure.REFUSED:
+        return GiveUp(Verdict.REFUSED, f"{failed[-1].model}: {last.words}", fault=last)
+    out = {one.model for one in failed if one.fault.failure in (Failure.KEY, Failure.OVERFLOW)}
+    too_small = max((_window(decision, one.model) for one in failed if one.fault.failure is Failure.OVERFLOW), default=0)
+    able = [one for one in decision.ranked if one.candidate.model.id not in out and one.candidate.model.context_tokens > too_small]
+    tried = [one.model for one in failed]
+    fresh = next((one for one in able if one.candidate.model.id not in tried), None)
+    if fresh is not None and len(failed) < ATTEMPTS_MAX:
+        return Try(fresh)
+    again = _another_round(able, failed)
+    if again is not None and len(failed) < ATTEMPTS_MAX:
+        return again
+    if all(one.fault.failure is Failure.OVERFLOW for one in failed):
+        return GiveUp(Verdict.OVERFLOW, failed[-1].fault.words, fault=last)
+    waits = [one.fault.retry_after_ms for one in failed if one.fault.retry_after_ms is not None]
+    words = "; ".join(f"{one.model}: {one.fault.words}" for one in failed)
+    return GiveUp(Verdict.EXHAUSTED, words, min(waits, default=None), last)
+
+
+def _another_round(able: Sequence[Ranked], failed: Sequence[Failed]) -> Try | None:
+    """The candidate that can be asked again soonest, if its wait is one that a client bears."""
+    soonest: tuple[int, Ranked] | None = None
+    for ranked in able:
+        faults = [one.fault for one in failed if one.model == ranked.candidate.model.id]
+        if not faults or len(faults) >= ROUNDS or faults[-1].failure not in _WORTH_ANOTHER_ROUND:
+            continue
+        asked = faults[-1].retry_after_ms
+        wait_ms = BACKOFF_MS if asked is None else asked
+        if wait_ms <= WAIT_MS_MAX and (soonest is None or wait_ms < soonest[0]):
+            soonest = (wait_ms, ranked)
+    return Try(soonest[1], soonest[0]) if soonest else None
+
+
+def _window(decision: Decision, model: str) -> int:
+    return next((one.candidate.model.context_tokens for one in decision.ranked if one.candidate.model.id == model), 0)

@@ -1,0 +1,114 @@
+"""Which candidates can serve a step at all; every no is a Rejection with words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stepfare.core.decision import Floor, Rejection
+from stepfare.core.model import Candidate
+from stepfare.core.money import Picodollars, Usage, priced, usd_text
+from stepfare.core.request import RequestView
+from stepfare.routing.health import resting
+from stepfare.routing.snapshot import Snapshot
+
+WINDOW_SHARE_MAX = 0.97
+"""The share of a window that an estimated prompt may fill: estimates err by a few percent."""
+OUTPUT_TOKENS_RESERVED_MAX = 32_000
+"""Output that is reserved for where the client names no limit; agents' answers have a median of 150 tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a candidate must meet: the request, its floor, its estimated length, and the world as it was read."""
+
+    view: RequestView
+    floor: Floor
+    prompt_tokens: int
+    snapshot: Snapshot
+    manual: bool
+    """Whether the client named the model itself: then quality and choice are its own business."""
+
+
+def rejected(candidate: Candidate, need: Need) -> Rejection | None:
+    """Why this candidate cannot serve, or None where it can. The first reason in the order of FILTERS is given."""
+    for check in FILTERS:
+        words = check(candidate, need)
+        if words is not None:
+            return Rejection(candidate.model.id, _REASONS[check], words)
+    return None
+
+
+def ceiling_pusd(candidate: Candidate, view: RequestView, prompt_tokens: int) -> Picodollars | None:
+    """The most that an attempt is taken to cost: the whole prompt written into a cache, and the longest output. None: unpriced."""
+    if candidate.price is None:
+        return None
+    prompt = round(prompt_tokens / WINDOW_SHARE_MAX)
+    output = view.max_output_tokens or min(candidate.model.max_output_tokens, OUTPUT_TOKENS_RESERVED_MAX)
+    fresh = priced(candidate.price, Usage(prompt, output_tokens=output))
+    written = priced(candidate.price, Usage(prompt, cache_write_tokens=prompt, output_tokens=output))
+    return max(fresh, written)
+
+
+def _below_floor(candidate: Candidate, need: Need) -> str | None:
+    tier = candidate.model.tier
+    if need.manual or tier >= need.floor.tier:
+        return None
+    return f"it is {tier.word}, the floor is {need.floor.tier.word}"
+
+
+def _denied(candidate: Candidate, need: Need) -> str | None:
+    dotfile = need.snapshot.dotfile
+    why = dotfile.denied(candidate.model.id) if dotfile else None
+    return None if why is None else f"{need.snapshot.dotfile_name}: {why}"
+
+
+def _not_chosen(candidate: Candidate, need: Need) -> str | None:
+    chosen = need.snapshot.policy.tiers.get(need.floor.tier)
+    if need.manual or chosen is None or candidate.model.id in chosen:
+        return None
+    return f"config.toml lists other models for {need.floor.tier.word}"
+
+
+def _incapable(candidate: Candidate, need: Need) -> str | None:
+    missing = sorted(need.view.needs - candidate.model.capabilities)
+    return f"it lacks {' and '.join(missing)}" if missing else None
+
+
+def _too_small(candidate: Candidate, need: Need) -> str | None:
+    window = candidate.model.context_tokens
+    if need.prompt_tokens <= window * WINDOW_SHARE_MAX:
+        return None
+    return f"the prompt has about {need.prompt_tokens:,} tokens, its window {window:,}"
+
+
+def _resting(candidate: Candidate, need: Need) -> str | None:
+    now_ms = need.snapshot.now_ms
+    found = resting(need.snapshot.health, now_ms, candidate.provider.id, candidate.model.id)
+    return None if found is None else f"it rests for {max(1, round((found.until_ms - now_ms) / 1000))} s more: {found.why}"
+
+
+def _beyond_budget(candidate: Candidate, need: Need) -> str | None:
+    ceiling = ceiling_pusd(candidate, need.view, need.prompt_tokens) or 0
+    for cap in need.snapshot.caps:
+        if cap.on_limit == "frugal" and candidate.model.tier == 0:
+            continue  # The user chose to go on with frugal models.
+        if cap.used_pusd + ceiling > cap.cap_pusd:
+            used, limit, most = (usd_text(pusd) for pusd in (cap.used_pusd, cap.cap_pusd, ceiling))
+            return f"the {cap.scope} budget of ${limit} ({cap.source}) has ${used} used or reserved, and this call may cost up to ${most}"
+    return None
+
+
+Check = Callable[[Candidate, Need], str | None]
+
+FILTERS: tuple[Check, ...] = (_below_floor, _denied, _not_chosen, _incapable, _too_small, _resting, _beyond_budget)
+
+_REASONS: dict[Check, str] = {
+    _below_floor: "below-floor",
+    _denied: "denied",
+    _not_chosen: "not-chosen",
+    _incapable: "capability",
+    _too_small: "context",
+    _resting: "health",
+    _beyond_budget: "budget",
+}

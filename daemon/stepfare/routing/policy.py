@@ -1,0 +1,96 @@
+"""Which floor a step gets: everybody who may say so, strongest first, each with words that name file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stepfare.config.profiles import AUTO, alias_of, profile_named
+from stepfare.core.decision import Floor
+from stepfare.core.request import RequestView
+from stepfare.core.step import Step, StepFeatures, StepKind, Tier
+from stepfare.routing.snapshot import Cap, Snapshot
+
+TIER_HEADER = "x-stepfare-tier"
+
+
+def floor_for(view: RequestView, step: Step, features: StepFeatures, snapshot: Snapshot) -> Floor:
+    """The floor of this step. Strongest first: the call's own header, the session's pin, the project's path rules (which only lift),
+    its `[steps]`, its `profile`, the profile that the requested model name stands for, the user's settings."""
+    asked = _asked(view) or _pinned(snapshot)
+    if asked is not None:
+        return asked
+    ruled = _stepwise(step.kind, snapshot) or _profiled(view, step.kind, snapshot)
+    lifted = _by_path(features, snapshot)
+    floor = lifted if lifted is not None and lifted.tier >= ruled.tier else ruled
+    return _under_pressure(floor, snapshot)
+
+
+def caps_reached(snapshot: Snapshot) -> tuple[Cap, ...]:
+    """The caps that what was spent has reached already."""
+    return tuple(cap for cap in snapshot.caps if cap.used_pusd >= cap.cap_pusd)
+
+
+def _asked(view: RequestView) -> Floor | None:
+    word = view.headers.get(TIER_HEADER, "").strip().lower()
+    if word in {tier.word for tier in Tier}:
+        return Floor(Tier.of(word), "header", f"the call asks for {word} ({TIER_HEADER})")
+    return None
+
+
+def _pinned(snapshot: Snapshot) -> Floor | None:
+    pin = snapshot.session.pin
+    return None if pin is None else Floor(pin, "pin", f"the session is pinned to {pin.word}")
+
+
+def _by_path(features: StepFeatures, snapshot: Snapshot) -> Floor | None:
+    found = snapshot.dotfile.floor_for(features.files) if snapshot.dotfile else None
+    if found is None:
+        return None
+    words = f"{snapshot.dotfile_name}:{found.line} asks for {found.tier.word} on {found.glob}, and {found.file} is in play"
+    return Floor(found.tier, "path", words)
+
+
+def _stepwise(kind: StepKind, snapshot: Snapshot) -> Floor | None:
+    dotfile = snapshot.dotfile
+    tier = dotfile.steps.get(kind) if dotfile else None
+    if dotfile is None or tier is None:
+        return None
+    return Floor(tier, "dotfile", f"{_place(snapshot, f'steps.{kind.value}')} sets {kind.value} to {tier.word}")
+
+
+def _profiled(view: RequestView, kind: StepKind, snapshot: Snapshot) -> Floor:
+    policy, dotfile = snapshot.policy, snapshot.dotfile
+    alias = alias_of(view.model, policy.profiles)
+    if dotfile is not None and dotfile.profile:
+        named = _in_profile(dotfile.profile, kind, policy.profiles)
+        if named is not None:
+            return Floor(
+                named, "profile", f"{_place(snapshot, 'profile')} starts from profile {dotfile.profile}: {kind.value} is {named.word}"
+            )
+    if alias is not None and alias != AUTO:
+        named = _in_profile(alias, kind, policy.profiles)
+        if named is not None:
+            return Floor(named, "alias", f"the client asks for profile {alias}: {kind.value} is {named.word}")
+    tier = _in_profile(policy.profile, kind, policy.profiles)
+    assert tier is not None, policy.profile  # startup accepts no settings whose profile is unknown
+    return Floor(tier, "settings", f"profile {policy.profile} ({policy.profile_source}): {kind.value} is {tier.word}")
+
+
+def _under_pressure(floor: Floor, snapshot: Snapshot) -> Floor:
+    """A reached cap lowers a floor only where the user said `on_limit = "frugal"`."""
+    for cap in caps_reached(snapshot):
+        if cap.on_limit == "frugal" and floor.tier > Tier.FRUGAL:
+            return Floor(
+                Tier.FRUGAL, "budget", f'{cap.source}: the {cap.scope} budget is spent and on_limit is "frugal"; {floor.words} without it'
+            )
+    return floor
+
+
+def _in_profile(name: str, kind: StepKind, profiles: Mapping[str, Mapping[StepKind, Tier]]) -> Tier | None:
+    table = profile_named(name, profiles)
+    return None if table is None else table[kind]
+
+
+def _place(snapshot: Snapshot, key: str) -> str:
+    line = snapshot.dotfile.lines.get(key) if snapshot.dotfile else None
+    return f"{snapshot.dotfile_name}:{line}" if line else snapshot.dotfile_name

@@ -1,0 +1,53 @@
+"""Everything a decision may look at: read from the world once, then frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stepfare.config.dotfile import Dotfile
+from stepfare.core.model import Candidate
+from stepfare.core.session import Session
+from stepfare.core.step import StepKind, Tier
+from stepfare.routing.health import Health
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the user said: the profile in force, the user's own profiles, the order of models where cost ties, and the caps."""
+
+    profile: str = "balanced"
+    profile_source: str = "the default"
+    profiles: Mapping[str, Mapping[StepKind, Tier]] = field(default_factory=dict[str, Mapping[StepKind, Tier]])
+    tiers: Mapping[Tier, tuple[str, ...]] = field(default_factory=dict[Tier, tuple[str, ...]])
+    """Floor -> the only models that may serve it, in this order where cost ties; a floor not named takes all that meet it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A limit on spending: what counts against it already (spent, reserved and lost), who set it, and what happens when it is reached."""
+
+    scope: str
+    """session, project or day."""
+    cap_pusd: int
+    used_pusd: int
+    source: str
+    on_limit: str
+    warn_at: float = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`candidates` are all models that could be asked now; `named` those that a request names by itself, in the catalogue's order."""
+
+    now_ms: int
+    policy: Policy
+    candidates: tuple[Candidate, ...]
+    health: Mapping[str, Health]
+    session: Session
+    dotfile: Dotfile | None = None
+    dotfile_name: str = ".stepfare.toml"
+    named: tuple[Candidate, ...] = ()
+    caps: tuple[Cap, ...] = ()
+    output_tokens: Mapping[StepKind, int] = field(default_factory=dict[StepKind, int])
+    """Output expected of a step of that kind."""

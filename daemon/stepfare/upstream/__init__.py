@@ -1,0 +1,1 @@
+"""The network side: calls made, secrets looked up at the last moment."""

@@ -1,0 +1,132 @@
+"""Makes the calls: one connection pool, time limits, and an answer as status, headers and chunks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from stepfare.core.attempt import Failure, Fault, HttpCall
+from stepfare.upstream import keys
+
+CONNECT_S = 10.0
+FIRST_BYTE_S = 120.0
+IDLE_S = 300.0
+"""Models may think for minutes before the first byte and between two."""
+ERROR_BODY_BYTES_MAX = 256 * 1024
+ANSWER_BYTES_MAX = 64 * 1024 * 1024
+HEADER_BYTES_MAX = 64 * 1024
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class CallFailed(Exception):
+    """The call gave no answer, or broke; `fault` says how."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.words)
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds; tests and settings may shorten them."""
+
+    connect_s: float = CONNECT_S
+    first_byte_s: float = FIRST_BYTE_S
+    idle_s: float = IDLE_S
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a provider sends back, as it comes."""
+
+    status: int
+    headers: Mapping[str, str]
+    _response: aiohttp.ClientResponse
+    _limits: Limits
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "")
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Bytes as they arrive. Raises CallFailed where the stream breaks or falls silent."""
+        try:
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+        except TimeoutError:
+            raise CallFailed(Fault(Failure.SLOW, f"it sent nothing for {self._limits.idle_s:g} s")) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise CallFailed(Fault(Failure.CUT, f"its connection broke ({_kind(error)})")) from None
+
+    async def body(self, limit_bytes: int = ANSWER_BYTES_MAX) -> bytes:
+        """The whole body. Raises CallFailed where it breaks or is longer than the limit."""
+        pieces: list[bytes] = []
+        size_bytes = 0
+        async for chunk in self.chunks():
+            size_bytes += len(chunk)
+            if size_bytes > limit_bytes:
+                raise CallFailed(Fault(Failure.DOWN, f"its answer is longer than {limit_bytes:,} bytes", self.status))
+            pieces.append(chunk)
+        return b"".join(pieces)
+
+
+class Upstream:
+    """The pool of connections to all providers. Open it once; close it at shutdown."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        # A proxy of the environment is for the world outside; what runs on this machine is asked directly.
+        self._outside, self._here = (self._pool(trust_env=trust_env) for trust_env in (True, False))
+
+    def _pool(self, *, trust_env: bool) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ttl_dns_cache=300),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._limits.connect_s, sock_read=self._limits.idle_s),
+            max_line_size=HEADER_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
+            trust_env=trust_env,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def close(self) -> None:
+        await self._outside.close()
+        await self._here.close()
+
+    @asynccontextmanager
+    async def open(self, call: HttpCall) -> AsyncGenerator[Answer]:
+        """Send the call; the answer's headers are there on entry. Leaving closes the connection if the answer was not read to its end."""
+        try:
+            headers = {**call.headers, **keys.auth_headers(call.auth, keys.look_up(call.key))}
+        except keys.NoKey as error:
+            raise CallFailed(Fault(Failure.KEY, str(error))) from None
+        try:
+            async with asyncio.timeout(self._limits.first_byte_s):
+                pool = self._here if urlsplit(call.url).hostname in LOOPBACK else self._outside
+                response = await pool.request(call.method, call.url, data=call.body, headers=headers, allow_redirects=False)
+        except TimeoutError:
+            raise CallFailed(Fault(Failure.SLOW, f"it did not begin to answer within {self._limits.first_byte_s:g} s")) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise CallFailed(Fault(Failure.DOWN, f"no connection ({_kind(error)})")) from None
+        try:
+            yield Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, response, self._limits)
+        finally:
+            # Reading to the end has given the connection back already; otherwise it is cut, so that the provider stops.
+            response.close()
+
+
+def _kind(error: Exception) -> str:
+    """What went wrong with a connection, without addresses or anything that was sent."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its host name is not known"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return "its certificate is not trusted"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "refused or unreachable"
+    if isinstance(error, aiohttp.ServerTimeoutError):
+        return "it took too long to connect"
+    return type(error).__name__
