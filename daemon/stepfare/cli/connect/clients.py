@@ -1,0 +1,28 @@
+"""The table of clients that can be connected. To add one: a module with its CLIENT, and a row here."""
+
+from __future__ import annotations
+
+from stepfare.cli.connect import cline, cline_classic, continue_dev
+from stepfare.cli.connect.place import Client, World
+
+CLIENTS: tuple[Client, ...] = (
+    cline.CLIENT,
+    cline_classic.CLIENT,
+    continue_dev.CLIENT,
+)
+
+
+def names() -> list[str]:
+    """Every name that a user may give, in the order of the table."""
+    return list(dict.fromkeys(name for client in CLIENTS for name in client.names))
+
+
+def meant_by(name: str, world: World) -> tuple[Client, ...]:
+    """The clients that this name means here: those of the name that are found, or its first; empty for an unknown name."""
+    called = tuple(client for client in CLIENTS if name in client.names)
+    return tuple(client for client in called if client.trace(world)) or called[:1]
+
+
+def called(name: str) -> tuple[Client, ...]:
+    """Every client of this name, found or not."""
+    return tuple(client for client in CLIENTS if name in client.names)
