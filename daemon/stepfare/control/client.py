@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlencode
@@ -27,6 +28,8 @@ CONNECT_S_MAX = 2.0
 ANSWER_S_MAX = 15.0
 DAEMON_FILE_BYTES_MAX = 64 * 1024
 FEED_EVENT_BYTES_MAX = 8 * 1024 * 1024
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where to knock when a daemon listens on every address."""
 START_IT = "Start it with `stepfare serve`."
 
 M = TypeVar("M", bound=protocol.Message)
@@ -73,23 +76,28 @@ def look_for_daemon(paths: Paths) -> protocol.DaemonFile | Absent:
             return Absent(
                 "not-private", f"{path} can be read or written by others, so it is not trusted. Restart the daemon to write it anew."
             )
-        with path.open("rb") as file:
-            data = file.read(DAEMON_FILE_BYTES_MAX)
+        found = _read(paths)
+    except ValidationError:
+        if (number := _protocol_number(path)) not in (None, protocol.PROTOCOL):
+            return Absent("other-protocol", _other_protocol(number))
+        return Absent("unreadable", f"{path} is not a daemon's file. Remove it, then restart the daemon.")
     except (FileNotFoundError, NotADirectoryError):
         return Absent("no-file", f"No daemon is running. {START_IT}")
     except OSError as problem:
         return Absent("unreadable", f"{path} cannot be read ({problem.strerror or problem}). Mend its permissions or remove it.")
-    try:
-        found = protocol.DaemonFile.model_validate_json(data)
-    except ValidationError:
-        if (number := _protocol_number(data)) not in (None, protocol.PROTOCOL):
-            return Absent("other-protocol", _other_protocol(number))
-        return Absent("unreadable", f"{path} is not a daemon's file. Remove it, then restart the daemon.")
-    if not _lives(found.pid):
-        return Absent("dead", f"No daemon is running (the last one, process {found.pid}, ended without cleaning up). {START_IT}")
+    if not lives(found.pid):
+        return Absent("dead", f"No daemon is running. {START_IT}")
     if found.protocol != protocol.PROTOCOL:
         return Absent("other-protocol", _other_protocol(found.protocol, found))
     return found
+
+
+def last_daemon_file(paths: Paths) -> protocol.DaemonFile | None:
+    """The file of the running daemon or of the last one, whose local token outlives it. None where it is missing or not private."""
+    try:
+        return _read(paths) if is_private(paths.daemon_json) else None
+    except (OSError, ValidationError):
+        return None
 
 
 @asynccontextmanager
@@ -239,8 +247,8 @@ class Daemon:
 
 def address_of(file: protocol.DaemonFile) -> str:
     """`http://host:port` of the daemon, as this machine reaches it."""
-    host = f"[{file.host}]" if ":" in file.host else file.host
-    return f"http://{host}:{file.port}"
+    host = WILDCARDS.get(file.host, file.host)
+    return f"http://[{host}]:{file.port}" if ":" in host else f"http://{host}:{file.port}"
 
 
 class _Numbered(protocol.Message):
@@ -274,7 +282,8 @@ def _query(**parts: str | int | None) -> str:
     return f"?{urlencode(given)}" if given else ""
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether there is a process of ours with this number."""
     if pid <= 0:
         return False
     # On Windows signal 0 is a real one and would end the process; there the question that nobody answers has to tell.
@@ -285,13 +294,22 @@ def _lives(pid: int) -> bool:
     except (ProcessLookupError, PermissionError, OverflowError):
         # A process of somebody else cannot be the one that wrote our file: the number was given away again.
         return False
-    return True
-
-
-def _protocol_number(data: bytes) -> int | None:
     try:
-        return _Numbered.model_validate_json(data).protocol
-    except ValidationError:
+        # Dead, but not yet taken note of by its parent; where nobody takes note (containers), for ever.
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[:1] != [b"Z"]
+    except OSError:
+        return True
+
+
+def _read(paths: Paths) -> protocol.DaemonFile:
+    with paths.daemon_json.open("rb") as file:
+        return protocol.DaemonFile.model_validate_json(file.read(DAEMON_FILE_BYTES_MAX))
+
+
+def _protocol_number(path: Path) -> int | None:
+    try:
+        return _Numbered.model_validate_json(path.read_bytes()[:DAEMON_FILE_BYTES_MAX]).protocol
+    except (OSError, ValidationError):
         return None
 
 

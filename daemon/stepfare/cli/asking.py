@@ -1,0 +1,94 @@
+"""What all commands share: asking the daemon from ordinary code, `--json`, and ending with words and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+
+import click
+
+from stepfare.paths import Paths, paths_from
+
+if TYPE_CHECKING:
+    from stepfare.control.client import Daemon
+    from stepfare.control.protocol import Message
+
+OK, PROBLEM, USAGE, NOT_RUNNING = 0, 1, 2, 3
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the answer as JSON: money in picodollars, times in ms since 1970."
+)
+
+
+class Trouble(Exception):
+    """A command cannot do what was asked. `error` is a short stable name, `words` say what happened and what to do."""
+
+    def __init__(self, error: str, words: str, code: int = PROBLEM) -> None:
+        super().__init__(words)
+        self.error = error
+        self.words = words
+        self.code = code
+
+
+def here() -> Paths:
+    """The paths of the person who called."""
+    return paths_from(os.environ)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def ask(paths: Paths, question: Callable[[Daemon], Awaitable[T]]) -> T:
+    """Put one question to the running daemon. Raises Trouble with the words to show where it cannot be put or is refused."""
+    from stepfare.control.client import Refused, Unreachable, running_daemon
+
+    async def asked() -> T:
+        async with running_daemon(paths) as daemon:
+            return await question(daemon)
+
+    try:
+        return asyncio.run(asked())
+    except Unreachable as problem:
+        raise Trouble(
+            "unreachable" if problem.running else "not-running", problem.words, PROBLEM if problem.running else NOT_RUNNING
+        ) from problem
+    except Refused as problem:
+        raise Trouble(problem.failure.error, problem.failure.words) from problem
+
+
+def command_of(function: Callable[P, object]) -> Callable[P, object]:
+    """Ends a command that met Trouble: words on stderr, the same as JSON on stdout where JSON was asked for, and the exit code."""
+
+    @wraps(function)
+    def ended(*args: P.args, **kwargs: P.kwargs) -> object:
+        try:
+            return function(*args, **kwargs)
+        except Trouble as trouble:
+            end(trouble, as_json=bool(kwargs.get("as_json")))
+
+    return ended
+
+
+def end(trouble: Trouble, *, as_json: bool) -> NoReturn:
+    if as_json:
+        print_json({"error": trouble.error, "words": trouble.words})
+    else:
+        click.echo(trouble.words, err=True)
+    click.get_current_context().exit(trouble.code)
+
+
+def print_message(message: Message) -> None:
+    click.echo(message.model_dump_json(indent=2))
+
+
+def print_json(value: Mapping[str, object]) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,1 @@
+"""Control messages as terminal text: values to words, messages to blocks, blocks to a terminal or a pipe."""

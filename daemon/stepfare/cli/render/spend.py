@@ -1,0 +1,245 @@
+"""What was spent, as blocks of text: the overview, the list of sessions, one session step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from stepfare.cli.render.paint import Block, Cell, Column, Line, Span, Table, line, tier
+from stepfare.cli.render.words import ago, clean, coins, count, counted, lasting, money, share, short_path
+from stepfare.control import protocol
+from stepfare.control.protocol import Overview, Session, SessionDetail, Step, Totals
+
+LABEL_WIDTH = 10
+OVERVIEW_SESSIONS_MAX = 8
+TIERS: tuple[protocol.TierName, ...] = ("frugal", "balanced", "premium")
+PLAY_MONEY = "Simulator: no provider key was found, so a built-in simulator answers and nothing real is paid. All sums are play money."
+NO_SESSIONS = "No sessions yet. Point a coding agent at the daemon: `stepfare connect --list` shows how."
+
+OUTCOMES = {
+    "ok": "",
+    "cut": "the answer broke off",
+    "hang-up": "the client hung up",
+    "busy": "was busy",
+    "down": "was down",
+    "slow": "was too slow",
+    "refused": "refused the request",
+    "overflow": "found the prompt too long",
+    "key": "did not take the key",
+    "lost": "was lost when the daemon died",
+}
+"""How an attempt ended, in words that follow the model's name."""
+
+
+def overview(message: Overview, address: str, now_ms: int) -> list[Block]:
+    """The state of the daemon: mode, today's spend, providers, problems, the latest sessions."""
+    blocks: list[Block] = [
+        line(Span(f"stepfare {message.version}", "head"), f" on {address}, up {lasting(max(0, now_ms - message.started_ms))}"),
+    ]
+    if message.mode == "simulator":
+        blocks.append(line(Span(PLAY_MONEY, "warn")))
+    blocks.append(line())
+    blocks.extend(_labelled("Today", spend(message.today)))
+    blocks.extend(_labelled("Tiers", [_tiers(message.today)] if message.today.by_tier else []))
+    blocks.extend(_labelled("Providers", [_provider(provider, now_ms) for provider in message.providers]))
+    blocks.extend(_labelled("Problems", [problem_line(problem) for problem in message.problems]))
+    blocks.append(line())
+    blocks.extend(sessions(message.sessions[:OVERVIEW_SESSIONS_MAX], now_ms))
+    if len(message.sessions) > OVERVIEW_SESSIONS_MAX:
+        blocks.append(line(Span("More: `stepfare sessions`", "dim")))
+    return blocks
+
+
+def sessions(messages: Sequence[Session], now_ms: int) -> list[Block]:
+    if not messages:
+        return [line(NO_SESSIONS)]
+    columns = (
+        Column("SESSION"),
+        Column("LAST STEP"),
+        Column("STEPS", right=True),
+        Column("SPENT", right=True),
+        Column("AGENT"),
+        Column("PROJECT"),
+        Column("TITLE", wrap=True),
+    )
+    rows = tuple(
+        (
+            session.id,
+            ago(session.last_ms, now_ms),
+            count(session.totals.steps),
+            spent(session.totals),
+            clean(session.client),
+            clean(session.project) or short_path(session.workspace),
+            clean(session.title),
+        )
+        for session in messages
+    )
+    return [Table(columns, rows)]
+
+
+def session(message: SessionDetail, now_ms: int) -> list[Block]:
+    one = message.session
+    blocks: list[Block] = [line(Span(f"Session {one.id}", "head"), f": {title}" if (title := clean(one.title)) else "")]
+    where = short_path(one.workspace) + (f" ({clean(one.branch)})" if one.branch else "")
+    agent = clean(one.client) or "an unknown agent"
+    times = f"started {ago(one.started_ms, now_ms)}, last step {ago(one.last_ms, now_ms)}"
+    blocks.append(line(f"{agent}{f' in {where}' if where else ''}, {times}"))
+    if one.parent:
+        blocks.append(line(f"Part of session {one.parent}"))
+    blocks.append(line())
+    spend_lines = spend(one.totals)
+    if one.burn_pusd_per_hour:
+        spend_lines.append((f"{money(one.burn_pusd_per_hour)} an hour at the pace of late",))
+    blocks.extend(_labelled("Spent", spend_lines))
+    blocks.extend(_labelled("Budget", _budget(one)))
+    blocks.extend(_labelled("Pinned", [(tier(one.pin), " for the whole session")] if one.pin else []))
+    blocks.extend(_labelled("Prompt", _prompt(one.totals)))
+    warm = [warm for warm in one.warm if warm.until_ms > now_ms]
+    blocks.extend(
+        _labelled("Warm", [(f"{each.model}: {counted(each.tokens, 'token')} for {lasting(each.until_ms - now_ms)} more",) for each in warm])
+    )
+    blocks.append(line())
+    blocks.append(_steps(message.steps) if message.steps else line("No steps yet."))
+    return blocks
+
+
+def spend(totals: Totals) -> list[tuple[Cell, ...]]:
+    """What a total says, a sentence each: spent, what it would have been, what is open, what was lost."""
+    lines: list[tuple[Cell, ...]] = [(Span(spent(totals), "head"), f" for {counted(totals.steps, 'step')}", _unpriced(totals))]
+    compared = [
+        _against(totals.spent_pusd, what, name)
+        for what, name in ((totals.always_premium_pusd, "always premium"), (totals.always_balanced_pusd, "always balanced"))
+        if what
+    ]
+    if compared:
+        lines.append((", ".join(compared),))
+    if totals.switch_writes_pusd:
+        lines.append((f"{money(totals.switch_writes_pusd)} of it rewrote caches because the model changed",))
+    if totals.reserved_pusd:
+        lines.append((f"{money(totals.reserved_pusd)} at most for answers still under way",))
+    if totals.lost_pusd:
+        lines.append((f"{money(totals.lost_pusd)} at most, lost sight of when the daemon died",))
+    return lines
+
+
+def spent(totals: Totals) -> str:
+    """The sum that is known. Steps without a price alone make no sum: they are unpriced, never $0."""
+    if totals.steps and totals.unpriced_steps == totals.steps and not totals.spent_pusd:
+        return money(None)
+    return money(totals.spent_pusd)
+
+
+def bar(message: Overview, newest: SessionDetail | None) -> str:
+    """One short line for a status bar: the newest session's spend, today's, and the tier that served last."""
+    parts = [f"{coins(message.today.spent_pusd)} today"]
+    if newest is not None:
+        parts.insert(0, f"{coins(newest.session.totals.spent_pusd)} session")
+        served = [step.tier for step in newest.steps if step.tier]
+        parts.extend(served[-1:])
+    if message.mode == "simulator":
+        parts.append("play money")
+    return " · ".join(parts)
+
+
+def problem_line(problem: protocol.Problem) -> tuple[Cell, ...]:
+    place = f":{problem.line}:{problem.column}" if problem.line and problem.column else f":{problem.line}" if problem.line else ""
+    return (
+        Span(problem.severity, "bad" if problem.severity == "error" else "warn"),
+        f" {short_path(problem.source)}{place}: {clean(problem.words)}",
+    )
+
+
+def _against(spent_pusd: int, would_be_pusd: int, name: str) -> str:
+    saved_pusd = would_be_pusd - spent_pusd
+    if saved_pusd < 0:
+        # Said as plainly as a saving: whoever reads this may want to change the profile.
+        return f"{money(-saved_pusd)} more than {name}"
+    return f"{money(saved_pusd)} ({share(saved_pusd, would_be_pusd)}) less than {name}"
+
+
+def _unpriced(totals: Totals) -> Cell:
+    some = totals.unpriced_steps > 0 and spent(totals) != money(None)
+    return Span(f", and {counted(totals.unpriced_steps, 'step')} without a known price", "warn") if some else ""
+
+
+def _tiers(totals: Totals) -> tuple[Cell, ...]:
+    cells: list[Cell] = []
+    for name in TIERS:
+        if bucket := totals.by_tier.get(name):
+            cells += [", " if cells else "", tier(name), f" {money(bucket.spent_pusd)} ({counted(bucket.steps, 'step')})"]
+    return tuple(cells)
+
+
+def _provider(provider: protocol.ProviderState, now_ms: int) -> tuple[Cell, ...]:
+    style = {"ok": "ok", "no-key": "dim"}.get(provider.state, "warn")
+    since = f" for {lasting(now_ms - provider.since_ms)}" if provider.state == "resting" and now_ms > provider.since_ms else ""
+    return (f"{provider.id} ", Span(provider.state, style), since, f": {clean(provider.why)}" if provider.why else "")
+
+
+def _budget(one: Session) -> list[tuple[Cell, ...]]:
+    if one.budget is None:
+        return []
+    caps = (
+        (one.budget.session_pusd, "a session"),
+        (one.budget.project_day_pusd, "a day in this project"),
+        (one.budget.day_pusd, "a day"),
+    )
+    said = [f"{money(cap)} {what}" for cap, what in caps if cap is not None]
+    return [(", ".join(said),)] if said else []
+
+
+def _prompt(totals: Totals) -> list[tuple[Cell, ...]]:
+    if not totals.input_tokens:
+        return []
+    read = share(totals.cache_read_tokens, totals.input_tokens)
+    return [(f"{counted(totals.input_tokens, 'token')} in, {read} of them read from caches; {counted(totals.output_tokens, 'token')} out",)]
+
+
+def _steps(steps: Sequence[Step]) -> Table:
+    columns = (
+        Column("#", right=True),
+        Column("KIND"),
+        Column("TIER"),
+        Column("MODEL"),
+        Column("IN", right=True),
+        Column("CACHED", right=True),
+        Column("OUT", right=True),
+        Column("COST", right=True),
+        Column("WHY", wrap=True),
+    )
+    return Table(columns, tuple(_step(number, step) for number, step in enumerate(steps, 1)))
+
+
+def _step(number: int, step: Step) -> tuple[Cell, ...]:
+    usage = step.usage
+    tokens = ("", "", "") if usage is None else tuple(count(n) for n in (usage.input_tokens, usage.cache_read_tokens, usage.output_tokens))
+    kind = step.kind if step.kind == step.predicted else f"{step.kind} (foreseen: {step.predicted})"
+    return (str(number), kind, tier(step.tier), step.model or "", *tokens, cost(step), _why(step))
+
+
+def cost(step: Step) -> Cell:
+    """What a step cost; `~` where it was estimated, `open` while nobody can know."""
+    if step.cost_pusd is not None:
+        return ("~" if step.cost_source == "estimated" else "") + money(step.cost_pusd)
+    if step.cost_source is None and step.usage is None:
+        # An attempt that failed cost nothing that anybody could bill; one without an outcome is still running.
+        return "open" if any(not attempt.outcome or attempt.outcome == "open" for attempt in step.attempts) or not step.attempts else "none"
+    return Span(money(None), "warn")
+
+
+def _why(step: Step) -> str:
+    parts = [*step.because[:1]]
+    if step.escalated:
+        parts.append("the first answer needed a better model and was taken back")
+    parts.extend(_troubles(step))
+    return clean("; ".join(parts))
+
+
+def _troubles(step: Step) -> Iterable[str]:
+    for attempt in step.attempts:
+        if words := OUTCOMES.get(attempt.outcome, attempt.outcome):
+            yield words if attempt.outcome in ("cut", "hang-up") else f"{attempt.model} {words}"
+
+
+def _labelled(label: str, lines: Sequence[tuple[Cell, ...]]) -> list[Line]:
+    """Lines under one label at the left, the label on the first only."""
+    return [line((label if at == 0 else "").ljust(LABEL_WIDTH), *cells) for at, cells in enumerate(lines)]

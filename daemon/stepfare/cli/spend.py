@@ -1,0 +1,113 @@
+"""`stepfare sessions` and `stepfare session`: what each task cost, and each of its steps."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from stepfare.cli.asking import USAGE, Trouble, ask, command_of, here, json_option, now_ms, print_message
+from stepfare.control.client import Daemon, Refused
+from stepfare.control.protocol import SessionDetail, Sessions
+
+UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
+SESSIONS_MAX = 50
+PREFIX_SEARCH_MAX = 1000
+
+
+@click.command()
+@click.option("--project", type=click.Path(exists=True, file_okay=False), help="Only sessions of the project in this folder.")
+@click.option(
+    "--since", default="7d", show_default=True, help="Only sessions active since: 30m, 12h, 7d, 2w, a day like 2026-09-21, or all."
+)
+@click.option("--limit", type=click.IntRange(1), default=SESSIONS_MAX, show_default=True, help="So many at most, the newest.")
+@json_option
+@command_of
+def sessions(project: str | None, since: str, limit: int, as_json: bool) -> None:
+    """List sessions and what they cost, the newest first."""
+    now = now_ms()
+    since_ms = _since_ms(since, now)
+
+    async def question(daemon: Daemon) -> Sessions:
+        found = Sessions(sessions=[])
+        # An agent may have been started in the folder itself or at the top of its repository: the nearest that has sessions counts.
+        for folder in _project_folders(project) if project else [None]:
+            found = await daemon.sessions(workspace=folder, since_ms=since_ms, limit=limit)
+            if found.sessions:
+                break
+        return found
+
+    message = ask(here(), question)
+    if as_json:
+        print_message(message)
+        return
+    from stepfare.cli.render import paint, spend
+
+    if not message.sessions and (project or since != "all"):
+        where = f" in {spend.short_path(str(Path(project).resolve()))}" if project else ""
+        click.echo(f"No sessions{where} since {since}. All of them: `stepfare sessions --since all`.")
+        return
+    paint.show(spend.sessions(message.sessions, now))
+    if len(message.sessions) == limit:
+        click.echo(f"Only the newest {limit}; more with --limit.")
+
+
+@click.command()
+@click.argument("session_id", metavar="[ID|last]", default="last")
+@json_option
+@command_of
+def session(session_id: str, as_json: bool) -> None:
+    """Show one session, step by step: the last one, or the one with this id or with an id that begins so."""
+
+    async def question(daemon: Daemon) -> SessionDetail:
+        return await daemon.session(await _whole_id(daemon, session_id))
+
+    message = ask(here(), question)
+    if as_json:
+        print_message(message)
+        return
+    from stepfare.cli.render import paint, spend
+
+    paint.show(spend.session(message, now_ms()))
+
+
+async def _whole_id(daemon: Daemon, given: str) -> str:
+    if given == "last":
+        newest = (await daemon.sessions(limit=1)).sessions
+        if not newest:
+            raise Trouble("not-found", "There is no session yet.")
+        return newest[0].id
+    try:
+        return (await daemon.session(given)).session.id
+    except Refused as problem:
+        if problem.status != 404:
+            raise
+        ids = [each.id for each in (await daemon.sessions(limit=PREFIX_SEARCH_MAX)).sessions if each.id.startswith(given)]
+        if len(ids) > 1:
+            shown = ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")
+            raise Trouble("ambiguous", f"{len(ids)} sessions begin with {given}: {shown}. Write more of the id.") from problem
+        if not ids:
+            raise Trouble("not-found", f"There is no session {given}. `stepfare sessions` lists them.") from problem
+        return ids[0]
+
+
+def _since_ms(text: str, now: int) -> int | None:
+    """The time that `--since` means; None is the beginning. Raises Trouble."""
+    if text == "all":
+        return None
+    if match := re.fullmatch(r"(\d{1,6})\s*([mhdw])", text.strip().lower()):
+        return max(0, now - int(match[1]) * UNITS_MS[match[2]])
+    try:
+        # A day without a time begins at this machine's midnight.
+        return int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
+    except (ValueError, OverflowError) as problem:
+        raise Trouble("usage", f"--since {text!r} is no time. Write 30m, 12h, 7d, 2w, a day like 2026-09-21, or all.", USAGE) from problem
+
+
+def _project_folders(folder: str) -> list[str]:
+    """The folder, and the top of the repository that it lies in."""
+    start = Path(folder).resolve()
+    top = next((path for path in (start, *start.parents) if (path / ".git").exists()), start)
+    return [str(start)] if top == start else [str(start), str(top)]
