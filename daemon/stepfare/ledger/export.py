@@ -1,0 +1,79 @@
+"""The journal as text that other programs read, in journal order: csv, json or jsonl."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from typing import Literal, TypeAlias
+
+from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.core.money import Rates, Usage
+from stepfare.ledger import codec
+from stepfare.ledger.journal import phase_of
+
+Format: TypeAlias = Literal["csv", "json", "jsonl"]
+
+_NESTED: dict[str, type[Usage] | type[Rates]] = {"usage": Usage, "rates": Rates}
+# A cell that begins like a formula is run by spreadsheets; titles and words of providers are not ours to trust.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def _columns() -> tuple[str, ...]:
+    names: dict[str, None] = {"phase": None}
+    for kind in (Opened, Reserved, Settled, Voided, Lost):
+        for field in fields(kind):
+            nested = _NESTED.get(field.name)
+            names.update(dict.fromkeys([f"{field.name}_{inner.name}" for inner in fields(nested)] if nested else [field.name]))
+    return tuple(names)
+
+
+COLUMNS = _columns()
+"""Of the csv: the phase, then every field that some entry has, nested ones as usage_input_tokens. Empty where there is no value."""
+
+
+def export(entries: Iterable[Entry], form: Format) -> Iterator[str]:
+    """Pieces of text that make up the whole when joined. json is one array; money stays an integer of picodollars everywhere."""
+    match form:
+        case "jsonl":
+            for entry in entries:
+                yield _json(entry) + "\n"
+        case "json":
+            before = "["
+            for entry in entries:
+                yield before + "\n" + _json(entry)
+                before = ","
+            yield "[]\n" if before == "[" else "\n]\n"
+        case "csv":
+            yield _csv_row(COLUMNS)
+            for entry in entries:
+                cells = _cells(entry)
+                yield _csv_row(cells.get(name, "") for name in COLUMNS)
+
+
+def _json(entry: Entry) -> str:
+    return codec.encode(codec.whole(entry)).decode()
+
+
+def _cells(entry: Entry) -> dict[str, object]:
+    cells: dict[str, object] = {"phase": phase_of(entry)}
+    for field in fields(entry):
+        value: object = getattr(entry, field.name)
+        if isinstance(value, Usage | Rates):
+            cells.update({f"{field.name}_{inner.name}": getattr(value, inner.name) for inner in fields(value)})
+        elif field.name == "call_ids" and isinstance(entry, Settled):
+            cells[field.name] = " ".join(entry.call_ids)
+        elif isinstance(value, str):
+            cells[field.name] = f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+        elif isinstance(value, bool):
+            cells[field.name] = str(value).lower()
+        else:
+            cells[field.name] = value
+    return cells
+
+
+def _csv_row(cells: Iterable[object]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(["" if cell is None else cell for cell in cells])
+    return text.getvalue()

@@ -1,0 +1,114 @@
+"""The shape of the database, as steps from each version to the next. A step once released is never changed; a new one is added."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from stepfare.ledger.totals import SUMS
+from stepfare.store.errors import StoreError
+
+APPLICATION_ID = 0x57E9FA4E
+"""In the file's header, so that another program's database is not taken for ours."""
+
+Migration: TypeAlias = Callable[[sqlite3.Connection], None]
+
+
+def m001_the_journal_and_what_is_derived_from_it(connection: sqlite3.Connection) -> None:
+    """The journal is the truth and only grows. `sessions`, `open_attempts` and the slices are folds of it, kept so that a report
+    need not read a million rows; `decisions` are the reasons, which no sum depends on."""
+    sums = ", ".join(f"{name} INTEGER NOT NULL" for name in SUMS)
+    for statement in (
+        # `step` and `firsts` place the entry among those of its session (see ledger.tally); `body` is what `hash` covers.
+        """CREATE TABLE journal (
+            row INTEGER PRIMARY KEY,
+            session TEXT NOT NULL,
+            step INTEGER NOT NULL,
+            attempt TEXT NOT NULL,
+            phase TEXT NOT NULL,
+            at_ms INTEGER NOT NULL,
+            firsts INTEGER NOT NULL,
+            body TEXT NOT NULL,
+            hash BLOB NOT NULL
+        ) STRICT""",
+        # Led by the session, not by the attempt: attempts are random, and each would dirty a page of its own at every commit.
+        "CREATE UNIQUE INDEX journal_by_session ON journal (session, step, attempt, phase)",
+        "CREATE INDEX journal_by_time ON journal (at_ms)",
+        "CREATE TRIGGER journal_is_not_changed BEFORE UPDATE ON journal BEGIN SELECT raise(ABORT, 'the journal only grows'); END",
+        "CREATE TRIGGER journal_is_not_shortened BEFORE DELETE ON journal BEGIN SELECT raise(ABORT, 'the journal only grows'); END",
+        "CREATE TABLE decisions (row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, session TEXT NOT NULL, message TEXT NOT NULL) STRICT",
+        "CREATE INDEX decisions_by_session ON decisions (session)",
+        "CREATE TRIGGER decisions_are_not_changed BEFORE UPDATE ON decisions BEGIN SELECT raise(ABORT, 'decisions stand'); END",
+        "CREATE TRIGGER decisions_are_not_removed BEFORE DELETE ON decisions BEGIN SELECT raise(ABORT, 'decisions stand'); END",
+        # `opened` is the journal's row that opened the session; null where its attempts came first.
+        """CREATE TABLE sessions (
+            session TEXT PRIMARY KEY,
+            opened INTEGER,
+            first_ms INTEGER NOT NULL,
+            last_ms INTEGER NOT NULL,
+            workspace TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX sessions_by_time ON sessions (last_ms)",
+        "CREATE INDEX sessions_by_workspace ON sessions (workspace, last_ms)",
+        "CREATE TABLE open_attempts (attempt TEXT PRIMARY KEY, row INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        f"""CREATE TABLE session_slices (
+            session TEXT NOT NULL, model TEXT NOT NULL, tier TEXT NOT NULL, kind TEXT NOT NULL, {sums},
+            PRIMARY KEY (session, model, tier, kind)
+        ) STRICT, WITHOUT ROWID""",
+        f"""CREATE TABLE time_slices (
+            quarter_ms INTEGER NOT NULL, workspace TEXT NOT NULL, model TEXT NOT NULL, tier TEXT NOT NULL, kind TEXT NOT NULL, {sums},
+            PRIMARY KEY (quarter_ms, workspace, model, tier, kind)
+        ) STRICT, WITHOUT ROWID""",
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: Sequence[Migration] = (m001_the_journal_and_what_is_derived_from_it,)
+
+
+def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Brings the database to the newest version, each step in a transaction of its own; an existing one is copied beside itself first.
+
+    Raises StoreError for a database of a newer stepfare or of another program, sqlite3.Error for all else.
+    """
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    owner: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and owner != APPLICATION_ID:
+        raise StoreError(
+            f"{path} is a database of another program. It was left as it is; name another file for the ledger, or move it away."
+        )
+    if version > len(migrations):
+        raise StoreError(
+            f"{path} was written by a newer stepfare (version {version} of its tables; this one knows {len(migrations)})."
+            " It was left as it is; update stepfare to open it."
+        )
+    if 0 < version < len(migrations):
+        _back_up(connection, path, version)
+    for number, migration in enumerate(migrations[version:], start=version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            migration(connection)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def backup_path(path: Path, version: int) -> Path:
+    return path.with_name(f"{path.stem}.before-version-{version + 1}{path.suffix}")
+
+
+def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    copy = backup_path(path, version)
+    partial = copy.with_name(copy.name + ".partial")
+    partial.unlink(missing_ok=True)
+    # Made empty and private first: SQLite would let the umask decide.
+    partial.touch(mode=0o600)
+    connection.execute("VACUUM INTO ?", (str(partial),))
+    partial.replace(copy)

@@ -1,0 +1,184 @@
+"""The SQL of the questions. Each function answers one within the transaction that it is called in, and raises sqlite3.Error."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stepfare.core.entry import Entry, Opened, Reserved
+from stepfare.ledger import codec
+from stepfare.ledger.chain import Head
+from stepfare.ledger.journal import Phase
+from stepfare.ledger.tally import SessionTally
+from stepfare.ledger.totals import Closing, Totals
+from stepfare.store import reports
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    row: int
+    entry: Entry
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session's opening (with blanks, where its attempts came first), when it was last heard of, and its totals."""
+
+    opened: Opened
+    last_ms: int
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    reserved: Reserved
+    closing: Closing | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One step of a session: its attempts in the order in which they were reserved."""
+
+    session: str
+    step: int
+    attempts: tuple[AttemptRow, ...]
+
+
+def open_reservations(connection: sqlite3.Connection) -> list[Reserved]:
+    rows = connection.execute("SELECT CAST(body AS BLOB) FROM open_attempts JOIN journal USING (row) ORDER BY row")
+    return [_reserved(body) for (body,) in rows]
+
+
+def _count(connection: sqlite3.Connection) -> int:
+    return connection.execute("SELECT coalesce(max(row), 0) FROM journal").fetchone()[0]
+
+
+def first_row(connection: sqlite3.Connection, since_ms: int) -> int:
+    """The first row of that time or later; one past the end where there is none."""
+    if since_ms <= 0:
+        return 1
+    row = connection.execute("SELECT min(row) FROM journal WHERE at_ms >= ?", (since_ms,)).fetchone()[0]
+    return _count(connection) + 1 if row is None else row
+
+
+def entries_after(after_row: int, since_ms: int, session: str | None, limit: int) -> Callable[[sqlite3.Connection], list[JournalRow]]:
+    # The plus keeps SQLite from walking the whole journal for one session: few rows are sorted sooner than many are skipped.
+    where = "session = ? AND +row > ? AND at_ms >= ? ORDER BY +row" if session is not None else "row > ? AND at_ms >= ? ORDER BY row"
+    values = (after_row, since_ms, limit) if session is None else (session, after_row, since_ms, limit)
+
+    def question(connection: sqlite3.Connection) -> list[JournalRow]:
+        rows = connection.execute(f"SELECT row, CAST(body AS BLOB), hash FROM journal WHERE {where} LIMIT ?", values)
+        return [JournalRow(row, codec.decode(body), link) for row, body, link in rows]
+
+    return question
+
+
+def recent_entries(connection: sqlite3.Connection, since_ms: int, sessions_max: int) -> list[Entry]:
+    rows = connection.execute(
+        "SELECT CAST(body AS BLOB) FROM journal WHERE session IN"
+        " (SELECT session FROM sessions WHERE last_ms >= ? ORDER BY last_ms DESC LIMIT ?) ORDER BY +row",
+        (since_ms, sessions_max),
+    )
+    return [codec.decode(body) for (body,) in rows]
+
+
+def decision(connection: sqlite3.Connection, decision: str) -> bytes | None:
+    return _message(connection.execute("SELECT CAST(message AS BLOB) FROM decisions WHERE id = ?", (decision,)))
+
+
+def latest_decision(connection: sqlite3.Connection, session: str | None) -> bytes | None:
+    where, values = ("", ()) if session is None else ("WHERE session = ?", (session,))
+    return _message(connection.execute(f"SELECT CAST(message AS BLOB) FROM decisions {where} ORDER BY row DESC LIMIT 1", values))
+
+
+def sessions(connection: sqlite3.Connection, limit: int, since_ms: int, workspace: str | None) -> list[SessionRow]:
+    where, values = ("last_ms >= ?", [since_ms]) if workspace is None else ("workspace = ? AND last_ms >= ?", [workspace, since_ms])
+    return _session_rows(connection, f"WHERE {where} ORDER BY last_ms DESC, id LIMIT ?", [*values, limit])
+
+
+def session(connection: sqlite3.Connection, session: str) -> SessionRow | None:
+    return next(iter(_session_rows(connection, "WHERE id = ?", [session])), None)
+
+
+def steps(connection: sqlite3.Connection, session: str) -> list[StepRow]:
+    attempts: dict[int, dict[str, AttemptRow]] = {}
+    rows = connection.execute(
+        "SELECT step, attempt, CAST(body AS BLOB) FROM journal WHERE session = ? AND phase <> 'opened' ORDER BY +row", (session,)
+    )
+    for step, attempt, body in rows:
+        entry = codec.decode(body)
+        of_step = attempts.setdefault(step, {})
+        if isinstance(entry, Reserved):
+            of_step[attempt] = AttemptRow(entry, None)
+        elif not isinstance(entry, Opened):
+            of_step[attempt] = AttemptRow(of_step[attempt].reserved, entry)
+    return [StepRow(session, step, tuple(of_step.values())) for step, of_step in attempts.items()]
+
+
+# What follows serves the writer and the checks.
+
+
+def session_tally(connection: sqlite3.Connection, session: str) -> SessionTally | None:
+    """What a tally must know of the session to go on with it; None where it was never heard of."""
+    found = connection.execute(
+        "SELECT CAST(body AS BLOB), first_ms, last_ms FROM sessions LEFT JOIN journal ON row = opened WHERE sessions.session = ?",
+        (session,),
+    ).fetchone()
+    if found is None:
+        return None
+    body, first_ms, last_ms = found
+    tally = SessionTally(None if body is None else _opened(body), first_ms, last_ms)
+    for step, firsts in connection.execute("SELECT step, firsts FROM journal WHERE session = ? AND firsts <> 0", (session,)):
+        tally.seen[step] = tally.seen.get(step, 0) | firsts
+    return tally
+
+
+def closed_phase(connection: sqlite3.Connection, session: str, attempt: str) -> Phase | None:
+    """How this attempt ended; None where it did not."""
+    found = connection.execute(
+        "SELECT phase FROM journal WHERE session = ? AND attempt = ? AND phase <> 'reserved' LIMIT 1", (session, attempt)
+    ).fetchone()
+    return None if found is None else Phase(found[0])
+
+
+def head_flaw(connection: sqlite3.Connection, head: Head) -> str:
+    """In words, how the journal falls short of a head that was written beside it; empty where it does not."""
+    count = _count(connection)
+    if count < head.count:
+        return f"the end of the journal is missing: it has {count} rows, but row {head.count} was written"
+    found = connection.execute("SELECT hash FROM journal WHERE row = ?", (head.count,)).fetchone()
+    if head.count and (found is None or found[0] != head.hash):
+        return f"row {head.count} of the journal is not the one that was written: the end was cut off and written anew, or changed"
+    return ""
+
+
+def _session_rows(connection: sqlite3.Connection, where: str, values: Sequence[str | int]) -> list[SessionRow]:
+    rows = connection.execute(
+        "SELECT id, CAST(body AS BLOB), first_ms, last_ms"
+        f" FROM (SELECT session AS id, * FROM sessions) LEFT JOIN journal ON row = opened {where}",
+        values,
+    ).fetchall()
+    totals = reports.session_totals(connection, [row[0] for row in rows])
+    return [
+        SessionRow(Opened(name, first_ms, "", "", "", "", "") if body is None else _opened(body), last_ms, totals[name])
+        for name, body, first_ms, last_ms in rows
+    ]
+
+
+def _message(rows: sqlite3.Cursor) -> bytes | None:
+    found = rows.fetchone()
+    return None if found is None else found[0]
+
+
+def _opened(body: bytes) -> Opened:
+    entry = codec.decode(body)
+    assert isinstance(entry, Opened), entry
+    return entry
+
+
+def _reserved(body: bytes) -> Reserved:
+    entry = codec.decode(body)
+    assert isinstance(entry, Reserved), entry
+    return entry

@@ -1,0 +1,209 @@
+"""The store: one daemon's books in one SQLite file. An append returns when its entries are on disk; questions are answered beside it.
+
+Writing is done in `writer`, the SQL of the questions stands in `queries`, what the entries mean in `stepfare.ledger`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from stepfare.core.entry import Entry, Reserved
+from stepfare.ledger.totals import Group, Totals
+from stepfare.paths import PRIVATE_FILE_MODE, make_private_dir
+from stepfare.store import files, queries, reports, rollups
+from stepfare.store.errors import StoreError, in_words
+from stepfare.store.migrations import migrate
+from stepfare.store.queries import JournalRow, SessionRow, StepRow
+from stepfare.store.readers import Readers
+from stepfare.store.writer import Append, Decided, Job, Writer
+
+__all__ = ["JournalRow", "SessionRow", "StepRow", "Store", "StoreError"]
+
+BUSY_TIMEOUT_MS = 5_000
+"""How long a commit waits for another program (a person with a database browser) to let go."""
+WAITING_APPENDS_MAX = 8_192
+"""Appends in flight; the next one waits for room before it is queued."""
+ENTRIES_BATCH_ROWS = 1_000
+
+
+class Store:
+    """Made by `open`. Its other methods are called from one event loop, and do not block it."""
+
+    def __init__(self, path: Path, lock: int, writer: Writer, problems: tuple[str, ...]) -> None:
+        self.path = path
+        self.problems = problems
+        """What was found wrong with the books when they were opened, in words."""
+        self._lock = lock
+        self._writer = writer
+        self._readers = Readers(path)
+        self._room = asyncio.Semaphore(WAITING_APPENDS_MAX)
+        self._closing = False
+
+    @classmethod
+    def open(cls, path: Path, clock_ms: Callable[[], int]) -> Store:
+        """Opens the books at `path`; makes file and folder, for their owner alone, where they are missing. Blocks. Raises StoreError."""
+        try:
+            make_private_dir(path.parent)
+        except OSError as error:
+            raise StoreError(
+                f"the ledger's folder {path.parent} cannot be made ({error}). Make it, or set STEPFARE_HOME to another."
+            ) from error
+        try:
+            lock = files.take_lock(path)
+        except OSError as error:
+            raise StoreError(
+                f"the ledger's folder {path.parent} cannot be written ({error})."
+                " Check who owns it and its permissions, or set STEPFARE_HOME to another."
+            ) from error
+        if lock is None:
+            raise StoreError(f"{path} is in use by another stepfare daemon. Stop that one first, or set STEPFARE_HOME to another folder.")
+        try:
+            connection = _connect(path)
+            try:
+                migrate(connection, path)
+                problems = _compare_heads(path, connection, clock_ms)
+                writer = Writer(path, connection)
+                writer.start()
+            except BaseException:
+                connection.close()
+                raise
+        except BaseException as error:
+            os.close(lock)
+            if isinstance(error, sqlite3.Error | OSError):
+                raise StoreError(in_words(path, error)) from error
+            raise
+        return cls(path, lock, writer, problems)
+
+    @property
+    def commits(self) -> int:
+        """Transactions so far: fewer than appends where these came together."""
+        return self._writer.commits
+
+    async def append(self, *entries: Entry, decision: Decided | None = None) -> None:
+        """Returns when all these entries, and the decision, are on disk: all of them are, or none.
+
+        An entry that was posted before changes nothing. Raises StoreError where the disk refuses, and AssertionError where an entry breaks
+        the legal order (`ledger.journal.moved`); neither touches the appends of others.
+        """
+        async with self._room:
+            await self._do(Append(entries, decision, asyncio.get_running_loop().create_future()))
+
+    async def rebuild(self) -> None:
+        """Makes everything that is derived from the journal anew. Appends wait meanwhile. Raises StoreError."""
+        await self._do(Job(rollups.rebuild, asyncio.get_running_loop().create_future()))
+
+    async def close(self) -> None:
+        """Writes what waits, renews the head, and lets the books go. Later appends raise StoreError."""
+        if self._closing:
+            return
+        self._closing = True
+        # Readers first: the last connection to close tidies the log away, and one that only reads cannot.
+        await asyncio.to_thread(self._readers.close)
+        await asyncio.to_thread(self._writer.stop)
+        os.close(self._lock)
+
+    async def _do(self, work: Append | Job) -> None:
+        if self._closing:
+            raise StoreError(f"the ledger {self.path} is closed, since the daemon is stopping: nothing was written.")
+        self._writer.put(work)
+        await work.done
+
+    async def open_reservations(self) -> list[Reserved]:
+        """Attempts that were reserved and not closed yet, in journal order."""
+        return await self._readers.ask(queries.open_reservations)
+
+    async def entries(
+        self, *, since_ms: int = 0, session: str | None = None, after_row: int = 0, limit: int | None = None
+    ) -> AsyncIterator[list[JournalRow]]:
+        """The journal in its order, in batches; `limit` is how many rows in all."""
+        first_row = await self._readers.ask(lambda connection: queries.first_row(connection, since_ms))
+        after_row = max(after_row, first_row - 1)
+        while limit is None or limit > 0:
+            size = ENTRIES_BATCH_ROWS if limit is None else min(limit, ENTRIES_BATCH_ROWS)
+            batch = await self._readers.ask(queries.entries_after(after_row, since_ms, session, size))
+            if batch:
+                yield batch
+            if len(batch) < size:
+                return
+            after_row = batch[-1].row
+            limit = None if limit is None else limit - size
+
+    async def recent_entries(self, since_ms: int, sessions_max: int = 1_000) -> list[Entry]:
+        """All entries, in journal order, of the sessions heard of since then (the newest `sessions_max` of them)."""
+        return await self._readers.ask(lambda connection: queries.recent_entries(connection, since_ms, sessions_max))
+
+    async def decision(self, decision: str) -> bytes | None:
+        """The message of that decision; None where there is none."""
+        return await self._readers.ask(lambda connection: queries.decision(connection, decision))
+
+    async def latest_decision(self, session: str | None = None) -> bytes | None:
+        """The message of the newest decision, of that session or of all."""
+        return await self._readers.ask(lambda connection: queries.latest_decision(connection, session))
+
+    async def sessions(self, limit: int = 20, since_ms: int = 0, workspace: str | None = None) -> list[SessionRow]:
+        """Sessions heard of since then, the one last heard of first."""
+        return await self._readers.ask(lambda connection: queries.sessions(connection, limit, since_ms, workspace))
+
+    async def session(self, session: str) -> SessionRow | None:
+        return await self._readers.ask(lambda connection: queries.session(connection, session))
+
+    async def steps(self, session: str) -> list[StepRow]:
+        """The session's steps in the order in which they were first reserved, each with its attempts."""
+        return await self._readers.ask(lambda connection: queries.steps(connection, session))
+
+    async def totals(
+        self, since_ms: int = 0, until_ms: int | None = None, *, session: str | None = None, workspace: str | None = None
+    ) -> Totals:
+        """Totals of attempts closed (or, if open, reserved) from `since_ms` to before `until_ms`, exact to the millisecond."""
+        return await self._readers.ask(lambda connection: reports.totals(connection, reports.Span(since_ms, until_ms), session, workspace))
+
+    async def report(
+        self,
+        group_by: Group,
+        since_ms: int = 0,
+        until_ms: int | None = None,
+        *,
+        session: str | None = None,
+        workspace: str | None = None,
+        day_offset_ms: int = 0,
+    ) -> dict[str, Totals]:
+        """`totals` for each name of the group. Days are named like 2026-11-21 and begin `day_offset_ms` before those of UTC."""
+        return await self._readers.ask(
+            lambda connection: reports.report(connection, group_by, reports.Span(since_ms, until_ms), session, workspace, day_offset_ms)
+        )
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """The writing connection. Raises sqlite3.Error and OSError."""
+    # Made here and private: SQLite would let the umask decide, and gives its other files the mode of this one.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE_MODE))
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        # With NORMAL, a power cut could take the last commits back after they were acknowledged.
+        connection.execute("PRAGMA synchronous = FULL")
+        # The writer copies the log back when nobody waits, rather than within somebody's commit.
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA trusted_schema = OFF")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _compare_heads(path: Path, connection: sqlite3.Connection, clock_ms: Callable[[], int]) -> tuple[str, ...]:
+    """Whether the journal still reaches the head that was written beside it. If not, the head is kept apart as evidence."""
+    head = files.read_head(files.head_path(path))
+    if head is None:
+        return ()
+    flaw = queries.head_flaw(connection, head)
+    if not flaw:
+        return ()
+    kept = files.lost_head_path(path, clock_ms())
+    files.head_path(path).replace(kept)
+    return (f"{flaw}. The books go on from where they end; {kept.name} keeps what is known of the rest, until you remove it.",)

@@ -1,0 +1,322 @@
+"""The one thread that writes: it takes all appends that wait, works out their rows, and commits them together.
+
+Encoding and hashing happen here and not in the event loop, which goes on answering meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TypeAlias
+
+from stepfare.core.entry import Entry, Opened, Reserved
+from stepfare.ledger import codec
+from stepfare.ledger.chain import GENESIS, Head, link
+from stepfare.ledger.journal import Phase, phase_of
+from stepfare.ledger.tally import Tally
+from stepfare.store import files, queries, rollups, statements
+from stepfare.store.errors import StoreError, in_words
+
+BATCH_APPENDS_MAX = 512
+"""Appends that share one commit."""
+HEAD_AGE_MAX_S = 0.9
+"""How old the head file may grow while entries are written: renewed at least once a second."""
+LOG_PAGES_IDLE = 1_000
+LOG_PAGES_BUSY = 4_000
+"""After about so many pages the log is copied into the database: at the smaller mark when nobody waits, at the larger in any case."""
+PAGES_PER_COMMIT = 10
+SESSIONS_REMEMBERED_MAX = 2_048
+CLOSED_REMEMBERED_MAX = 8_192
+"""What is kept in memory beside the open reservations. What was forgotten is looked up."""
+
+Decided: TypeAlias = tuple[str, str, bytes]
+"""A decision's id, its session, and its JSON message."""
+JournalValues: TypeAlias = tuple[int, str, int, str, str, int, int, str, bytes]
+
+
+@dataclass(slots=True, eq=False)
+class Append:
+    entries: Sequence[Entry]
+    decision: Decided | None
+    done: asyncio.Future[None]
+    error: BaseException | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """Something other than an append, to be done between two commits."""
+
+    run: Callable[[sqlite3.Connection], None]
+    done: asyncio.Future[None]
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one transaction will write."""
+
+    head: Head
+    journal: list[JournalValues] = field(default_factory=list[JournalValues])
+    decisions: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    sessions: dict[str, int | None] = field(default_factory=dict[str, int | None])
+    """Every session that an entry spoke of, with the journal's row that opened it if this batch does."""
+    opened: dict[str, int] = field(default_factory=dict[str, int])
+    closed: dict[str, Phase] = field(default_factory=dict[str, Phase])
+    """The attempts that began, with the journal's row, and those that ended."""
+
+
+class _Illegal(Exception):
+    """This append breaks the legal order. It is taken out, and the batch is worked out anew without it."""
+
+    def __init__(self, append: Append, error: AssertionError) -> None:
+        super().__init__(str(error))
+        self.append, self.error = append, error
+
+
+class Writer:
+    """Owns the writing connection from `start` on."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.commits = 0
+        self.head = Head(0, GENESIS)
+        self._path = path
+        self._connection = connection
+        self._tally: Tally | None = None  # None: to be loaded, at the start or after a transaction that did not come about.
+        self._closed: dict[str, Phase] = {}
+        self._head_on_file: Head | None = None
+        self._head_renewed_s = 0.0
+        self._log_pages = 0
+        self._queue: SimpleQueue[Append | Job | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="stepfare-ledger", daemon=True)
+
+    def start(self) -> None:
+        """Takes up the journal where it ends, and begins to serve. Raises sqlite3.Error, and OSError where the head cannot be written."""
+        self._load()
+        self._renew_head()
+        self._thread.start()
+
+    def put(self, work: Append | Job) -> None:
+        """Queues the work; its future is resolved in its own event loop."""
+        self._queue.put(work)
+
+    def stop(self) -> None:
+        """Does all that is queued, renews the head, closes the connection. Blocks until then."""
+        self._queue.put(None)
+        self._thread.join()
+
+    # All that follows runs in the thread.
+
+    def _work(self) -> None:
+        while True:
+            works = self._gather()
+            appends = [work for work in works if isinstance(work, Append)]
+            if appends:
+                self._commit(appends)
+                _resolve(appends)
+            jobs = [work for work in works if isinstance(work, Job)]
+            for job in jobs:
+                self._run(job)
+            _resolve(jobs)
+            if None in works:
+                break
+            self._keep_log_short()
+        with contextlib.suppress(OSError):
+            self._renew_head()
+        self._connection.close()
+
+    def _gather(self) -> list[Append | Job | None]:
+        """All that waits, at least one thing, at most a batch; nothing comes after a None."""
+        works = [self._next()]
+        with contextlib.suppress(Empty):
+            while works[-1] is not None and len(works) < BATCH_APPENDS_MAX:
+                works.append(self._queue.get_nowait())
+        return works
+
+    def _next(self) -> Append | Job | None:
+        """The next thing to do, waited for; meanwhile, and under load too, the head file does not grow old."""
+        while True:
+            if self.head == self._head_on_file:
+                return self._queue.get()
+            fresh_s = self._head_renewed_s + HEAD_AGE_MAX_S - time.monotonic()
+            with contextlib.suppress(Empty):
+                if fresh_s > 0:
+                    return self._queue.get(timeout=fresh_s)
+            # A head that cannot be written (the disk is full) must not end the thread: it is tried again, and nothing needs it now.
+            with contextlib.suppress(OSError):
+                self._renew_head()
+
+    def _commit(self, appends: Sequence[Append]) -> None:
+        """Writes the appends in one transaction if it can be, and leaves in each the error that it alone met."""
+        rest = list(appends)
+        while rest:
+            try:
+                self._transact(rest, careful=False)
+                return
+            except _Illegal as illegal:
+                illegal.append.error = illegal.error
+                rest.remove(illegal.append)
+            except (sqlite3.Error, OSError):
+                break
+            except Exception as error:  # noqa: BLE001
+                # A bug of ours must not end the thread that everyone waits for.
+                for append in rest:
+                    append.error = error
+                return
+        # One of them may be to blame (posted long ago, too big for the disk): each on its own finds out.
+        for append in rest:
+            try:
+                self._transact([append], careful=True)
+            except _Illegal as illegal:
+                append.error = illegal.error
+            except (sqlite3.Error, OSError) as error:
+                append.error = StoreError(in_words(self._path, error))
+
+    def _transact(self, appends: Sequence[Append], *, careful: bool) -> None:
+        """Writes all appends or none. `careful` looks up what is else taken at its word: that a reservation is new."""
+        try:
+            if self._tally is None:
+                self._load()
+            assert self._tally is not None
+            batch = self._work_out(self._tally, appends, careful=careful)
+            if batch.journal or batch.decisions:
+                self._execute(self._tally, batch)
+        except BaseException:
+            # The tally ran ahead of a transaction that did not come about: what is on disk is what counts.
+            self._tally = None
+            raise
+        self.head = batch.head
+        self._remember(self._tally, batch)
+
+    def _work_out(self, tally: Tally, appends: Iterable[Append], *, careful: bool) -> _Batch:
+        batch = _Batch(self.head)
+        count, last = self.head.count, self.head.hash
+        for append in appends:
+            if append.decision is not None:
+                decision, session, message = append.decision
+                batch.decisions.append((decision, session, message.decode("utf-8", "replace")))
+            for entry in append.entries:
+                try:
+                    data = codec.encode(entry)
+                except UnicodeEncodeError:
+                    entry = codec.whole(entry)
+                    data = codec.encode(entry)
+                try:
+                    place = tally.post(entry, self._closed_as(tally, batch, entry, careful=careful))
+                except AssertionError as error:
+                    raise _Illegal(append, error) from error
+                if place is None:
+                    continue
+                count += 1
+                last = link(last, data)
+                attempt, phase = "" if isinstance(entry, Opened) else entry.attempt, phase_of(entry)
+                values = (count, entry.session, place.step, attempt, phase.value, entry.at_ms, place.firsts, data.decode(), last)
+                batch.journal.append(values)
+                batch.sessions.setdefault(entry.session, None)
+                if isinstance(entry, Opened):
+                    batch.sessions[entry.session] = count
+                elif isinstance(entry, Reserved):
+                    batch.opened[attempt] = count
+                else:
+                    batch.closed[attempt] = phase
+        batch.head = Head(count, last)
+        return batch
+
+    def _closed_as(self, tally: Tally, batch: _Batch, entry: Entry, *, careful: bool) -> Phase | None:
+        """How the entry's attempt ended already, if it did. Loads what the tally must know of its session."""
+        if entry.session not in tally.sessions:
+            found = queries.session_tally(self._connection, entry.session)
+            if found is not None:
+                tally.sessions[entry.session] = found
+        if isinstance(entry, Opened) or entry.attempt in tally.open:
+            return None
+        closed = batch.closed.get(entry.attempt) or self._closed.get(entry.attempt)
+        if closed is None and (careful or not isinstance(entry, Reserved)):
+            closed = queries.closed_phase(self._connection, entry.session, entry.attempt)
+        return closed
+
+    def _execute(self, tally: Tally, batch: _Batch) -> None:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.executemany(statements.INSERT_JOURNAL, batch.journal)
+            begun = [(attempt, row) for attempt, row in batch.opened.items() if attempt not in batch.closed]
+            if begun:
+                connection.executemany(statements.INSERT_OPEN, begun)
+            ended = [(attempt,) for attempt in batch.closed if attempt not in batch.opened]
+            if ended:
+                connection.executemany(statements.DELETE_OPEN, ended)
+            rollups.write_sessions(connection, tally, batch.sessions)
+            rollups.write_slices(connection, tally)
+            if batch.decisions:
+                connection.executemany(statements.INSERT_DECISION, batch.decisions)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+            raise
+        self.commits += 1
+        # Reckoned, since asking would cost more: some pages at every commit, one for a few rows, one for each decision.
+        self._log_pages += PAGES_PER_COMMIT + len(batch.journal) // 4 + len(batch.decisions)
+
+    def _remember(self, tally: Tally, batch: _Batch) -> None:
+        self._closed.update(batch.closed)
+        while len(self._closed) > CLOSED_REMEMBERED_MAX:
+            del self._closed[next(iter(self._closed))]
+        if len(tally.sessions) > SESSIONS_REMEMBERED_MAX:
+            tally.sessions.clear()
+
+    def _load(self) -> None:
+        last = self._connection.execute("SELECT row, hash FROM journal ORDER BY row DESC LIMIT 1").fetchone()
+        self.head = Head(*last) if last else Head(0, GENESIS)
+        self._closed.clear()
+        self._tally = Tally(open={reserved.attempt: reserved for reserved in queries.open_reservations(self._connection)})
+
+    def _run(self, job: Job) -> None:
+        try:
+            job.run(self._connection)
+        except (sqlite3.Error, OSError) as error:
+            job.error = StoreError(in_words(self._path, error))
+        except Exception as error:  # noqa: BLE001
+            job.error = error
+        finally:
+            self._tally = None
+
+    def _renew_head(self) -> None:
+        self._head_renewed_s = time.monotonic()
+        if self.head != self._head_on_file:
+            files.write_head(self._path, self.head)
+            self._head_on_file = self.head
+
+    def _keep_log_short(self) -> None:
+        if self._log_pages >= LOG_PAGES_BUSY or (self._log_pages >= LOG_PAGES_IDLE and self._queue.empty()):
+            # Where a reader or a full disk is in the way, the log just grows on until the next time.
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._log_pages = 0
+
+
+def _resolve(works: Sequence[Append | Job]) -> None:
+    """Tells those who wait, with one call into each event loop rather than one for each append."""
+    loops = {work.done.get_loop() for work in works}
+    for loop in loops:
+        # The loop may have been closed under an append that nobody waits for any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_tell, [work for work in works if work.done.get_loop() is loop])
+
+
+def _tell(works: Sequence[Append | Job]) -> None:
+    for work in works:
+        if work.done.done():
+            continue  # Cancelled: the entries are written all the same.
+        if work.error is None:
+            work.done.set_result(None)
+        else:
+            work.done.set_exception(work.error)
