@@ -5,7 +5,7 @@ A text that is not TOML at all gives the values of an empty file and `readable` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
@@ -25,12 +25,58 @@ DOTFILE_BYTES_MAX = 64 * 1024
 SETTINGS_BYTES_MAX = 256 * 1024
 
 FORBIDDEN_IN_DOTFILE = frozenset(
-    """
-    provider providers base_url baseurl api_base url urls endpoint endpoints upstream proxy host port server
-    api_key api_keys apikey key keys secret secrets token tokens auth authorization header headers
-    command commands hook hooks exec script scripts shell env environment include includes import plugin plugins
-    ledger log privacy tiers profiles baseline price prices
-    """.split()
+    {
+        "provider",
+        "providers",
+        "base_url",
+        "baseurl",
+        "api_base",
+        "url",
+        "urls",
+        "endpoint",
+        "endpoints",
+        "upstream",
+        "proxy",
+        "host",
+        "port",
+        "server",
+        "api_key",
+        "api_keys",
+        "apikey",
+        "key",
+        "keys",
+        "secret",
+        "secrets",
+        "token",
+        "tokens",
+        "auth",
+        "authorization",
+        "header",
+        "headers",
+        "command",
+        "commands",
+        "hook",
+        "hooks",
+        "exec",
+        "script",
+        "scripts",
+        "shell",
+        "env",
+        "environment",
+        "include",
+        "includes",
+        "import",
+        "plugin",
+        "plugins",
+        "ledger",
+        "log",
+        "privacy",
+        "tiers",
+        "profiles",
+        "baseline",
+        "price",
+        "prices",
+    }
 )
 """Names of what only the user may say. Any other unknown key is merely unknown."""
 
@@ -55,8 +101,7 @@ def check_settings(text: str | bytes, source: str) -> Checked[Settings]:
     settings = fitted(Settings, found.data, notes).table
     known = [*PROFILES, *settings.profiles]
     if settings.profile not in known:
-        words = f"There is no profile of that name.{did_you_mean(settings.profile, known)} Known: {', '.join(known)}. {DEFAULT_PROFILE} is used."
-        notes.add(("profile",), "wrong-value", words)
+        notes.add(("profile",), "wrong-value", _no_profile(settings.profile, known, f"{DEFAULT_PROFILE} is used"))
         settings = settings.model_copy(update={"profile": DEFAULT_PROFILE})
     return Checked(settings, notes.sorted_with(found.problems), _lines(found.places), found.readable)
 
@@ -129,6 +174,10 @@ def _project_profile(name: str | None, user: UserLimits | None, notes: Notes) ->
         f"There is no profile of that name; it is left out.{did_you_mean(name, known)} Known: {', '.join(known)}.",
     )
     return None
+
+
+def _no_profile(name: str, known: Sequence[str], then: str) -> str:
+    return f"There is no profile of that name: {then}.{did_you_mean(name, known)} Known: {', '.join(known)}."
 
 
 def _path_floors(fit: Fitted[WrittenDotfile], places: Places) -> tuple[PathFloors, ...]:

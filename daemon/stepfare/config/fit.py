@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import ValidationError
@@ -52,59 +52,75 @@ class Fitted(Generic[TableT]):
 
 def fitted(table: type[TableT], data: Mapping[str, Any], notes: Notes, instead: Mapping[KeyPath, object] | None = None) -> Fitted[TableT]:
     """Read `data` as that table. `instead` has what stands in for a value that is left out, where an absence would mean the wrong thing."""
-    left_out: set[KeyPath] = set()
+    fit = _Fit(table, data, notes, instead or {})
     for _ in range(ROUNDS_MAX):
         kept: dict[KeyPath, tuple[int, ...]] = {}
-        remaining = _without(data, (), left_out, kept, instead or {})
         try:
-            return Fitted(table.model_validate(remaining), kept)
+            return Fitted(table.model_validate(fit.remaining(data, (), kept)), kept)
         except ValidationError as error:
             for details in error.errors(include_url=False):
-                left_out.add(_noted(details, data, kept, left_out, notes, table, instead or {}))
+                fit.leave_out(details, kept)
     notes.add((), "wrong-value", "Too much in this file does not fit: nothing of it is used.")
     return Fitted(table(), {})
 
 
-def _noted(
-    details: ErrorDetails,
-    data: Mapping[str, Any],
-    kept: Mapping[KeyPath, tuple[int, ...]],
-    left_out: Collection[KeyPath],
-    notes: Notes,
-    table: type[Table],
-    instead: Collection[KeyPath],
-) -> KeyPath:
-    """Note what is wrong, unless it follows from what was left out before; the path that has to go for it."""
-    path, of_key = _original(details["loc"], data, kept)
-    follows = any(gone[: len(path)] == path for gone in left_out)
+@dataclass
+class _Fit:
+    """What was left out so far; `around` has all the paths on the way to it, whose complaints only follow from that."""
+
+    table: type[Table]
+    data: Mapping[str, Any]
+    notes: Notes
+    instead: Mapping[KeyPath, object]
+    left_out: set[KeyPath] = field(default_factory=set[KeyPath])
+    around: set[KeyPath] = field(default_factory=set[KeyPath])
+
+    def leave_out(self, details: ErrorDetails, kept: Mapping[KeyPath, tuple[int, ...]]) -> None:
+        """Leave out what an error speaks of, and say so unless it was said."""
+        path, of_key = _original(details["loc"], self.data, kept)
+        missing = details["type"] == "missing"
+        if path not in self.around:
+            if self.notes.full:
+                self.notes.add_unsaid()
+            elif missing:
+                self.notes.add(path[:-1], "wrong-value", f"`{path[-1]}` is missing: this `{_dotted(path[:-1])}` is left out.", key=True)
+            elif details["type"] == "extra_forbidden":
+                self.notes.add(path, "unknown-key", self.unknown(path), severity="warning", key=True)
+            else:
+                then = "Until it is right, nothing passes it." if path in self.instead else "It is left out."
+                self.notes.add(path, "wrong-value", f"{_wrong(details, path, of_key=of_key)} {then}", key=of_key)
+        gone = path[:-1] if missing else path
+        self.left_out.add(gone)
+        self.around.update(gone[:end] for end in range(1, len(gone) + 1))
+
+    def unknown(self, path: KeyPath) -> str:
+        table = table_at(self.table, path[:-1])
+        known = list(table.model_fields) if table else []
+        where = f"[{_dotted(path[:-1])}]" if path[:-1] else "the top level"
+        name = str(path[-1])
+        return f"`{_echo(name)}` is not a key of {where}; it is left out.{did_you_mean(name, known)} Known here: {', '.join(known)}."
+
+    def remaining(self, value: Any, path: KeyPath, kept: dict[KeyPath, tuple[int, ...]]) -> Any:
+        """A copy without what is left out; `kept` learns which items of each list stayed."""
+        if isinstance(value, dict):
+            return {
+                key: self.instead[at] if (at := (*path, key)) in self.left_out else self.remaining(child, at, kept)
+                for key, child in cast("dict[str, Any]", value).items()
+                if (*path, key) not in self.left_out or (*path, key) in self.instead
+            }
+        if isinstance(value, list):
+            items = cast("list[Any]", value)
+            kept[path] = tuple(index for index in range(len(items)) if (*path, index) not in self.left_out)
+            return [self.remaining(items[index], (*path, index), kept) for index in kept[path]]
+        return value
+
+
+def _dotted(path: KeyPath) -> str:
+    return ".".join(part for part in path if isinstance(part, str))
+
+
+def _wrong(details: ErrorDetails, path: KeyPath, *, of_key: bool) -> str:
     name = next((part for part in reversed(path) if isinstance(part, str)), "")
-    match details["type"]:
-        case "missing":
-            if not follows:
-                around = ".".join(part for part in path[:-1] if isinstance(part, str))
-                notes.add(path[:-1], "wrong-value", f"`{name}` is missing: this `{around}` is left out until it is there.", key=True)
-            return path[:-1]
-        case "extra_forbidden":
-            around_table = table_at(table, path[:-1])
-            known = list(around_table.model_fields) if around_table else []
-            where = ".".join(part for part in path[:-1] if isinstance(part, str))
-            place = f"[{where}]" if where else "the top level"
-            notes.add(
-                path,
-                "unknown-key",
-                f"`{_echo(name)}` is not a key of {place}; it is left out.{did_you_mean(name, known)} Known here: {', '.join(known)}.",
-                severity="warning",
-                key=True,
-            )
-        case _ if not follows:
-            then = "Until it is right, nothing passes it." if path in instead else "It is left out."
-            notes.add(path, "wrong-value", f"{_wrong(details, path, name, of_key=of_key)} {then}", key=of_key)
-        case _:
-            pass
-    return path
-
-
-def _wrong(details: ErrorDetails, path: KeyPath, name: str, *, of_key: bool) -> str:
     kind, value = details["type"], details["input"]
     context = details.get("ctx", {})
     if of_key:
@@ -146,21 +162,3 @@ def _original(loc: tuple[str | int, ...], data: object, kept: Mapping[KeyPath, t
             break
         path = (*path, index)
     return path, False
-
-
-def _without(
-    value: Any, path: KeyPath, left_out: Collection[KeyPath], kept: dict[KeyPath, tuple[int, ...]], instead: Mapping[KeyPath, object]
-) -> Any:
-    """A copy without what is left out; `kept` learns which items of each list stayed."""
-    if isinstance(value, dict):
-        table = cast("dict[str, Any]", value)
-        return {
-            key: instead[(*path, key)] if (*path, key) in left_out else _without(child, (*path, key), left_out, kept, instead)
-            for key, child in table.items()
-            if (*path, key) not in left_out or (*path, key) in instead
-        }
-    if isinstance(value, list):
-        items = cast("list[Any]", value)
-        kept[path] = tuple(index for index in range(len(items)) if (*path, index) not in left_out)
-        return [_without(items[index], (*path, index), left_out, kept, instead) for index in kept[path]]
-    return value

@@ -20,7 +20,7 @@ _THOUGHT = (StepKind.PLAN, StepKind.RECOVER)
 
 
 def _profile(work: Tier, thought: Tier) -> Mapping[StepKind, Tier]:
-    rows = {kind: Tier.FRUGAL for kind in _ROUTINE} | {kind: work for kind in _WORK} | {kind: thought for kind in _THOUGHT}
+    rows = dict.fromkeys(_ROUTINE, Tier.FRUGAL) | dict.fromkeys(_WORK, work) | dict.fromkeys(_THOUGHT, thought)
     return MappingProxyType({kind: rows[kind] for kind in StepKind})
 
 

@@ -15,6 +15,11 @@ from stepfare.core.problem import Problem
 NESTING_MAX = 12
 """The deepest key that any file of ours knows has four parts."""
 
+KEY_PARTS_MAX = 64
+"""The parser's work on a dotted key grows with the square of its parts."""
+
+_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*"|'[^'\n]*')"""
+_ENDLESS_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}[ \t]*+\.[ \t]*+){{{KEY_PARTS_MAX}}}")
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _KEPT = "Nothing of this file is used until that is right."
 
@@ -59,6 +64,9 @@ def read(raw: str | bytes, source: str, bytes_max: int) -> Read:
             )
         )
     text = text.replace("\r\n", "\n")
+    endless = _ENDLESS_KEY.search(text)
+    if endless:
+        return unread("syntax", f"A key has more than {KEY_PARTS_MAX} parts.", text.count("\n", 0, endless.start()) + 1, 1, 1)
     try:
         data = tomllib.loads(text, parse_float=_decimal)
     except tomllib.TOMLDecodeError as error:

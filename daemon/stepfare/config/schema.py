@@ -39,20 +39,20 @@ class Table(BaseModel):
 class KindTiers(Table):
     """Step kind -> the tier that it gets at least."""
 
-    explore: TierName | None = Field(None, description="Listing, reading, searching, fetching, looking at output.")
-    summarize: TierName | None = Field(None, description="Explaining what was found or done; a final report.")
-    side: TierName | None = Field(None, description="Calls beside the loop: titles, commit messages, compaction, memory, todo lists.")
-    complete: TierName | None = Field(None, description="Inline completion.")
+    explore: TierName | None = Field(default=None, description="Listing, reading, searching, fetching, looking at output.")
+    summarize: TierName | None = Field(default=None, description="Explaining what was found or done; a final report.")
+    side: TierName | None = Field(default=None, description="Calls beside the loop: titles, commit messages, compaction, todo lists.")
+    complete: TierName | None = Field(default=None, description="Inline completion.")
     run: TierName | None = Field(
-        None, description="Issuing tests, builds and other commands. What to do about their output is the next step."
+        default=None, description="Issuing tests, builds and other commands. What to do about their output is the next step."
     )
     answer: TierName | None = Field(
-        None, description="A plain question without an agent's loop; asking the user; handing work to a subagent."
+        default=None, description="A plain question without an agent's loop; asking the user; handing work to a subagent."
     )
-    edit: TierName | None = Field(None, description="Writing or changing code.")
-    plan: TierName | None = Field(None, description="Plan mode, architecture.")
+    edit: TierName | None = Field(default=None, description="Writing or changing code.")
+    plan: TierName | None = Field(default=None, description="Plan mode, architecture.")
     recover: TierName | None = Field(
-        None, description="What an edit, answer or plan becomes while the agent is stuck: repeated failures, reverted edits."
+        default=None, description="What an edit, answer or plan becomes while the agent is stuck: repeated failures, reverted edits."
     )
 
     def tiers(self) -> Mapping[StepKind, Tier]:
@@ -65,18 +65,22 @@ class Server(Table):
     """Where the daemon listens."""
 
     host: Words = Field(
-        "127.0.0.1", description="The address to listen on. Anything but loopback lets others on the network in who know the token."
+        default="127.0.0.1", description="The address to listen on. Anything but loopback lets others on the network in who know the token."
     )
-    port: Annotated[StrictInt, Field(ge=1, le=65535)] = Field(4884, description="The port to listen on.")
+    port: Annotated[StrictInt, Field(ge=1, le=65535)] = Field(default=4884, description="The port to listen on.")
 
 
 class ProviderSettings(Table):
     """A provider of models. One of the catalogue needs a key only; any other needs `dialect` and `base_url`."""
 
-    dialect: Literal["openai", "responses", "anthropic"] | None = Field(None, description="What the provider speaks.")
-    base_url: BaseUrl | None = Field(None, description="Where the provider is, up to and with its version: https://api.example.com/v1.")
-    api_key: KeyReference | None = Field(None, description="Where the key is: env:NAME, keyring:NAME or file:PATH. Never the key itself.")
-    auth: Literal["bearer", "x-api-key", "none"] | None = Field(None, description="How the key is sent.")
+    dialect: Literal["openai", "responses", "anthropic"] | None = Field(default=None, description="What the provider speaks.")
+    base_url: BaseUrl | None = Field(
+        default=None, description="Where the provider is, up to and with its version: https://api.example.com/v1."
+    )
+    api_key: KeyReference | None = Field(
+        default=None, description="Where the key is (env:NAME, keyring:NAME, file:PATH); never the key itself."
+    )
+    auth: Literal["bearer", "x-api-key", "none"] | None = Field(default=None, description="How the key is sent.")
 
 
 class PriceTable(Table):
@@ -84,9 +88,9 @@ class PriceTable(Table):
 
     input: Rate = Field(description="Input tokens that no cache holds.")
     output: Rate = Field(description="Output tokens, the thought ones included.")
-    cache_read: Rate | None = Field(None, description="Input tokens read from a cache.")
-    cache_write: Rate | None = Field(None, description="Input tokens written to a cache that lives five minutes.")
-    cache_write_1h: Rate | None = Field(None, description="Input tokens written to a cache that lives an hour.")
+    cache_read: Rate | None = Field(default=None, description="Input tokens read from a cache.")
+    cache_write: Rate | None = Field(default=None, description="Input tokens written to a cache that lives five minutes.")
+    cache_write_1h: Rate | None = Field(default=None, description="Input tokens written to a cache that lives an hour.")
 
 
 class PriceStep(PriceTable):
@@ -98,36 +102,38 @@ class PriceStep(PriceTable):
 class DatedPrice(Table):
     """Other rates from a day on, or within hours of the day. What is not named stays as in `price`."""
 
-    date: Day | None = Field(None, description="The first day (UTC) on which the rates hold.")
-    hours: Hours | None = Field(None, description='The hours of the day (UTC) in which the rates hold: "01:00-04:00".')
-    input: Rate | None = Field(None, description="Input tokens that no cache holds.")
-    output: Rate | None = Field(None, description="Output tokens, the thought ones included.")
-    cache_read: Rate | None = Field(None, description="Input tokens read from a cache.")
-    cache_write: Rate | None = Field(None, description="Input tokens written to a cache that lives five minutes.")
-    cache_write_1h: Rate | None = Field(None, description="Input tokens written to a cache that lives an hour.")
+    date: Day | None = Field(default=None, description="The first day (UTC) on which the rates hold.")
+    hours: Hours | None = Field(default=None, description='The hours of the day (UTC) in which the rates hold: "01:00-04:00".')
+    input: Rate | None = Field(default=None, description="Input tokens that no cache holds.")
+    output: Rate | None = Field(default=None, description="Output tokens, the thought ones included.")
+    cache_read: Rate | None = Field(default=None, description="Input tokens read from a cache.")
+    cache_write: Rate | None = Field(default=None, description="Input tokens written to a cache that lives five minutes.")
+    cache_write_1h: Rate | None = Field(default=None, description="Input tokens written to a cache that lives an hour.")
 
 
 class ModelSettings(Table):
     """A model that the catalogue lacks, or what is different here about one that it has."""
 
     id: ModelId = Field(description="PROVIDER/MODEL; the part after the first slash is sent upstream.")
-    tier: TierName | None = Field(None, description="How good the model is. Steps whose floor is higher never go to it.")
-    context_tokens: Tokens | None = Field(None, description="The longest prompt and answer together.")
-    max_output_tokens: Tokens | None = Field(None, description="The longest answer.")
+    tier: TierName | None = Field(default=None, description="How good the model is. Steps whose floor is higher never go to it.")
+    context_tokens: Tokens | None = Field(default=None, description="The longest prompt and answer together.")
+    max_output_tokens: Tokens | None = Field(default=None, description="The longest answer.")
     capabilities: Annotated[tuple[Literal["tools", "vision", "reasoning", "structured"], ...], Listed] | None = Field(
-        None, description="What the model can do: tools, vision, reasoning, structured (output held to a JSON schema)."
+        default=None, description="What the model can do: tools, vision, reasoning, structured (output held to a JSON schema)."
     )
-    price: PriceTable | None = Field(None, description="US dollars per million tokens. Without it the model is unpriced, never free.")
-    price_steps: Annotated[tuple[PriceStep, ...], Field(max_length=16)] = Field((), description="Other rates for long prompts.")
-    price_from: Annotated[tuple[DatedPrice, ...], Field(max_length=64)] = Field((), description="Other rates from a day on or by hours.")
+    price: PriceTable | None = Field(default=None, description="US dollars per million tokens. Without it: unpriced, never free.")
+    price_steps: Annotated[tuple[PriceStep, ...], Field(max_length=16)] = Field(default=(), description="Other rates for long prompts.")
+    price_from: Annotated[tuple[DatedPrice, ...], Field(max_length=64)] = Field(
+        default=(), description="Other rates from a day on, or by hours."
+    )
 
 
 class TierModels(Table):
-    """Which models may serve a tier, in this order where their cost is the same. A tier that is not named takes all that are good enough."""
+    """Which models may serve a tier, in this order where their cost is the same. A tier not named takes all that are good enough."""
 
-    frugal: ModelIds | None = Field(None, description="The models that may serve steps whose floor is frugal.")
-    balanced: ModelIds | None = Field(None, description="The models that may serve steps whose floor is balanced.")
-    premium: ModelIds | None = Field(None, description="The models that may serve steps whose floor is premium.")
+    frugal: ModelIds | None = Field(default=None, description="The models that may serve steps whose floor is frugal.")
+    balanced: ModelIds | None = Field(default=None, description="The models that may serve steps whose floor is balanced.")
+    premium: ModelIds | None = Field(default=None, description="The models that may serve steps whose floor is premium.")
 
     def by_tier(self) -> Mapping[Tier, tuple[str, ...]]:
         """The tiers that are named here."""
@@ -138,24 +144,24 @@ class TierModels(Table):
 class BudgetSettings(Table):
     """Caps in US dollars (in picodollars once checked), and what to do when one is reached."""
 
-    session_usd: Dollars | None = Field(None, description="What one session may cost.")
-    day_usd: Dollars | None = Field(None, description="What a day may cost.")
-    warn_at: Share | None = Field(None, description="The share of a cap at which to warn: 0.8 is four fifths.")
-    on_limit: OnLimit | None = Field(None, description="At the cap: ask (say so and wait), frugal (lower floors), stop (refuse).")
+    session_usd: Dollars | None = Field(default=None, description="What one session may cost.")
+    day_usd: Dollars | None = Field(default=None, description="What a day may cost.")
+    warn_at: Share | None = Field(default=None, description="The share of a cap at which to warn: 0.8 is four fifths.")
+    on_limit: OnLimit | None = Field(default=None, description="At the cap: ask (say so and wait), frugal (lower floors), stop (refuse).")
 
 
 class Ledger(Table):
     """Where the books are."""
 
     url: Annotated[StrictStr, StringConstraints(pattern=r"^(sqlite|postgres(ql)?://\S+)$", max_length=TEXT_CHARS_MAX)] = Field(
-        "sqlite", description="`sqlite` (a file of this machine) or postgresql://..."
+        default="sqlite", description="`sqlite` (a file of this machine) or postgresql://..."
     )
 
 
 class Privacy(Table):
     """What is kept of a conversation."""
 
-    titles: StrictBool = Field(True, description="Whether a session's title, the first 60 characters of its task, is kept.")
+    titles: StrictBool = Field(default=True, description="Whether a session's title, the first 60 characters of its task, is kept.")
 
 
 def _profile_name(name: str) -> str:
@@ -173,8 +179,8 @@ ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0
 class Settings(Table):
     """`config.toml`: the user's own settings."""
 
-    profile: Words = Field(DEFAULT_PROFILE, description="The profile that holds where nothing else names one.")
-    baseline: ModelId | None = Field(None, description="The model against which savings are measured; else the best one in play.")
+    profile: Words = Field(default=DEFAULT_PROFILE, description="The profile that holds where nothing else names one.")
+    baseline: ModelId | None = Field(default=None, description="The model against which savings are measured; else the best one in play.")
     server: Server = Field(default_factory=Server, description="Where the daemon listens.")
     providers: dict[ProviderName, ProviderSettings] = Field(default_factory=dict[str, ProviderSettings], description="Who serves models.")
     models: Annotated[tuple[ModelSettings, ...], Field(max_length=ITEMS_MAX)] = Field(
@@ -194,7 +200,7 @@ class Settings(Table):
 class PathRule(Table):
     """A floor for the steps that touch some files."""
 
-    match: Annotated[tuple[PathGlob, ...], Listed, Field(min_length=1)] = Field(
+    match: Annotated[tuple[PathGlob, ...], Field(min_length=1), Listed] = Field(
         description="Globs as in a .gitignore file, relative to the folder of this file. The highest floor of all that match holds."
     )
     floor: TierName = Field(description="The tier that a step touching these files gets at least.")
@@ -203,24 +209,24 @@ class PathRule(Table):
 class ModelRules(Table):
     """Which of the user's models may serve this project. It can only narrow."""
 
-    deny: ModelGlobs = Field((), description="Globs over PROVIDER/MODEL of models that never serve this project.")
-    allow: ModelGlobs | None = Field(None, description="Globs over PROVIDER/MODEL; where given, every other model is denied.")
+    deny: ModelGlobs = Field(default=(), description="Globs over PROVIDER/MODEL of models that never serve this project.")
+    allow: ModelGlobs | None = Field(default=None, description="Globs over PROVIDER/MODEL; where given, every other model is denied.")
 
 
 class ProjectBudget(Table):
     """Caps of this project in US dollars. They can only lower the user's own."""
 
-    session_usd: Dollars | None = Field(None, description="What one session in this project may cost.")
-    day_usd: Dollars | None = Field(None, description="What a day in this project may cost.")
-    warn_at: Share | None = Field(None, description="The share of a cap at which to warn: 0.8 is four fifths.")
-    on_limit: OnLimit | None = Field(None, description="At the cap: ask (say so and wait), frugal (lower floors), stop (refuse).")
+    session_usd: Dollars | None = Field(default=None, description="What one session in this project may cost.")
+    day_usd: Dollars | None = Field(default=None, description="What a day in this project may cost.")
+    warn_at: Share | None = Field(default=None, description="The share of a cap at which to warn: 0.8 is four fifths.")
+    on_limit: OnLimit | None = Field(default=None, description="At the cap: ask (say so and wait), frugal (lower floors), stop (refuse).")
 
 
 class WrittenDotfile(Table):
     """`.stepfare.toml`: what a project asks of stepfare. It chooses among what the user has allowed and can add nothing."""
 
     profile: Words | None = Field(
-        None, description="The profile that this project starts from: frugal, balanced, careful, premium, or one of the user's own."
+        default=None, description="The profile that this project starts from: frugal, balanced, careful, premium, or one of the user's own."
     )
     steps: KindTiers = Field(default_factory=KindTiers, description="Step kind -> tier, on top of the profile.")
     paths: Annotated[tuple[PathRule, ...], Field(max_length=ITEMS_MAX)] = Field(

@@ -1,9 +1,9 @@
-"""Single values as a person writes them: money, references to keys, dates and hours. Each is checked and turned into what the daemon uses."""
+"""Single values as a person writes them: money, references to keys, dates and hours. Each is turned into what the daemon uses."""
 
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -97,7 +97,7 @@ def _day(value: object) -> int:
             value = None
     if isinstance(value, datetime) or not isinstance(value, date):
         raise _wrong('must be a day such as "2027-01-01"')
-    return int(datetime(value.year, value.month, value.day, tzinfo=timezone.utc).timestamp()) * 1000
+    return int(datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()) * 1000
 
 
 def _hours(value: object) -> tuple[int, int]:
