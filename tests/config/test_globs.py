@@ -57,7 +57,7 @@ def test_a_path_too_long_to_be_one_is_outside() -> None:
     assert relative("a/" * 2000) is None
 
 
-@pytest.mark.parametrize("glob", ["a*" * 100 + "b", "**/a" * 60 + "/**/b", "a*a*/**/" * 30 + "*b", "*a/" * 80 + "b", "?*" * 120])
+@pytest.mark.parametrize("glob", ["a*" * 100 + "b", "**/a" * 60 + "/**/b", "a*a*/**/" * 30 + "*b", "*a/" * 80 + "b", "?*" * 120 + "/b"])
 def test_a_hostile_glob_is_answered_at_once(glob: str) -> None:
     globs = compiled([glob])
     # A backtracking matcher would still be at it when the universe ends.
