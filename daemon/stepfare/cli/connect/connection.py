@@ -94,6 +94,7 @@ def disconnect(client: Client, world: World, record: Record, paths: Paths) -> Re
             text = kept.before if text == kept.after else _undone(edit, text, kept)
         work.append((file, kept, text, edit is None or edit.secret))
     touched = [_put_back(file, kept, text, secret=secret) for file, kept, text, secret in work]
+    files.remove_empty([folder for _, kept, _, _ in work for folder in kept.folders])
     for kept in record.files:
         if (heir := heirs[kept.path]) is not None:
             _bequeath(paths, kept, heir)
@@ -169,9 +170,7 @@ def _write(client: Client, edits: list[Edit], before: list[UserFile], made: Reco
     except OSError as problem:
         for file in reversed(done):
             _undo_write(file)
-        for folder in reversed(new_folders):
-            with suppress(OSError):
-                folder.rmdir()
+        files.remove_empty(new_folders)
         with suppress(OSError):
             if standing is not None:  # the copies of the first time are still the only way back
                 records.save(paths, standing)
@@ -192,13 +191,11 @@ def _undo_write(file: UserFile) -> None:
 
 
 def _put_back(file: UserFile, kept: Kept, text: str | None, *, secret: bool) -> Touched:
-    folders = list(kept.folders)
     try:
         if file.text is None:
-            files.remove(file, folders)
             return Touched(kept.path, "missing", "It was removed since; it stays removed.")
         if text is None:
-            files.remove(file, folders)
+            file.real.unlink(missing_ok=True)
             return Touched(kept.path, "removed")
         if text == file.text:
             return Touched(kept.path, "unchanged")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,10 +83,9 @@ def make_folders(folder: Path) -> list[Path]:
     return missing
 
 
-def remove(file: UserFile, folders: list[Path]) -> None:
-    """Remove the file, and these folders as far as nothing is left in them."""
-    file.real.unlink(missing_ok=True)
-    for folder in reversed(folders):
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove these folders as far as nothing is left in them."""
+    for folder in sorted(folders, key=lambda each: len(each.parts), reverse=True):
         with suppress(OSError):
             folder.rmdir()
 

@@ -119,6 +119,7 @@ class _Node(Protocol):
     start_mark: _Mark
     end_mark: _Mark
     flow_style: bool | None
+    """Not there at all for a scalar."""
 
 
 def _root(text: str) -> _Node | None:
@@ -194,7 +195,7 @@ def _flow_cut(items: Sequence[_Node], index: int) -> tuple[int, int]:
 
 def _end_of(node: _Node) -> int:
     """Where the node's last written character is; a block's own end mark lies behind the comments that follow it."""
-    if node.flow_style or not isinstance(node.value, list) or not node.value:
+    if not isinstance(node.value, list) or not node.value or node.flow_style:
         return node.end_mark.index
     last = node.value[-1]
     return _end_of(last[1] if isinstance(last, tuple) else last)
