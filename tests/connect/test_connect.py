@@ -478,7 +478,7 @@ def daemon() -> Iterator[Callable[[object], int]]:
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         return server.server_port
 
     yield start

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepfare.cli.connect.json_text import MISSING, Json, Keys, Unsuitable, drop, parse, put, value_at
@@ -64,6 +64,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(document=st.dictionaries(st.text(), VALUES, min_size=1), indent=st.sampled_from([None, 1, 2, 4, "\t"]), key=st.text(), value=VALUES)
 def test_a_new_value_put_and_dropped_leaves_the_text_as_it_was(
     document: dict[str, Json], indent: int | None, key: str, value: Json
