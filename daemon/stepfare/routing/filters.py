@@ -60,7 +60,7 @@ def _below_floor(candidate: Candidate, need: Need) -> str | None:
 def _denied(candidate: Candidate, need: Need) -> str | None:
     dotfile = need.snapshot.dotfile
     why = dotfile.denied(candidate.model.id) if dotfile else None
-    return None if why is None else f"{need.snapshot.dotfile_name}: {why}"
+    return None if why is None else f"the project's file denies it: {why}"
 
 
 def _not_chosen(candidate: Candidate, need: Need) -> str | None:

@@ -44,9 +44,9 @@ def _pinned(snapshot: Snapshot) -> Floor | None:
 
 def _by_path(features: StepFeatures, snapshot: Snapshot) -> Floor | None:
     found = snapshot.dotfile.floor_for(features.files) if snapshot.dotfile else None
-    if found is None:
+    if snapshot.dotfile is None or found is None:
         return None
-    words = f"{snapshot.dotfile_name}:{found.line} asks for {found.tier.word} on {found.glob}, and {found.file} is in play"
+    words = f"{snapshot.dotfile.source}:{found.line} asks for {found.tier.word} on {found.glob}, and {found.file} is in play"
     return Floor(found.tier, "path", words)
 
 
@@ -55,7 +55,7 @@ def _stepwise(kind: StepKind, snapshot: Snapshot) -> Floor | None:
     tier = dotfile.steps.get(kind) if dotfile else None
     if dotfile is None or tier is None:
         return None
-    return Floor(tier, "dotfile", f"{_place(snapshot, f'steps.{kind.value}')} sets {kind.value} to {tier.word}")
+    return Floor(tier, "dotfile", f"{dotfile.cite(f'steps.{kind.value}')} sets {kind.value} to {tier.word}")
 
 
 def _profiled(view: RequestView, kind: StepKind, snapshot: Snapshot) -> Floor:
@@ -64,9 +64,7 @@ def _profiled(view: RequestView, kind: StepKind, snapshot: Snapshot) -> Floor:
     if dotfile is not None and dotfile.profile:
         named = _in_profile(dotfile.profile, kind, policy.profiles)
         if named is not None:
-            return Floor(
-                named, "profile", f"{_place(snapshot, 'profile')} starts from profile {dotfile.profile}: {kind.value} is {named.word}"
-            )
+            return Floor(named, "profile", f"{dotfile.cite('profile')} starts from profile {dotfile.profile}: {kind.value} is {named.word}")
     if alias is not None and alias != AUTO:
         named = _in_profile(alias, kind, policy.profiles)
         if named is not None:
@@ -89,8 +87,3 @@ def _under_pressure(floor: Floor, snapshot: Snapshot) -> Floor:
 def _in_profile(name: str, kind: StepKind, profiles: Mapping[str, Mapping[StepKind, Tier]]) -> Tier | None:
     table = profile_named(name, profiles)
     return None if table is None else table[kind]
-
-
-def _place(snapshot: Snapshot, key: str) -> str:
-    line = snapshot.dotfile.lines.get(key) if snapshot.dotfile else None
-    return f"{snapshot.dotfile_name}:{line}" if line else snapshot.dotfile_name

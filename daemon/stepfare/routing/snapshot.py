@@ -46,7 +46,6 @@ class Snapshot:
     health: Mapping[str, Health]
     session: Session
     dotfile: Dotfile | None = None
-    dotfile_name: str = ".stepfare.toml"
     named: tuple[Candidate, ...] = ()
     caps: tuple[Cap, ...] = ()
     output_tokens: Mapping[StepKind, int] = field(default_factory=dict[StepKind, int])

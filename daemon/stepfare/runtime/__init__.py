@@ -1,0 +1,1 @@
+"""The story: where deciding and doing alternate."""

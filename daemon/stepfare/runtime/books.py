@@ -1,0 +1,92 @@
+"""Writing down: entries into the daemon's own memory, onto the disk, and out to whoever listens, in that order.
+
+Memory comes first, so that a concurrent call sees a reservation before the disk has it; if the disk refuses, memory takes it back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Coroutine
+
+from stepfare.control.protocol import Event
+from stepfare.core.entry import Entry, Lost, Reserved, Settled, Voided
+from stepfare.runtime.clock import World
+from stepfare.runtime.hub import Hub
+from stepfare.runtime.state import State
+from stepfare.store.errors import StoreError
+from stepfare.store.sqlite import Store
+
+UNBOOKED_MAX = 10_000
+"""Closing entries kept in memory while the disk refuses them. After a crash their reservations become Lost: nothing is forgotten."""
+
+_log = logging.getLogger(__name__)
+_KINDS: dict[type[Entry], str] = {Reserved: "reserved", Settled: "settled", Voided: "voided", Lost: "lost"}
+
+
+class Books:
+    """The one way to post an entry."""
+
+    def __init__(self, store: Store, state: State, hub: Hub, world: World) -> None:
+        self._store, self._state, self._hub, self._world = store, state, hub, world
+        self._unbooked: deque[Entry] = deque(maxlen=UNBOOKED_MAX)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def reserve(self, *entries: Entry, decision: tuple[str, str, bytes] | None = None) -> None:
+        """Post what must be on disk before a byte leaves. Raises StoreError; then nothing was reserved."""
+        for entry in entries:
+            self._state.apply(entry)
+        try:
+            await self._store.append(*self._waiting(), *entries, decision=decision)
+        except BaseException:
+            now_ms = self._world.now_ms()
+            for entry in entries:
+                if isinstance(entry, Reserved):
+                    self._state.apply(Voided(entry.attempt, entry.session, now_ms, "unbooked", "the books could not be written"))
+            raise
+        self._booked()
+        for entry in entries:
+            self._announce(entry)
+
+    async def close(self, entry: Settled | Voided | Lost) -> None:
+        """Post how an attempt ended. A disk that refuses is said in the log and in the overview, and tried again with the next entry."""
+        self._state.apply(entry)
+        try:
+            await self._store.append(*self._waiting(), entry)
+        except StoreError as error:
+            self._unbooked.append(entry)
+            self._state.trouble("ledger", f"{error} {len(self._unbooked)} entries wait in memory and are written as soon as it can be.")
+            _log.error("the ledger cannot be written: %s", error)
+        else:
+            self._booked()
+        self._announce(entry)
+
+    async def close_surely(self, entry: Settled | Voided | Lost) -> None:
+        """The same for a request that is being cancelled: the entry is posted whatever becomes of the caller."""
+        await asyncio.shield(self.spawn(self.close(entry)))
+
+    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Work that outlives its request; `finish` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def finish(self) -> None:
+        """Wait for all that is being posted."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _waiting(self) -> list[Entry]:
+        return list(self._unbooked)
+
+    def _booked(self) -> None:
+        if self._unbooked:
+            self._unbooked.clear()
+            self._state.trouble("ledger", "")
+
+    def _announce(self, entry: Entry) -> None:
+        kind = _KINDS.get(type(entry))
+        if kind is not None:
+            self._hub.publish(Event(seq=0, kind=kind, at_ms=entry.at_ms, session=entry.session))

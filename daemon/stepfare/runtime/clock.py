@@ -1,0 +1,37 @@
+"""The clock and the dice: the only place where time is read and ids are made."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+ID_BYTES = 9
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def new_id(prefix: str) -> str:
+    """A fresh id such as `d_k3...`: unguessable, safe in addresses and file names."""
+    return f"{prefix}_{secrets.token_urlsafe(ID_BYTES).replace('-', 'A').replace('_', 'B')}"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Time and ids as a value, so that tests can give their own."""
+
+    now_ms: Callable[[], int] = now_ms
+    new_id: Callable[[str], str] = new_id
+
+    def day_start_ms(self) -> int:
+        """Midnight of today where the user is."""
+        today = datetime.fromtimestamp(self.now_ms() / 1000).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+        return int(today.timestamp() * 1000)
+
+    def next_day_ms(self) -> int:
+        start = datetime.fromtimestamp(self.day_start_ms() / 1000).astimezone()
+        return int((start + timedelta(days=1)).timestamp() * 1000)

@@ -1,0 +1,70 @@
+"""From a request to a decision: the world is read once, everything after that is plain functions. Nothing is sent and nothing written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from stepfare.config.profiles import PROFILES, alias_of
+from stepfare.core.decision import Decision
+from stepfare.core.request import RequestView
+from stepfare.core.session import Session
+from stepfare.core.step import StepFeatures
+from stepfare.dialects.base import BadRequest
+from stepfare.routing.decide import decide
+from stepfare.routing.snapshot import Snapshot
+from stepfare.runtime.state import State
+from stepfare.runtime.workspaces import Workspace, relative_to_folder
+from stepfare.sessions.identify import Identity, identify
+from stepfare.steps.classify import classify
+from stepfare.steps.clients import workspace_of
+from stepfare.steps.features import features_of
+
+WORKSPACE_HEADER = "x-stepfare-workspace"
+
+
+class UnknownModel(BadRequest):
+    """The client names a model that nobody knows; the message lists what it may name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request with all that was concluded from it."""
+
+    view: RequestView
+    features: StepFeatures
+    workspace: Workspace
+    identity: Identity
+    session: Session
+    new: bool
+    """Whether this is the session's first step."""
+    step: int
+    snapshot: Snapshot
+    decision: Decision
+
+
+def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, decision_id: str, root: str = "") -> Asked:
+    """Conclude what this request is and who should serve it. `root` names the workspace where the caller knows it. Raises BadRequest."""
+    features = features_of(view)
+    workspace = state.workspaces.look(root or view.headers.get(WORKSPACE_HEADER, "") or workspace_of(view))
+    identity = identify(view, state.sessions, client=features.client, workspace=workspace.root, side=features.side, now_ms=now_ms)
+    session_id = identity.session or new_session
+    new = state.sessions.get(session_id) is None
+    session = state.session_or_new(session_id, features.client, workspace.root)
+    # A call may say less than its session: a side call rarely names the workspace.
+    if not workspace.root and session.workspace:
+        workspace = state.workspaces.look(session.workspace)
+    features = replace(features, files=relative_to_folder(workspace, features.files))
+    step = classify(features)
+    named = state.named(view.model)
+    if not named and alias_of(view.model, tuple(state.settings.profiles)) is None:
+        raise UnknownModel(_unknown(view.model, state))
+    snapshot = state.snapshot(session, workspace, named)
+    decision = decide(view, features, step, snapshot, decision_id)
+    number = session.steps if identity.retry and session.steps else session.steps + 1
+    return Asked(view, features, workspace, identity, session, new, number, snapshot, decision)
+
+
+def _unknown(model: str, state: State) -> str:
+    names = ", ".join(["auto", *PROFILES, *state.settings.profiles])
+    models = ", ".join(candidate.model.id for candidate in state.candidates()[:6])
+    return f'model "{model}" is not known here. Use a profile ({names}) or a model ({models}, ...; `stepfare models` lists all).'

@@ -1,0 +1,170 @@
+"""The entries of one attempt, computed: what it may cost before it is sent, and what it did cost after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from stepfare.core.attempt import Failure, Fault
+from stepfare.core.decision import Ranked
+from stepfare.core.entry import Entry, Opened, Reserved, Settled, Voided
+from stepfare.core.model import Candidate
+from stepfare.core.money import Usage, priced
+from stepfare.core.session import Session
+from stepfare.core.step import Tier
+from stepfare.dialects import meter
+from stepfare.dialects.heard import Heard
+from stepfare.routing.filters import ceiling_pusd
+from stepfare.routing.ranking import warm_tokens
+from stepfare.runtime.consider import Asked
+from stepfare.runtime.state import State
+from stepfare.steps.outcome import kind_of_answer
+
+TITLE_CHARS_MAX = 60
+
+
+@dataclass(slots=True)
+class Run:
+    """One attempt while it runs. `answered` says that the provider accepted the request: from then on it may cost something."""
+
+    id: str
+    ranked: Ranked
+    started_ms: int
+    sent: bool = False
+    answered: bool = False
+    heard: Heard = field(default_factory=Heard)
+    first_byte_ms: int | None = None
+    fault: Fault | None = None
+    finished: bool = False
+    committed: bool = False
+    closed: bool = False
+
+
+def opening(asked: Asked, run: Run, *, titles: bool) -> list[Entry]:
+    """What is posted before the attempt is sent: the session where it is new, and the reservation."""
+    decision, candidate, session = asked.decision, run.ranked.candidate, asked.session
+    entries: list[Entry] = []
+    if asked.new:
+        title = " ".join(asked.features.human_words.split())[:TITLE_CHARS_MAX] if titles else ""
+        place = asked.workspace
+        entries.append(
+            Opened(session.id, run.started_ms, asked.features.client, place.root, place.project, place.branch, title, asked.identity.parent)
+        )
+    entries.append(
+        Reserved(
+            attempt=run.id,
+            decision=decision.id,
+            session=session.id,
+            step=asked.step,
+            at_ms=run.started_ms,
+            model=candidate.model.id,
+            tier=candidate.model.tier.word,
+            kind=decision.step.kind,
+            floor=decision.floor.tier.word,
+            floor_source=decision.floor.source,
+            ceiling_pusd=ceiling_pusd(candidate, asked.view, decision.prompt_tokens),
+            client=asked.features.client,
+            turns=len(asked.view.turns),
+            chain=asked.identity.chain,
+            body=asked.view.body_digest.hex(),
+            body_bytes=len(asked.view.raw),
+        )
+    )
+    return entries
+
+
+def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Voided:
+    """What is posted when the attempt has ended. What never reached a provider, or was refused by it, costs nothing."""
+    total_ms = now_ms - run.started_ms
+    outcome = _outcome(run)
+    # A call that was sent and then abandoned may have been worked on: it is estimated, not forgotten.
+    if run.heard.usage is None and not run.heard.started and (run.fault is not None or not run.sent):
+        why = run.fault.words if run.fault else "it was cancelled before it was sent"
+        return Voided(run.id, asked.session.id, now_ms, outcome, why, total_ms)
+    candidate = run.ranked.candidate
+    usage, low, high = _usage(asked, run)
+    cost, source = _cost(candidate, run, usage)
+    price, estimated = candidate.price, run.heard.usage is None
+    premium, balanced = (_always(state.baseline(tier), usage, asked.session, run.started_ms) for tier in (Tier.PREMIUM, Tier.BALANCED))
+    return Settled(
+        attempt=run.id,
+        session=asked.session.id,
+        at_ms=now_ms,
+        outcome=outcome,
+        kind=kind_of_answer(asked.features, run.heard.calls, run.heard.text, asked.view.tools),
+        usage=usage,
+        cost_pusd=cost,
+        source=source,
+        rates=price.rates_for(usage.input_tokens) if price else None,
+        catalogue=state.play.catalog.catalogue_version,
+        low_pusd=priced(price, low) if price and estimated else None,
+        high_pusd=priced(price, high) if price and estimated else None,
+        always_premium_pusd=premium,
+        always_balanced_pusd=balanced,
+        switch_write_pusd=_switch_write(candidate, usage, asked, run.started_ms),
+        first_byte_ms=run.first_byte_ms,
+        total_ms=total_ms,
+        call_ids=run.heard.call_ids,
+        reply=run.heard.reply_digest,
+        committed=run.committed,
+    )
+
+
+def _outcome(run: Run) -> str:
+    if run.finished:
+        return "ok"
+    return run.fault.failure.value if run.fault else "hang-up"
+
+
+def _usage(asked: Asked, run: Run) -> tuple[Usage, Usage, Usage]:
+    """The usage, and where it had to be estimated its lower and upper bound."""
+    if run.heard.usage is not None:
+        usage = run.heard.usage.usage
+        return usage, usage, usage
+    prompt, chars = asked.decision.prompt_tokens, run.heard.output_chars
+    candidate = run.ranked.candidate
+    warm = warm_tokens(asked.session, candidate.model.id, prompt, run.started_ms)
+    cache = candidate.provider.cache
+    written = prompt - warm if cache is not None and prompt >= cache.min_tokens else 0
+    usage = Usage(prompt, warm, written, round(chars / meter.CHARS_PER_TOKEN))
+    low = Usage(prompt, prompt if run.heard.started else 0, 0, round(chars / meter.CHARS_PER_TOKEN_HIGH))
+    if not run.heard.started:
+        low = Usage(0)
+    high = Usage(prompt, 0, prompt if written else 0, round(chars / meter.CHARS_PER_TOKEN_LOW))
+    return usage, low, high
+
+
+def _cost(candidate: Candidate, run: Run, usage: Usage) -> tuple[int | None, str]:
+    reported = run.heard.usage
+    if reported is not None and reported.billed_pusd is not None and "billed-cost" in candidate.provider.quirks:
+        return reported.billed_pusd, "provider-billed"
+    if candidate.price is None:
+        return None, "unpriced"
+    return priced(candidate.price, usage), "usage-priced" if reported is not None else "estimated"
+
+
+def _always(candidate: Candidate | None, usage: Usage, before: Session, at_ms: int) -> int | None:
+    """What this usage would have cost on one model all along: its cache holds the prompt of the step before, if that was recent."""
+    if candidate is None or candidate.price is None:
+        return None
+    rule = candidate.provider.cache
+    if rule is None or usage.input_tokens < rule.min_tokens:
+        return priced(candidate.price, Usage(usage.input_tokens, output_tokens=usage.output_tokens))
+    recent = before.last_prompt_tokens if at_ms - before.last_ms < rule.lifetime_ms else 0
+    warm = min(recent, usage.input_tokens) if recent >= rule.min_tokens else 0
+    return priced(candidate.price, Usage(usage.input_tokens, warm, usage.input_tokens - warm, usage.output_tokens))
+
+
+def _switch_write(candidate: Candidate, usage: Usage, asked: Asked, at_ms: int) -> int:
+    """What was paid anew for the part of the prompt that the model that served before still held warm."""
+    last = asked.session.last_model
+    if candidate.price is None or not last or last == candidate.model.id:
+        return 0
+    held = warm_tokens(asked.session, last, usage.input_tokens, at_ms)
+    cold = max(0, held - usage.cache_read_tokens)
+    rates = candidate.price.rates_for(usage.input_tokens)
+    return cold * (rates.cache_write if usage.cache_write_tokens else rates.input)
+
+
+def interrupted(words: str) -> Fault:
+    """A stream that stopped without its end."""
+    return Fault(Failure.CUT, words)

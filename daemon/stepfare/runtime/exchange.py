@@ -1,0 +1,223 @@
+"""One request from door to door: the only place where deciding and doing alternate."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from stepfare.core.attempt import Failure, Fault
+from stepfare.core.decision import Ranked
+from stepfare.core.entry import Settled
+from stepfare.core.money import priced, usd_text
+from stepfare.core.request import RequestView
+from stepfare.dialects.base import Unreadable, UsageReported
+from stepfare.dialects.table import DIALECTS, Dialect
+from stepfare.providers.adapter import call_for, with_retry_after, wrong_shape
+from stepfare.routing.failover import Failed, GiveUp, Try, next_move
+from stepfare.runtime.books import Books
+from stepfare.runtime.clock import World
+from stepfare.runtime.consider import Asked, consider
+from stepfare.runtime.entries import Run, closing, interrupted, opening
+from stepfare.runtime.refusals import Refusal, refusal_of, unbooked
+from stepfare.runtime.state import State
+from stepfare.runtime.told import comment_of, headers_of, record_of
+from stepfare.store.errors import StoreError
+from stepfare.upstream.client import ERROR_BODY_BYTES_MAX, Answer, CallFailed, Upstream
+
+HELD_BYTES_MAX = 256 * 1024
+"""What a stream may send before its first content (comments, empty chunks); it is shown with that content."""
+
+
+class Reply(Protocol):
+    """The client's side of an exchange, as the server gives it."""
+
+    opened: bool
+    """Whether status and headers have left."""
+    started: bool
+    """Whether the client has seen content: from then on nobody else may finish the answer."""
+
+    def waiting(self, headers: Callable[[], dict[str, str]]) -> None:
+        """Headers to leave with, and keep-alive comments to send, if no content comes for long."""
+        ...
+
+    async def stream(self, headers: dict[str, str], data: bytes) -> None:
+        """Bytes of a streamed answer; headers leave with the first."""
+        ...
+
+    async def whole(self, status: int, headers: dict[str, str], body: bytes) -> None: ...
+    async def end(self) -> None: ...
+    def cut(self) -> None:
+        """Break the connection: the honest end of a stream that cannot be finished."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """What an exchange acts with."""
+
+    world: World
+    state: State
+    books: Books
+    upstream: Upstream
+
+
+async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
+    """Carry one request to a provider and its answer back, and write down what it cost. Raises BadRequest."""
+    world, state = daemon.world, daemon.state
+    asked = consider(view, state, now_ms=world.now_ms(), new_session=world.new_id("s"), decision_id=world.new_id("d"))
+    dialect = DIALECTS[view.dialect]
+    if view.stream:
+        reply.waiting(lambda: headers_of(asked, None, 0, simulated=state.play.simulated))
+    failed: list[Failed] = []
+    while True:
+        match next_move(asked.decision, failed, started=reply.started):
+            case Try(ranked, after_ms):
+                if after_ms:
+                    await asyncio.sleep(after_ms / 1000)
+                try:
+                    fault = await _attempt(ranked, len(failed) + 1, asked, dialect, reply, daemon)
+                except StoreError as error:
+                    await _refuse(unbooked(str(error)), dialect, asked, reply, daemon, len(failed))
+                    return
+                if fault is None:
+                    state.served(ranked.candidate)
+                    return
+                state.failed(ranked.candidate, fault)
+                failed.append(Failed(ranked.candidate.model.id, fault))
+            case GiveUp() as verdict:
+                await _refuse(refusal_of(verdict, asked.decision, failed), dialect, asked, reply, daemon, len(failed))
+                return
+
+
+async def _attempt(ranked: Ranked, number: int, asked: Asked, dialect: Dialect, reply: Reply, daemon: Daemon) -> Fault | None:
+    """One try at one candidate, booked whatever becomes of it. None means that the client has its answer."""
+    candidate = ranked.candidate
+    run = Run(daemon.world.new_id("a"), ranked, daemon.world.now_ms())
+    body = dialect.request_for(asked.view, candidate.model.upstream)
+    call = call_for(candidate, dialect.path, body, stream=asked.view.stream)
+    record = (asked.decision.id, asked.session.id, record_of(asked.decision)) if number == 1 else None
+    await daemon.books.reserve(*opening(asked, run, titles=daemon.state.settings.privacy.titles), decision=record)
+    try:
+        run.sent = True
+        async with daemon.upstream.open(call) as answer:
+            run.fault = await _carry(answer, run, number, asked, dialect, reply, daemon)
+    except CallFailed as failure:
+        run.fault = failure.fault
+    except Unreadable as error:
+        run.fault = Fault(Failure.CUT if reply.started else Failure.DOWN, str(error))
+    finally:
+        if not run.closed:
+            await daemon.books.close_surely(closing(asked, run, daemon.state, daemon.world.now_ms()))
+    return run.fault
+
+
+async def _carry(answer: Answer, run: Run, number: int, asked: Asked, dialect: Dialect, reply: Reply, daemon: Daemon) -> Fault | None:
+    """Judge the answer by its status and type, then bring it to the client."""
+    if answer.status != 200:
+        body = await answer.body(ERROR_BODY_BYTES_MAX)
+        fault = dialect.read_error(answer.status, answer.content_type, body)
+        return with_retry_after(fault, answer.headers, daemon.world.now_ms())
+    wrong = wrong_shape(answer.content_type, stream=asked.view.stream)
+    if wrong is not None:
+        return wrong
+    run.answered = True
+    if asked.view.stream:
+        if "json" in answer.content_type:
+            fault = dialect.read_error(200, answer.content_type, await answer.body(ERROR_BODY_BYTES_MAX))
+            return Fault(Failure.DOWN, f"it answered in one piece where a stream was asked for ({fault.words})", 200)
+        return await _stream(answer, run, number, asked, dialect, reply, daemon)
+    return await _whole(answer, run, number, asked, dialect, reply, daemon)
+
+
+async def _stream(answer: Answer, run: Run, number: int, asked: Asked, dialect: Dialect, reply: Reply, daemon: Daemon) -> Fault | None:
+    """Bytes as they come, held until the first content. The end mark follows when the cost is on disk."""
+    simulated = daemon.state.play.simulated
+    stream = dialect.stream(asked.view.model, asked.view.wants_usage, _cost_text(run))
+    run.heard = stream.heard
+    headers: dict[str, str] | None = None
+    held: list[bytes] = []
+    held_bytes = 0
+    async for chunk in answer.chunks():
+        data = stream.feed(chunk)
+        if headers is None:
+            if stream.heard.fault is not None:
+                return _reported(stream.heard.fault.words, stream.heard.fault.status, stream.heard.fault.code)
+            held.append(data)
+            held_bytes += len(data)
+            if not stream.heard.started:
+                if held_bytes > HELD_BYTES_MAX:
+                    return Fault(Failure.DOWN, f"it sent {held_bytes:,} bytes without any content")
+                continue
+            # The commit point: some providers answer 200 and only then, inside the stream, say that they are overloaded.
+            run.first_byte_ms = daemon.world.now_ms() - run.started_ms
+            run.committed = True
+            headers = headers_of(asked, run, number, simulated=simulated)
+            data = b"".join(held)
+        if data:
+            await reply.stream(headers, data)
+        if stream.heard.fault is not None:
+            return Fault(Failure.CUT, f"it reported an error in the middle of its answer: {stream.heard.fault.words}")
+    rest = stream.finish()
+    if headers is None:
+        return Fault(Failure.DOWN, "its stream ended before any content") if not rest else Fault(Failure.DOWN, "its stream held no events")
+    if not stream.complete:
+        return interrupted("its stream stopped before the answer's end")
+    run.finished = True
+    settled = closing(asked, run, daemon.state, daemon.world.now_ms())
+    assert isinstance(settled, Settled)
+    run.closed = True
+    await daemon.books.close_surely(settled)
+    comment = comment_of(asked, run, number, settled.kind, settled.cost_pusd, simulated=simulated)
+    await reply.stream(headers, rest + comment + stream.tail)
+    await reply.end()
+    return None
+
+
+async def _whole(answer: Answer, run: Run, number: int, asked: Asked, dialect: Dialect, reply: Reply, daemon: Daemon) -> Fault | None:
+    """An answer in one piece."""
+    body, run.heard = dialect.read_body(await answer.body(), asked.view.model, _cost_text(run))
+    if run.heard.fault is not None:
+        return _reported(run.heard.fault.words, run.heard.fault.status, run.heard.fault.code)
+    run.first_byte_ms = daemon.world.now_ms() - run.started_ms
+    run.committed = run.finished = True
+    settled = closing(asked, run, daemon.state, daemon.world.now_ms())
+    assert isinstance(settled, Settled)
+    run.closed = True
+    await daemon.books.close_surely(settled)
+    headers = headers_of(asked, run, number, simulated=daemon.state.play.simulated)
+    headers["x-stepfare-step"] = settled.kind
+    if settled.cost_pusd is not None:
+        headers["x-stepfare-cost-usd"] = usd_text(settled.cost_pusd)
+    await reply.whole(200, headers, body)
+    return None
+
+
+async def _refuse(refusal: Refusal, dialect: Dialect, asked: Asked, reply: Reply, daemon: Daemon, attempts: int) -> None:
+    """Tell the client, in its own words, why there is no (further) answer."""
+    if reply.opened:
+        # Nothing may look finished that is not: the error event where nobody has content yet, then a broken connection.
+        if not reply.started:
+            await reply.stream({}, dialect.error_event(refusal.words, refusal.code))
+        reply.cut()
+        return
+    headers = headers_of(asked, None, attempts, simulated=daemon.state.play.simulated) | refusal.headers
+    await reply.whole(refusal.status, headers, refusal.body or dialect.write_error(refusal.status, refusal.words, refusal.code))
+
+
+def _reported(words: str, status: int, code: str) -> Fault:
+    """An error that came inside an answer of status 200, before any content."""
+    busy = status in (429, 503, 529) or "rate" in code or "overloaded" in code
+    return Fault(Failure.BUSY if busy else Failure.DOWN, f"it reported an error: {words}", status)
+
+
+def _cost_text(run: Run) -> Callable[[UsageReported], str | None]:
+    price = run.ranked.candidate.price
+
+    def cost_text(reported: UsageReported) -> str | None:
+        if reported.billed_pusd is not None and "billed-cost" in run.ranked.candidate.provider.quirks:
+            return usd_text(reported.billed_pusd)
+        return usd_text(priced(price, reported.usage)) if price is not None else None
+
+    return cost_text

@@ -1,0 +1,151 @@
+"""What is in play: the user's settings, the catalogue as they change it, and the providers whose key is there.
+
+Read at start and at every change; who holds the result is `state`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from stepfare.config.check import SETTINGS_BYTES_MAX, Checked, check_settings
+from stepfare.config.schema import DatedPrice, ModelSettings, PriceTable, Settings
+from stepfare.core.model import Capability, Model, PriceRow, Provider
+from stepfare.core.money import LengthStep, Price, Rates
+from stepfare.core.problem import Problem
+from stepfare.core.step import Tier
+from stepfare.paths import Paths
+from stepfare.providers.catalog import Catalog, bundled_catalog, with_settings
+from stepfare.runtime.state import Play
+from stepfare.simulator.catalogue import catalogue as simulated_rows
+from stepfare.upstream import keys
+
+SETTINGS_NAME = "config.toml"
+
+
+def read_settings(paths: Paths, before: Checked[Settings] | None = None) -> Checked[Settings]:
+    """The user's settings as the file has them now. One that cannot be read at all keeps the last good ones, with its problems."""
+    try:
+        with paths.config_toml.open("rb") as file:
+            found = check_settings(file.read(SETTINGS_BYTES_MAX + 1), SETTINGS_NAME)
+    except FileNotFoundError:
+        return check_settings("", SETTINGS_NAME)
+    except OSError as error:
+        words = f"{paths.config_toml} cannot be read ({error.strerror}). The last good settings stay in force; mend its permissions."
+        found = Checked(check_settings("", SETTINGS_NAME).value, (Problem(SETTINGS_NAME, "unreadable", words),), {}, readable=False)
+    if found.readable or before is None:
+        return found
+    return Checked(before.value, found.problems, before.lines, readable=False)
+
+
+def play_of(settings: Checked[Settings], environ: Mapping[str, str], simulator_url: str = "") -> Play:
+    """The models in play. Where no provider can be used, the simulator's, served at `simulator_url`."""
+    value = settings.value
+    catalog, problems = with_settings(
+        bundled_catalog(),
+        [_provider(name, table.dialect, table.base_url, table.api_key, table.auth) for name, table in value.providers.items()],
+        [_model(table, place, settings) for place, table in enumerate(value.models)],
+        value.tiers.by_tier(),
+    )
+    present, absent = _keys(catalog, value, environ)
+    of_the_user = any(not catalog.providers[name].key for name in value.providers if name in catalog.providers)
+    if present or of_the_user:
+        return Play(settings, catalog, present, False, (*problems, *absent))
+    providers, models = simulated_rows(simulator_url)
+    play = Catalog({row.id: row for row in providers}, {row.id: row for row in models}, tuple(row.id for row in models), catalog.prices)
+    return Play(settings, play, frozenset(), True, (*problems, *absent))
+
+
+def _keys(catalog: Catalog, settings: Settings, environ: Mapping[str, str]) -> tuple[frozenset[str], tuple[Problem, ...]]:
+    """Providers whose key can be found, and a word on each key that the user names and that is not there."""
+    present: set[str] = set()
+    problems: list[Problem] = []
+    for name, provider in catalog.providers.items():
+        if not provider.key:
+            continue
+        try:
+            keys.look_up(provider.key, environ)
+            present.add(name)
+        except keys.NoKey as error:
+            if name in settings.providers:
+                words = f"Provider {name} is left out: {error}."
+                problems.append(Problem(SETTINGS_NAME, "no-key", words, "warning"))
+    return frozenset(present), tuple(problems)
+
+
+def _provider(name: str, dialect: str | None, base_url: str | None, key: str | None, auth: str | None) -> Provider:
+    return Provider(name, dialect or "", base_url or "", key or "", auth or "bearer")
+
+
+def _model(table: ModelSettings, place: int, settings: Checked[Settings]) -> Model:
+    provider, _, upstream = table.id.partition("/")
+    line = settings.lines.get(f"models.{place}.tier")
+    return Model(
+        id=table.id,
+        provider=provider,
+        upstream=upstream,
+        tier=Tier.of(table.tier) if table.tier else Tier.BALANCED,
+        context_tokens=table.context_tokens or 0,
+        max_output_tokens=table.max_output_tokens or 0,
+        capabilities=frozenset(Capability(word) for word in table.capabilities or ()),
+        prices=_prices(table),
+        tier_source=(f"{SETTINGS_NAME}:{line}" if line else SETTINGS_NAME) if table.tier else "",
+    )
+
+
+def _prices(table: ModelSettings) -> tuple[PriceRow, ...]:
+    """The rows of a price that the user wrote; a dated one says only what differs."""
+    if table.price is None:
+        return ()
+    steps = tuple(sorted((LengthStep(step.above_tokens, _rates(step)) for step in table.price_steps), key=lambda step: step.above_tokens))
+    base = Price(_rates(table.price), steps, SETTINGS_NAME)
+    rows = [PriceRow(base)]
+    for dated in table.price_from:
+        rates = _rates_from(dated, base.base)
+        rows.append(PriceRow(Price(rates, _scaled(steps, base.base, rates), SETTINGS_NAME), dated.date or 0, dated.hours))
+    return tuple(rows)
+
+
+def _rates(table: PriceTable) -> Rates:
+    written = table.input if table.cache_write is None else table.cache_write
+    return Rates(
+        input=table.input,
+        cache_read=table.input if table.cache_read is None else table.cache_read,
+        cache_write=written,
+        cache_write_1h=written if table.cache_write_1h is None else table.cache_write_1h,
+        output=table.output,
+    )
+
+
+def _rates_from(dated: DatedPrice, base: Rates) -> Rates:
+    def or_base(value: int | None, otherwise: int) -> int:
+        return otherwise if value is None else value
+
+    return Rates(
+        input=or_base(dated.input, base.input),
+        cache_read=or_base(dated.cache_read, base.cache_read),
+        cache_write=or_base(dated.cache_write, base.cache_write),
+        cache_write_1h=or_base(dated.cache_write_1h, base.cache_write_1h),
+        output=or_base(dated.output, base.output),
+    )
+
+
+def _scaled(steps: tuple[LengthStep, ...], base: Rates, dated: Rates) -> tuple[LengthStep, ...]:
+    """Length steps of a dated price: each rate grows by the same share as it does in the undated one."""
+
+    def grown(step: int, before: int, now: int) -> int:
+        return int(Decimal(now) * step / before) if before else step
+
+    return tuple(
+        LengthStep(
+            step.above_tokens,
+            Rates(
+                grown(step.rates.input, base.input, dated.input),
+                grown(step.rates.cache_read, base.cache_read, dated.cache_read),
+                grown(step.rates.cache_write, base.cache_write, dated.cache_write),
+                grown(step.rates.cache_write_1h, base.cache_write_1h, dated.cache_write_1h),
+                grown(step.rates.output, base.output, dated.output),
+            ),
+        )
+        for step in steps
+    )

@@ -1,0 +1,81 @@
+"""When a step gets no answer: which status the client is told, chosen so that it neither retries in vain nor dies in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import ceil
+
+from stepfare.core.attempt import Failure
+from stepfare.core.decision import Decision
+from stepfare.routing.failover import Failed, GiveUp, Verdict
+
+RETRY_AFTER_MS = 15_000
+"""What a client is asked to wait where no provider named a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`body` is the provider's own where the request itself was wrong: clients recover by its exact words."""
+
+    status: int
+    code: str
+    words: str
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    body: bytes = b""
+
+
+def refusal_of(verdict: GiveUp, decision: Decision, failed: Sequence[Failed]) -> Refusal:
+    """The refusal for a verdict of failover."""
+    match verdict.verdict:
+        case Verdict.CUT:
+            return Refusal(502, "stream_cut", verdict.words)
+        case Verdict.REFUSED | Verdict.OVERFLOW if verdict.fault is not None and verdict.fault.status:
+            return Refusal(verdict.fault.status, _code(verdict), verdict.words, body=verdict.fault.body)
+        case Verdict.REFUSED | Verdict.OVERFLOW:
+            return Refusal(400, _code(verdict), verdict.words)
+        case Verdict.NO_CANDIDATE:
+            return _no_candidate(decision)
+        case Verdict.EXHAUSTED:
+            return _exhausted(verdict, failed)
+
+
+def unbooked(words: str) -> Refusal:
+    """The books cannot be written: nothing is sent that could not be accounted for."""
+    said = f"stepfare cannot write its ledger, so nothing was sent: {words}"
+    return Refusal(503, "ledger_unavailable", said, _wait(RETRY_AFTER_MS))
+
+
+def _no_candidate(decision: Decision) -> Refusal:
+    last_hurdle = [no for no in decision.rejections if no.reason not in ("below-floor", "not-chosen", "denied")]
+    listed = "; ".join(f"{no.model}: {no.words}" for no in (last_hurdle or decision.rejections)[:8])
+    kind, floor = decision.step.kind.value, decision.floor
+    words = f"stepfare found no model for this step ({kind}, floor {floor.tier.word}: {floor.words}). {listed or 'No provider has a key.'}"
+    reasons = {no.reason for no in last_hurdle}
+    if "budget" in reasons and reasons <= {"budget", "health"}:
+        return Refusal(402, "budget_reached", f"{words}. Raise the budget in the file named there, or wait until it begins anew.")
+    if reasons == {"health"}:
+        return Refusal(503, "all_resting", words, _wait(RETRY_AFTER_MS))
+    if reasons == {"context"}:
+        return Refusal(400, "context_length_exceeded", f"prompt is too long: {words}")
+    return Refusal(400, "no_candidate", f"{words}. `stepfare models` shows what is in play.")
+
+
+def _exhausted(verdict: GiveUp, failed: Sequence[Failed]) -> Refusal:
+    words = f"stepfare tried {len(failed)} time(s) and no provider answered. {verdict.words}"
+    kinds = {one.fault.failure for one in failed}
+    if kinds == {Failure.KEY}:
+        # Waiting mends no key: a status that clients do not retry.
+        return Refusal(400, "provider_key", f"{words}. Check the key: `stepfare doctor`.")
+    wait = _wait(verdict.retry_after_ms or RETRY_AFTER_MS)
+    if kinds == {Failure.BUSY}:
+        return Refusal(429, "rate_limited", words, wait)
+    return Refusal(503, "upstream_exhausted", words, wait)
+
+
+def _wait(wait_ms: int) -> dict[str, str]:
+    return {"retry-after": str(max(1, ceil(wait_ms / 1000)))}
+
+
+def _code(verdict: GiveUp) -> str:
+    return "context_length_exceeded" if verdict.verdict is Verdict.OVERFLOW else "refused_by_provider"

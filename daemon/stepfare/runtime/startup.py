@@ -1,0 +1,153 @@
+"""Brings the daemon to life: reads files and environment, opens the books, folds the journal, closes as Lost what a crash left open."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from stepfare import __version__
+from stepfare.config.dotfile import DOTFILE_NAME
+from stepfare.control.client import last_daemon_file
+from stepfare.control.protocol import PROTOCOL, DaemonFile, Event
+from stepfare.core.entry import Lost
+from stepfare.paths import Paths, write_private
+from stepfare.runtime.books import Books
+from stepfare.runtime.clock import World
+from stepfare.runtime.exchange import Daemon
+from stepfare.runtime.hub import Hub
+from stepfare.runtime.play import SETTINGS_NAME, play_of, read_settings
+from stepfare.runtime.state import State
+from stepfare.runtime.watch import Watch
+from stepfare.runtime.workspaces import Workspace
+from stepfare.simulator.app import start as start_simulator
+from stepfare.store.sqlite import Store
+from stepfare.upstream.client import Upstream
+
+REMEMBERED_MS = 7 * 86_400_000
+"""Sessions that were heard of in this time are recognised again after a restart."""
+TOKEN_VARIABLE = "STEPFARE_TOKEN"
+TOKEN_BYTES = 24
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class House:
+    """The running daemon: what requests act with, and what must be put away at the end."""
+
+    paths: Paths
+    environ: Mapping[str, str]
+    world: World
+    store: Store
+    state: State
+    hub: Hub
+    books: Books
+    upstream: Upstream
+    local_token: str
+    control_token: str
+    started_ms: int
+    simulator_url: str = ""
+    watch: Watch | None = None
+    _stop_simulator: Callable[[], Awaitable[None]] | None = field(default=None)
+
+    @property
+    def daemon(self) -> Daemon:
+        return Daemon(self.world, self.state, self.books, self.upstream)
+
+    async def reload(self) -> None:
+        """Read settings and project files again; what changed is in force from the next decision on."""
+        settings = read_settings(self.paths, self.state.play.settings)
+        play = play_of(settings, self.environ, self.simulator_url)
+        if play.simulated and not self.simulator_url:
+            await self.simulate()
+            play = play_of(settings, self.environ, self.simulator_url)
+        self.state.replace_play(play)
+        self.state.workspaces.look_again()
+        self.hub.publish(Event(seq=0, kind="settings", at_ms=self.world.now_ms(), words=f"{SETTINGS_NAME} was read again"))
+
+    def _changed(self) -> None:
+        self.books.spawn(self.reload())
+
+    async def simulate(self) -> None:
+        self.simulator_url, self._stop_simulator = await start_simulator()
+
+    def announce(self, host: str, port: int) -> None:
+        """Write `daemon.json`, by which clients, command line and editors find this daemon."""
+        file = DaemonFile(
+            protocol=PROTOCOL,
+            version=__version__,
+            pid=os.getpid(),
+            host=host,
+            port=port,
+            started_ms=self.started_ms,
+            local_token=self.local_token,
+            control_token=self.control_token,
+        )
+        write_private(self.paths.daemon_json, file.model_dump_json(indent=2).encode() + b"\n")
+
+    def watch_workspace(self, workspace: Workspace) -> None:
+        """From now on a change of this workspace's file is noticed without a request."""
+        if self.watch is not None and workspace.root:
+            self.watch.add(workspace.folder)
+            self.watch.add(workspace.root)
+
+    def start_watching(self) -> None:
+        self.paths.config_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.watch = Watch(frozenset({SETTINGS_NAME, DOTFILE_NAME}), self._changed)
+        self.watch.add(self.paths.config_dir)
+
+    async def close(self) -> None:
+        """Put everything away: what is being posted is on disk afterwards."""
+        if self.watch is not None:
+            await asyncio.to_thread(self.watch.close)
+        await self.books.finish()
+        await self.upstream.close()
+        if self._stop_simulator is not None:
+            await self._stop_simulator()
+        await self.store.close()
+
+
+async def wake(paths: Paths, environ: Mapping[str, str], world: World | None = None) -> House:
+    """The daemon, ready to serve. Raises StoreError where the books cannot be opened."""
+    world = world or World()
+    last = last_daemon_file(paths)
+    store = Store.open(paths.ledger_db, world.now_ms)
+    settings = read_settings(paths)
+    state = State(play_of(settings, environ), world)
+    hub = Hub()
+    house = House(
+        paths=paths,
+        environ=environ,
+        world=world,
+        store=store,
+        state=state,
+        hub=hub,
+        books=Books(store, state, hub, world),
+        upstream=Upstream(),
+        # The local token outlives the daemon: clients have it in their settings.
+        local_token=environ.get(TOKEN_VARIABLE, "").strip() or (last.local_token if last else "") or secrets.token_urlsafe(TOKEN_BYTES),
+        control_token=secrets.token_urlsafe(TOKEN_BYTES),
+        started_ms=world.now_ms(),
+    )
+    if state.play.simulated:
+        await house.simulate()
+        state.replace_play(play_of(settings, environ, house.simulator_url))
+        _log.warning("no provider has a key: the built-in simulator answers, with play money")
+    for words in store.problems:
+        state.trouble("ledger", words)
+    await _remember(house)
+    return house
+
+
+async def _remember(house: House) -> None:
+    """Fold what the journal holds of late, then close as Lost what a crash left open."""
+    now_ms = house.world.now_ms()
+    for entry in await house.store.recent_entries(now_ms - REMEMBERED_MS):
+        house.state.apply(entry)
+    for reserved in await house.store.open_reservations():
+        await house.books.close(Lost(reserved.attempt, reserved.session, now_ms, reserved.ceiling_pusd))
+        _log.warning("attempt %s was open when the daemon ended: it is booked as lost, at most at its ceiling", reserved.attempt)

@@ -1,0 +1,175 @@
+"""Owns what changes: settings, catalogue, health, sessions, today's spending. Everything else sees frozen snapshots of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stepfare.config.check import Checked, limits_of
+from stepfare.config.dotfile import UserLimits
+from stepfare.config.profiles import alias_of
+from stepfare.config.schema import Settings
+from stepfare.core.attempt import Fault
+from stepfare.core.entry import Entry
+from stepfare.core.model import CacheRule, Candidate
+from stepfare.core.problem import Problem
+from stepfare.core.session import Session
+from stepfare.core.step import StepKind, Tier
+from stepfare.providers import catalog as catalogs
+from stepfare.providers.catalog import Catalog
+from stepfare.routing.health import WELL, Health, after_failure, subject_of
+from stepfare.routing.snapshot import Cap, Policy, Snapshot
+from stepfare.runtime.clock import World
+from stepfare.runtime.spend import DaySpend
+from stepfare.runtime.workspaces import Workspace, Workspaces
+from stepfare.sessions.index import SessionIndex
+from stepfare.steps.classify import expected_output_tokens
+
+PRICES_HOLD_MS = 60_000
+"""Prices change by the day and by the hour: candidates with their prices are made anew this often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What is in play: the user's settings, the catalogue with them, and the providers whose key is there."""
+
+    settings: Checked[Settings]
+    catalog: Catalog
+    keys: frozenset[str]
+    simulated: bool
+    problems: tuple[Problem, ...] = ()
+
+
+class State:
+    """The daemon's memory. `apply` and the few setters below are its only ways to change; all are called on the event loop."""
+
+    def __init__(self, play: Play, world: World) -> None:
+        self._world = world
+        self.play = play
+        self.sessions = SessionIndex(self._cache_rule_of)
+        self.workspaces = Workspaces(self.user_limits)
+        self.spend = DaySpend(world.day_start_ms())
+        self.health: dict[str, Health] = {}
+        self._trouble: dict[str, str] = {}
+        self._candidates: tuple[Candidate, ...] = ()
+        self._candidates_ms = -PRICES_HOLD_MS
+
+    @property
+    def settings(self) -> Settings:
+        return self.play.settings.value
+
+    def replace_play(self, play: Play) -> None:
+        self.play = play
+        self._candidates_ms = -PRICES_HOLD_MS
+
+    def user_limits(self) -> UserLimits:
+        return limits_of(self.settings)
+
+    def apply(self, entry: Entry) -> None:
+        self.sessions.apply(entry)
+        self.spend.apply(entry)
+
+    def trouble(self, subject: str, words: str) -> None:
+        """Something is wrong with the daemon itself (shown in the overview until the words are empty)."""
+        if words:
+            self._trouble[subject] = words
+        else:
+            self._trouble.pop(subject, None)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """All that is wrong with files, and with the daemon itself."""
+        own = tuple(Problem(subject, "trouble", words) for subject, words in self._trouble.items())
+        return (*own, *self.play.settings.problems, *self.play.problems)
+
+    def candidates(self) -> tuple[Candidate, ...]:
+        """All models in play with the prices of now."""
+        now_ms = self._world.now_ms()
+        if now_ms - self._candidates_ms >= PRICES_HOLD_MS:
+            self._candidates = catalogs.candidates(self.play.catalog, self.play.keys, now_ms)
+            self._candidates_ms = now_ms
+        return self._candidates
+
+    def named(self, model: str) -> tuple[Candidate, ...]:
+        """The candidates that a requested name means by itself; empty for an alias and for a name that nobody here can serve."""
+        if alias_of(model, self.settings.profiles) is not None:
+            return ()
+        catalog, now_ms = self.play.catalog, self._world.now_ms()
+        models = (one for one in catalogs.find(catalog, model) if catalogs.usable(catalog.providers[one.provider], self.play.keys))
+        return tuple(catalogs.candidate(catalog, one, now_ms) for one in models)
+
+    def snapshot(self, session: Session, workspace: Workspace, named: Sequence[Candidate]) -> Snapshot:
+        """Everything that a decision may look at, read now."""
+        self.spend.begin(self._world.day_start_ms())
+        settings = self.settings
+        source = self.play.settings.lines.get("profile")
+        policy = Policy(
+            profile=settings.profile,
+            profile_source=f"config.toml:{source}" if source else "the default",
+            profiles=settings.user_profiles(),
+            tiers=settings.tiers.by_tier(),
+        )
+        return Snapshot(
+            now_ms=self._world.now_ms(),
+            policy=policy,
+            candidates=self.candidates(),
+            health=self.health,
+            session=session,
+            dotfile=workspace.dotfile,
+            named=tuple(named),
+            caps=self.caps(session, workspace),
+            output_tokens=_OUTPUT_TOKENS,
+        )
+
+    def caps(self, session: Session, workspace: Workspace) -> tuple[Cap, ...]:
+        """The caps that hold for this session, each with what is used of it."""
+        user = self.settings.budget
+        project = workspace.dotfile.budget if workspace.dotfile else None
+        on_limit = (project.on_limit if project else None) or user.on_limit or "ask"
+        warn_at = (project.warn_at if project else None) or user.warn_at or 0.8
+        dotfile = workspace.dotfile
+        session_used = session.spent_pusd + session.reserved_pusd + session.lost_pusd
+        caps: list[Cap] = []
+
+        def cap(scope: str, limit: int | None, used: int, source: str) -> None:
+            if limit is not None:
+                caps.append(Cap(scope, limit, used, source, on_limit, warn_at))
+
+        cap("session", user.session_usd, session_used, "config.toml")
+        cap("day", user.day_usd, self.spend.used_pusd(), "config.toml")
+        if project is not None and dotfile is not None:
+            cap("session", project.session_pusd, session_used, dotfile.cite("budget.session_usd"))
+            cap("project", project.day_pusd, self.spend.used_pusd(workspace.project), dotfile.cite("budget.day_usd"))
+        return tuple(caps)
+
+    def failed(self, candidate: Candidate, fault: Fault) -> None:
+        """Remember a failure against whom it concerns."""
+        subject = subject_of(fault, provider=candidate.provider.id, model=candidate.model.id)
+        health = after_failure(self.health.get(subject, WELL), fault, self._world.now_ms())
+        if health is not WELL:
+            self.health[subject] = health
+
+    def served(self, candidate: Candidate) -> None:
+        """An answer came: provider and model are well again."""
+        self.health.pop(candidate.provider.id, None)
+        self.health.pop(candidate.model.id, None)
+
+    def baseline(self, tier: Tier) -> Candidate | None:
+        """The model on which savings are measured: the user's choice for premium, else the dearest priced one of that tier."""
+        wanted = self.settings.baseline
+        if tier is Tier.PREMIUM and wanted:
+            named = self.named(wanted)
+            if named:
+                return named[0]
+        of_tier = [candidate for candidate in self.candidates() if candidate.model.tier is tier and candidate.price is not None]
+        return max(of_tier, key=lambda candidate: candidate.price.base.input if candidate.price else 0, default=None)
+
+    def session_or_new(self, session: str, client: str, workspace: str) -> Session:
+        known = self.sessions.get(session)
+        return known if known is not None else Session(session, client=client, workspace=workspace, started_ms=self._world.now_ms())
+
+    def _cache_rule_of(self, model: str) -> CacheRule | None:
+        provider = self.play.catalog.providers.get(model.partition("/")[0])
+        return provider.cache if provider else None
+
+
+_OUTPUT_TOKENS: Mapping[StepKind, int] = {kind: expected_output_tokens(kind) for kind in StepKind}

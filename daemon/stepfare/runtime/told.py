@@ -1,0 +1,86 @@
+"""What an answer tells of its own decision: headers, the last comment of a stream, and the stored record of the decision."""
+
+from __future__ import annotations
+
+import msgspec
+
+from stepfare.core.decision import Decision
+from stepfare.core.money import usd_text
+from stepfare.runtime.consider import Asked
+from stepfare.runtime.entries import Run
+
+REASON_CHARS_MAX = 240
+
+
+def headers_of(asked: Asked, run: Run | None, attempts: int, *, simulated: bool) -> dict[str, str]:
+    """The `x-stepfare-*` headers with what is known when the answer begins."""
+    decision = asked.decision
+    headers = {
+        "x-stepfare-decision": decision.id,
+        "x-stepfare-session": decision.session,
+        "x-stepfare-step": decision.step.kind.value,
+        "x-stepfare-floor": decision.floor.tier.word,
+        "x-stepfare-reason": _plain(reason_of(decision)),
+        "x-stepfare-attempts": str(attempts),
+    }
+    if run is not None:
+        model = run.ranked.candidate.model
+        headers |= {"x-stepfare-tier": model.tier.word, "x-stepfare-model": _plain(model.id)}
+    if simulated:
+        headers["x-stepfare-simulator"] = "true"
+    return headers
+
+
+def comment_of(asked: Asked, run: Run, attempts: int, kind: str, cost_pusd: int | None, *, simulated: bool) -> bytes:
+    """The last comment of a stream: the truth, once everything is known."""
+    decision, model = asked.decision, run.ranked.candidate.model
+    told: dict[str, object] = {
+        "decision": decision.id,
+        "session": decision.session,
+        "step": kind,
+        "floor": decision.floor.tier.word,
+        "tier": model.tier.word,
+        "model": model.id,
+        "attempts": attempts,
+        "cost_usd": None if cost_pusd is None else usd_text(cost_pusd),
+        "reason": reason_of(decision),
+    }
+    if simulated:
+        told["simulator"] = True
+    return b": stepfare " + msgspec.json.encode(told) + b"\n\n"
+
+
+def reason_of(decision: Decision) -> str:
+    return "; ".join(decision.because[1:3])[:REASON_CHARS_MAX] or "no reason"
+
+
+def record_of(decision: Decision) -> bytes:
+    """The decision as the control API's message, ready to be stored."""
+    chosen = decision.chosen
+    return msgspec.json.encode(
+        {
+            "id": decision.id or None,
+            "session": decision.session,
+            "kind": decision.step.kind.value,
+            "probabilities": {kind.value: round(p, 6) for kind, p in decision.step.probabilities.items()},
+            "floor": {"tier": decision.floor.tier.word, "source": decision.floor.source, "words": decision.floor.words},
+            "candidates": [
+                {
+                    "model": row.candidate.model.id,
+                    "tier": row.candidate.model.tier.word,
+                    "expected_pusd": row.expected_pusd,
+                    "arithmetic": row.arithmetic,
+                }
+                for row in decision.ranked
+            ],
+            "rejections": decision.rejections,
+            "gate": {"on": False, "needs": None},
+            "chosen": chosen.candidate.model.id if chosen else None,
+            "because": decision.because,
+        }
+    )
+
+
+def _plain(text: str) -> str:
+    """Text as a header may carry it."""
+    return "".join(char if " " <= char <= "~" else "?" for char in text)

@@ -1,0 +1,90 @@
+"""Notices at once when a settings file or a project file changes: watchdog where the system can tell, polling where it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+from watchdog.observers.polling import PollingObserver
+
+FOLDERS_MAX = 200
+POLL_S = 1.0
+CALM_S = 0.02
+"""Editors write a file in several strokes: a change is told once they have paused."""
+
+_log = logging.getLogger(__name__)
+
+
+class Watch:
+    """Calls `changed` on the event loop after something in a watched folder whose name is in `names` was written, moved or removed."""
+
+    def __init__(self, names: frozenset[str], changed: Callable[[], None]) -> None:
+        self._names = names
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._observer: BaseObserver | None = None
+        self._folders: set[str] = set()
+        self._due: asyncio.TimerHandle | None = None
+
+    def add(self, folder: Path | str) -> None:
+        """Watch this folder (not those below it). A folder that is gone, or one too many, is left to the look at each request."""
+        name = str(folder)
+        if name in self._folders or len(self._folders) >= FOLDERS_MAX or not os.path.isdir(name):
+            return
+        self._folders.add(name)
+        try:
+            self._schedule(name)
+        except OSError as error:
+            _log.warning("the system gives no more watches (%s); changes are looked for every %s s", error.strerror, POLL_S)
+            self._poll_instead()
+
+    def close(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join(timeout=2)
+            self._observer = None
+
+    def _schedule(self, folder: str) -> None:
+        if self._observer is None:
+            self._observer = Observer()
+            self._observer.daemon = True
+            self._observer.start()
+        self._observer.schedule(_Handler(self), folder, recursive=False)
+
+    def _poll_instead(self) -> None:
+        old, self._observer = self._observer, None
+        if old is not None:
+            old.stop()
+        self._observer = PollingObserver(timeout=POLL_S)
+        self._observer.daemon = True
+        self._observer.start()
+        for folder in self._folders:
+            self._observer.schedule(_Handler(self), folder, recursive=False)
+
+    def noticed(self, event: FileSystemEvent) -> None:
+        """Called on the observer's thread."""
+        paths = (os.fsdecode(event.src_path), os.fsdecode(event.dest_path))
+        if any(os.path.basename(path) in self._names for path in paths):
+            self._loop.call_soon_threadsafe(self._soon)
+
+    def _soon(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+        self._due = self._loop.call_later(CALM_S, self._changed)
+
+
+class _Handler(FileSystemEventHandler):
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        if event.event_type not in ("opened", "closed_no_write"):
+            self._watch.noticed(event)

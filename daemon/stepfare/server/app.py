@@ -1,0 +1,59 @@
+"""The aiohttp application: routes, the guard before all of them, and the settings on which long agent streams depend."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from stepfare import __version__
+from stepfare.dialects.openai_chat import BODY_BYTES_MAX, write_error
+from stepfare.runtime.startup import House
+from stepfare.server import control, inference
+from stepfare.server.guard import foreign
+from stepfare.server.inference import HOUSE
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+HOST = web.AppKey("host", str)
+
+
+def application(house: House, host: str) -> web.Application:
+    """All routes over this house; `host` is the address that it listens on."""
+    # The default limit is 1 MiB, which every long session passes.
+    app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_guarded])
+    app[HOUSE] = house
+    app[HOST] = host
+    app.router.add_post("/v1/chat/completions", inference.chat_completions)
+    app.router.add_get("/v1/models", inference.models)
+    app.router.add_get("/health", _health)
+    control.add_routes(app)
+    return app
+
+
+@web.middleware
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    why = foreign(request.headers, request.app[HOST])
+    if why is not None:
+        return _plain_error(403, why, "foreign")
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        return _plain_error(
+            404, f"there is nothing at {request.path[:200]}; clients use the base URL http://127.0.0.1:PORT/v1", "not_found"
+        )
+    except web.HTTPMethodNotAllowed as error:
+        return _plain_error(
+            405, f"{request.method} is not allowed at {request.path[:200]}", "method_not_allowed", {"allow": error.headers["allow"]}
+        )
+
+
+async def _health(request: web.Request) -> web.Response:
+    """Answers without a token, and says nothing that is not public."""
+    house = request.app[HOUSE]
+    return web.json_response({"status": "ok", "version": __version__, "mode": "simulator" if house.state.play.simulated else "live"})
+
+
+def _plain_error(status: int, words: str, code: str, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(
+        status=status, body=write_error(status, words, code), headers=headers, content_type="application/json", charset="utf-8"
+    )

@@ -1,0 +1,265 @@
+"""The control API: what editors and the command line ask of the daemon. Thin handlers; the feed is server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from stepfare import __version__
+from stepfare.control import protocol
+from stepfare.core.problem import Problem
+from stepfare.dialects.base import BadRequest
+from stepfare.dialects.table import DIALECTS
+from stepfare.runtime.consider import consider
+from stepfare.runtime.hub import TooManyListeners
+from stepfare.runtime.startup import House
+from stepfare.runtime.workspaces import Workspace
+from stepfare.server import present
+from stepfare.server.guard import admitted, token_of
+from stepfare.server.inference import HOUSE
+from stepfare.store.queries import SessionRow
+
+ROOT = "/control/v1"
+SESSIONS_SHOWN = 20
+SESSIONS_SHOWN_MAX = 1_000
+HEARTBEAT_S = 15.0
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+CONTEXTS = web.AppKey("contexts", dict[str, protocol.Workspace])
+CONTEXTS_MAX = 200
+DOCUMENTS_MAX = 500
+
+
+def add_routes(app: web.Application) -> None:
+    """Every route of the control API, each behind the control token."""
+    app[CONTEXTS] = {}
+    routes: tuple[tuple[str, str, Handler], ...] = (
+        ("GET", "overview", overview),
+        ("GET", "events", events),
+        ("GET", "sessions", sessions),
+        ("GET", "sessions/{id}", session),
+        ("GET", "decisions/{id}", decision),
+        ("GET", "prices", prices),
+        ("GET", "workspaces/{id:.+}", workspace),
+        ("PUT", "workspaces/{id:.+}", put_workspace),
+        ("POST", "decide", decide),
+        ("POST", "reload", reload),
+    )
+    for method, path, handler in routes:
+        app.router.add_route(method, f"{ROOT}/{path}", _for_control(handler))
+
+
+def _for_control(handler: Handler) -> Handler:
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        house = request.app[HOUSE]
+        if not admitted(token_of(request.headers), house.control_token):
+            return _failure(401, "token", "the control token is wrong; it is in daemon.json (the local token opens inference only)")
+        if request.method in ("POST", "PUT") and request.can_read_body and request.content_type != "application/json":
+            return _failure(415, "content-type", "send application/json")
+        try:
+            return await handler(request)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            return _failure(400, "bad-message", f"{place}: {first['msg']}")
+        except BadRequest as error:
+            return _failure(400, "bad-request", str(error))
+
+    return guarded
+
+
+async def overview(request: web.Request) -> web.Response:
+    return _message(await overview_of(request.app[HOUSE]))
+
+
+async def overview_of(house: House) -> protocol.Overview:
+    """The present state; the number of the last event is taken first, so that a follower misses nothing."""
+    state, now_ms = house.state, house.world.now_ms()
+    seq = house.hub.seq
+    today = await house.store.totals(house.world.day_start_ms())
+    rows = await house.store.sessions(SESSIONS_SHOWN)
+    problems = [*state.problems(), *(_placed(place, one) for place in state.workspaces.known() for one in place.problems)]
+    return protocol.Overview(
+        version=__version__,
+        seq=seq,
+        started_ms=house.started_ms,
+        mode="simulator" if state.play.simulated else "live",
+        today=present.totals(today),
+        sessions=[_session(house, row) for row in rows],
+        providers=present.providers(state, house.started_ms, now_ms),
+        problems=[present.problem(one) for one in problems],
+    )
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """The feed from an event on. A comment every HEARTBEAT_S keeps the line open and finds out who has gone."""
+    hub = request.app[HOUSE].hub
+    after = _number(request, "after", hub.seq)
+    if after > hub.seq:
+        after = hub.seq  # A number of an earlier daemon.
+    feed = hub.follow(after)
+    response = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"})
+    pending: asyncio.Task[protocol.Event] | None = None
+    try:
+        pending = asyncio.ensure_future(anext(feed))  # pyright: ignore[reportArgumentType]
+        await asyncio.sleep(0)
+        if pending.done() and isinstance(pending.exception(), TooManyListeners):
+            return _failure(503, "too-many-listeners", "the feed has as many listeners as it serves")
+        await response.prepare(request)
+        await response.write(b": stepfare events\n\n")
+        while True:
+            done, _ = await asyncio.wait({pending}, timeout=HEARTBEAT_S)
+            if not done:
+                await response.write(b": still here\n\n")
+                continue
+            event = pending.result()
+            pending = asyncio.ensure_future(anext(feed))  # pyright: ignore[reportArgumentType]
+            await response.write(b"id: %d\ndata: %s\n\n" % (event.seq, event.model_dump_json(exclude_none=True).encode()))
+    except (ConnectionResetError, asyncio.CancelledError):
+        raise
+    finally:
+        if pending is not None:
+            pending.cancel()
+
+
+async def sessions(request: web.Request) -> web.Response:
+    house = request.app[HOUSE]
+    limit = min(max(1, _number(request, "limit", SESSIONS_SHOWN)), SESSIONS_SHOWN_MAX)
+    rows = await house.store.sessions(limit, _number(request, "since_ms", 0), request.query.get("workspace"))
+    return _message(protocol.Sessions(sessions=[_session(house, row) for row in rows]))
+
+
+async def session(request: web.Request) -> web.Response:
+    house = request.app[HOUSE]
+    detail = await session_detail(house, request.match_info["id"])
+    if detail is None:
+        return _failure(404, "no-session", "no session has this id; `stepfare sessions` lists them")
+    return _message(detail)
+
+
+async def session_detail(house: House, name: str) -> protocol.SessionDetail | None:
+    """A session with its steps; `last` is the newest."""
+    if name == "last":
+        newest = await house.store.sessions(1)
+        row = newest[0] if newest else None
+    else:
+        row = await house.store.session(name)
+    if row is None:
+        return None
+    steps = await house.store.steps(row.opened.session)
+    shown = [present.step(one, await house.store.decision(one.attempts[-1].reserved.decision)) for one in steps if one.attempts]
+    return protocol.SessionDetail(session=_session(house, row), steps=shown)
+
+
+async def decision(request: web.Request) -> web.Response:
+    house, name = request.app[HOUSE], request.match_info["id"]
+    record = await (house.store.latest_decision(request.query.get("session")) if name == "last" else house.store.decision(name))
+    if record is None:
+        return _failure(404, "no-decision", "no decision has this id; `stepfare session ID` shows those of a session")
+    return _message(protocol.Decision.model_validate_json(record))
+
+
+async def prices(request: web.Request) -> web.Response:
+    """The models of the providers in use, in play or not; with `all`, those of every provider."""
+    house = request.app[HOUSE]
+    state, now_ms = house.state, house.world.now_ms()
+    models = [present.model(one, state, now_ms) for one in state.play.catalog.models.values()]
+    if request.query.get("all", "0") in ("", "0"):
+        models = [one for one in models if one.state != "no-key"]
+    return _message(protocol.Prices(catalogue=state.play.catalog.catalogue_version, models=models))
+
+
+async def workspace(request: web.Request) -> web.Response:
+    house = request.app[HOUSE]
+    root = _root(request.match_info["id"])
+    return _message(await _workspace(house, root, request.app[CONTEXTS].get(root)))
+
+
+async def put_workspace(request: web.Request) -> web.Response:
+    """What the editor says of a workspace: open files and how many problems each has. Nothing of an untrusted one is kept."""
+    house, contexts = request.app[HOUSE], request.app[CONTEXTS]
+    root = _root(request.match_info["id"])
+    told = protocol.Workspace.model_validate_json(await request.read())
+    inside = [one for one in told.documents[:DOCUMENTS_MAX] if not one.path.startswith(("/", "~")) and ".." not in one.path.split("/")]
+    if told.trusted:
+        contexts[root] = told.model_copy(update={"root": root, "documents": inside})
+        while len(contexts) > CONTEXTS_MAX:
+            contexts.pop(next(iter(contexts)))
+        house.watch_workspace(house.state.workspaces.look(root))
+    else:
+        contexts.pop(root, None)
+    return _message(await _workspace(house, root, contexts.get(root)))
+
+
+async def decide(request: web.Request) -> web.Response:
+    """A dry run: what would be decided on this body now. Earlier bodies of the session only tell which session it is."""
+    house = request.app[HOUSE]
+    asked = protocol.Decide.model_validate_json(await request.read())
+    dialect = DIALECTS.get(asked.dialect)
+    if dialect is None:
+        return _failure(400, "dialect", f"{asked.dialect} is not spoken yet; send an openai body")
+    headers = {name.lower(): value for name, value in asked.headers.items()}
+    view = dialect.read_request(json.dumps(asked.body).encode(), headers)
+    found = consider(view, house.state, now_ms=house.world.now_ms(), new_session="", decision_id="", root=asked.workspace or "")
+    return _message(present.decision(found.decision))
+
+
+async def reload(request: web.Request) -> web.Response:
+    house = request.app[HOUSE]
+    await house.reload()
+    return _message(protocol.Reloaded(problems=[present.problem(one) for one in house.state.problems()]))
+
+
+async def _workspace(house: House, root: str, told: protocol.Workspace | None) -> protocol.Workspace:
+    place = house.state.workspaces.look(root)
+    rows = await house.store.sessions(1, 0, root)
+    today = await house.store.totals(house.world.day_start_ms(), workspace=root)
+    return protocol.Workspace(
+        id=root,
+        root=root,
+        branch=place.branch,
+        active=told.active if told else "",
+        documents=told.documents if told else [],
+        dotfile=place.dotfile_path or None,
+        problems=[present.problem(one) for one in place.problems],
+        today=present.totals(today),
+        last_session=_session(house, rows[0]) if rows else None,
+    )
+
+
+def _session(house: House, row: SessionRow) -> protocol.Session:
+    opened = row.opened
+    live = house.state.sessions.get(opened.session)
+    place = house.state.workspaces.look(opened.workspace)
+    caps = house.state.caps(live, place) if live else ()
+    return present.session(row, live, caps, house.world.now_ms())
+
+
+def _placed(place: Workspace, problem: Problem) -> Problem:
+    """A project file's problem with the whole path of its file, since several files have that name."""
+    return Problem(place.dotfile_path, problem.code, problem.words, problem.severity, problem.line, problem.column, problem.length)
+
+
+def _root(name: str) -> str:
+    return name if name.startswith("/") else "/" + name
+
+
+def _number(request: web.Request, name: str, otherwise: int) -> int:
+    text = request.query.get(name, "")
+    if not text:
+        return otherwise
+    if not text.isdigit():
+        raise BadRequest(f"{name} must be a number, not {text[:40]!r}")
+    return int(text)
+
+
+def _message(message: protocol.Message) -> web.Response:
+    return web.Response(text=message.model_dump_json(), content_type="application/json")
+
+
+def _failure(status: int, error: str, words: str) -> web.Response:
+    return web.Response(status=status, text=protocol.Failure(error=error, words=words).model_dump_json(), content_type="application/json")

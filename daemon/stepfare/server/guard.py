@@ -1,0 +1,37 @@
+"""Who may come in: hosts and origins that are ours, and the right token for the right door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hmac import compare_digest
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+
+def foreign(headers: Mapping[str, str], host: str) -> str | None:
+    """Why a request does not come from a program of this machine's user; None where nothing speaks against it.
+
+    A web page can send requests to loopback; it cannot hide its Origin, and a name that was rebound to loopback stays in Host.
+    """
+    asked = headers.get("host", "")
+    name = asked.rpartition(":")[0] if asked.rpartition(":")[2].isdigit() and not asked.endswith("]") else asked
+    if name.lower() not in LOOPBACK_HOSTS | {host}:
+        return f"this daemon does not answer for the host {name[:100]!r}; use 127.0.0.1 or localhost"
+    origin = headers.get("origin")
+    if origin is not None:
+        _, _, place = origin.partition("://")
+        site = place.rpartition(":")[0] if place.rpartition(":")[2].isdigit() else place
+        if site.lower() not in LOOPBACK_HOSTS | {host} or place.lower() != asked.lower():
+            return "requests from web pages of other origins are refused"
+    return None
+
+
+def token_of(headers: Mapping[str, str]) -> str:
+    """The token that a client sends, by either header in use."""
+    kind, _, secret = headers.get("authorization", "").partition(" ")
+    return secret.strip() if kind.lower() == "bearer" else headers.get("x-api-key", "").strip()
+
+
+def admitted(sent: str, token: str) -> bool:
+    """Whether the token is right, compared in constant time."""
+    return compare_digest(sent.encode("utf-8", "replace"), token.encode())

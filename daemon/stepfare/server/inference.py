@@ -1,0 +1,94 @@
+"""The inference routes: read the body, pick the dialect, let the exchange do the rest; every error in the client's own dialect."""
+
+from __future__ import annotations
+
+import logging
+
+from aiohttp import web
+
+from stepfare.config.profiles import AUTO, PROFILES
+from stepfare.dialects.base import BadRequest
+from stepfare.dialects.openai_chat import BODY_BYTES_MAX
+from stepfare.dialects.table import OPENAI, Dialect
+from stepfare.runtime.consider import UnknownModel
+from stepfare.runtime.exchange import exchange
+from stepfare.runtime.startup import House
+from stepfare.server.guard import admitted, token_of
+from stepfare.server.reply import HttpReply
+
+HOUSE = web.AppKey("house", House)
+SECRET_HEADERS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
+
+_log = logging.getLogger(__name__)
+
+
+async def chat_completions(request: web.Request) -> web.StreamResponse:
+    return await _infer(request, OPENAI)
+
+
+async def models(request: web.Request) -> web.Response:
+    """`GET /v1/models`: profiles and models in play. A profile promises the smallest window of its chain: no client overfills it."""
+    house = request.app[HOUSE]
+    if not admitted(token_of(request.headers), house.local_token):
+        return _error(OPENAI, 401, _NO_TOKEN, "invalid_token")
+    candidates = house.state.candidates()
+    window = min((one.model.context_tokens for one in candidates), default=0)
+    longest = min((one.model.max_output_tokens for one in candidates), default=0)
+    created_s = house.started_ms // 1000
+    rows = [(name, "stepfare", window, longest) for name in (AUTO, *PROFILES, *house.state.settings.profiles)]
+    rows += [(one.model.id, one.provider.id, one.model.context_tokens, one.model.max_output_tokens) for one in candidates]
+    data = [
+        {
+            "id": name,
+            "object": "model",
+            "created": created_s,
+            "owned_by": owner,
+            "context_length": context,
+            "context_window": context,
+            "max_output_tokens": output,
+        }
+        for name, owner, context, output in rows
+    ]
+    return web.json_response({"object": "list", "data": data})
+
+
+async def _infer(request: web.Request, dialect: Dialect) -> web.StreamResponse:
+    house = request.app[HOUSE]
+    if not admitted(token_of(request.headers), house.local_token):
+        return _error(dialect, 401, _NO_TOKEN, "invalid_token")
+    reply = HttpReply(request)
+    try:
+        if request.content_type != "application/json":
+            raise BadRequest(f"the content type is {request.content_type}; send application/json")
+        body = await request.read()
+        headers = {name.lower(): value for name, value in request.headers.items() if name.lower() not in SECRET_HEADERS}
+        view = dialect.read_request(body, headers)
+        await exchange(view, reply, house.daemon)
+    except web.HTTPRequestEntityTooLarge:
+        words = f"the body is longer than {BODY_BYTES_MAX // 1024 // 1024} MiB; nothing was sent"
+        return _error(dialect, 413, words, "body_too_large")
+    except UnknownModel as error:
+        return _error(dialect, 400, str(error), "model_not_found")
+    except BadRequest as error:
+        return _error(dialect, 400, f"stepfare cannot read this request: {error}", "bad_request")
+    except ConnectionResetError:
+        pass  # The client left while it was being written to; the attempt is booked.
+    except Exception:  # noqa: BLE001 - the one catch-all: a bug of ours stops one request, never the daemon
+        _log.exception("a bug of ours stopped one request")
+        if reply.opened:
+            reply.cut()
+        else:
+            return _error(dialect, 500, "stepfare met a bug of its own; the daemon lives on, and its log has the details", "internal")
+    finally:
+        reply.close()
+    assert reply.response is not None
+    return reply.response
+
+
+_NO_TOKEN = (
+    "the API key is not this daemon's local token; `stepfare token` prints it, `stepfare connect` writes it into a client's settings"
+)
+
+
+def _error(dialect: Dialect, status: int, words: str, code: str) -> web.Response:
+    return web.Response(status=status, body=dialect.write_error(status, words, code), content_type="application/json", charset="utf-8")

@@ -1,0 +1,212 @@
+"""Core values and rows of the books as control messages; nothing is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stepfare.config.dotfile import WARN_AT_DEFAULT
+from stepfare.control import protocol
+from stepfare.core.decision import Decision
+from stepfare.core.entry import Lost, Settled, Voided
+from stepfare.core.model import Model, PriceRow
+from stepfare.core.money import Rates
+from stepfare.core.problem import Problem
+from stepfare.core.session import Session
+from stepfare.core.step import Tier
+from stepfare.ledger.totals import Bucket, Totals
+from stepfare.providers import catalog as catalogs
+from stepfare.providers.prices import price_at
+from stepfare.routing.snapshot import Cap
+from stepfare.runtime.state import State
+from stepfare.runtime.told import record_of
+from stepfare.store.queries import AttemptRow, SessionRow, StepRow
+
+BURN_WINDOW_MS_MIN = 5 * 60_000
+"""A session younger than this burns at the rate that it would have if it were this old: one dear step is no trend."""
+
+
+def totals(value: Totals) -> protocol.Totals:
+    def buckets(parts: Mapping[str, Bucket]) -> dict[str, protocol.Bucket]:
+        return {name: protocol.Bucket(steps=one.steps, spent_pusd=one.spent_pusd) for name, one in parts.items()}
+
+    return protocol.Totals(
+        steps=value.steps,
+        spent_pusd=value.spent_pusd,
+        reserved_pusd=value.reserved_pusd,
+        lost_pusd=value.lost_pusd,
+        unpriced_steps=value.unpriced_steps,
+        always_premium_pusd=value.always_premium_pusd,
+        always_balanced_pusd=value.always_balanced_pusd,
+        switch_writes_pusd=value.switch_writes_pusd,
+        input_tokens=value.input_tokens,
+        cache_read_tokens=value.cache_read_tokens,
+        cache_write_tokens=value.cache_write_tokens,
+        output_tokens=value.output_tokens,
+        by_tier=buckets(value.by_tier),
+        by_model=buckets(value.by_model),
+        by_kind=buckets(value.by_kind),
+    )
+
+
+def session(row: SessionRow, live: Session | None, caps: tuple[Cap, ...], now_ms: int) -> protocol.Session:
+    """A session of the books, with what the daemon's memory adds: pin, warm caches, and the caps that hold for it."""
+    opened = row.opened
+    age_ms = max(row.last_ms - opened.at_ms, BURN_WINDOW_MS_MIN)
+    warm = [one for one in live.warm.values() if one.tokens_at(now_ms)] if live else []
+    return protocol.Session(
+        id=opened.session,
+        title=opened.title,
+        client=opened.client,
+        parent=opened.parent or None,
+        workspace=opened.workspace,
+        project=opened.project,
+        branch=opened.branch,
+        started_ms=opened.at_ms,
+        last_ms=row.last_ms,
+        totals=totals(row.totals),
+        burn_pusd_per_hour=row.totals.spent_pusd * 3_600_000 // age_ms,
+        pin=tier_name(live.pin) if live and live.pin is not None else None,
+        budget=budget(caps),
+        warm=[protocol.Warm(model=one.model, tokens=one.tokens_at(now_ms), until_ms=one.until_ms) for one in warm],
+    )
+
+
+def budget(caps: tuple[Cap, ...]) -> protocol.Budget | None:
+    """The lowest cap of each scope."""
+    if not caps:
+        return None
+    lowest = {scope: min((cap.cap_pusd for cap in caps if cap.scope == scope), default=None) for scope in ("session", "project", "day")}
+    on_limit = caps[0].on_limit
+    return protocol.Budget(
+        session_pusd=lowest["session"],
+        project_day_pusd=lowest["project"],
+        day_pusd=lowest["day"],
+        warn_at=caps[0].warn_at or WARN_AT_DEFAULT,
+        on_limit="frugal" if on_limit == "frugal" else "stop" if on_limit == "stop" else "ask",
+    )
+
+
+def step(row: StepRow, record: bytes | None) -> protocol.Step:
+    """One step: the last attempt tells what served it, the stored decision why."""
+    last = row.attempts[-1]
+    reserved, closing = last.reserved, last.closing
+    settled = closing if isinstance(closing, Settled) else None
+    decision = protocol.Decision.model_validate_json(record) if record else None
+    costs = [one.closing.cost_pusd for one in row.attempts if isinstance(one.closing, Settled)]
+    known = [cost for cost in costs if cost is not None]
+    usage = settled.usage if settled else None
+    return protocol.Step(
+        decision=reserved.decision,
+        session=row.session,
+        at_ms=row.attempts[0].reserved.at_ms,
+        kind=settled.kind if settled else reserved.kind,
+        predicted=reserved.kind,
+        probabilities=decision.probabilities if decision else {},
+        floor=tier_name(Tier.of(reserved.floor)),
+        floor_source=reserved.floor_source,
+        tier=tier_name(Tier.of(reserved.tier)),
+        model=reserved.model,
+        attempts=[attempt(one) for one in row.attempts],
+        usage=protocol.StepUsage(
+            input_tokens=usage.input_tokens,
+            cache_read_tokens=usage.cache_read_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
+            output_tokens=usage.output_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+        )
+        if usage
+        else None,
+        cost_pusd=sum(known) if known and len(known) == len(costs) else None,
+        cost_source=settled.source if settled else None,
+        because=decision.because if decision else [],
+    )
+
+
+def attempt(row: AttemptRow) -> protocol.Attempt:
+    closing = row.closing
+    match closing:
+        case Settled():
+            outcome, cost, first, total = closing.outcome, closing.cost_pusd, closing.first_byte_ms, closing.total_ms
+        case Voided():
+            outcome, cost, first, total = closing.outcome, 0, None, closing.total_ms
+        case Lost():
+            outcome, cost, first, total = "lost", None, None, None
+        case None:
+            outcome, cost, first, total = "open", None, None, None
+    return protocol.Attempt(
+        id=row.reserved.attempt, model=row.reserved.model, outcome=outcome, cost_pusd=cost, first_byte_ms=first, total_ms=total
+    )
+
+
+def decision(value: Decision) -> protocol.Decision:
+    return protocol.Decision.model_validate_json(record_of(value))
+
+
+def problem(value: Problem) -> protocol.Problem:
+    severity = "warning" if value.severity == "warning" else "error"
+    return protocol.Problem(source=value.source, line=value.line, column=value.column, severity=severity, words=value.words)
+
+
+def providers(state: State, started_ms: int, now_ms: int) -> list[protocol.ProviderState]:
+    """The providers in use; those without a key are left to `doctor`."""
+    used = dict.fromkeys(candidate.provider.id for candidate in state.candidates())
+    rows: list[protocol.ProviderState] = []
+    for name in used:
+        health = state.health.get(name)
+        if health is not None and health.resting(now_ms):
+            rows.append(protocol.ProviderState(id=name, state="resting", since_ms=health.since_ms, why=health.why))
+        else:
+            rows.append(protocol.ProviderState(id=name, state="ok", since_ms=started_ms))
+    return rows
+
+
+def model(value: Model, state: State, now_ms: int) -> protocol.ModelInfo:
+    """A model as it is in play here, and why or why not."""
+    catalog = state.play.catalog
+    provider = catalog.providers[value.provider]
+    price = price_at(value.prices, now_ms)
+    if not catalogs.usable(provider, state.play.keys):
+        condition, why = "no-key", f"no key for {provider.id} ({provider.key})"
+    elif value.id in catalog.in_play:
+        condition, why = "in-play", f"{value.tier.word} by {value.tier_source}"
+    else:
+        condition, why = "not-chosen", "served where it is asked for by name"
+    return protocol.ModelInfo(
+        id=value.id,
+        provider=value.provider,
+        tier=tier_name(value.tier),
+        context_tokens=value.context_tokens,
+        max_output_tokens=value.max_output_tokens,
+        capabilities=sorted(value.capabilities),
+        prices=[one for row in value.prices for one in price_rows(row)],
+        price_now=price_row(price.base) if price else None,
+        price_source=price.source if price else "",
+        price_as_of=price.as_of if price else "",
+        state=condition,
+        why=why,
+    )
+
+
+def price_rows(row: PriceRow) -> list[protocol.PriceRow]:
+    """A row and its length steps, each with the time in which it holds."""
+    hours = "" if row.hours is None else "-".join(f"{minute // 60:02d}:{minute % 60:02d}" for minute in row.hours)
+    steps = [(0, row.price.base), *((step.above_tokens, step.rates) for step in row.price.steps)]
+    return [price_row(rates, above_tokens, row.from_ms, hours) for above_tokens, rates in steps]
+
+
+def price_row(rates: Rates, above_tokens: int = 0, from_ms: int = 0, hours: str = "") -> protocol.PriceRow:
+    return protocol.PriceRow(
+        input=rates.input,
+        cache_read=rates.cache_read,
+        cache_write=rates.cache_write,
+        cache_write_1h=rates.cache_write_1h,
+        output=rates.output,
+        above_tokens=above_tokens,
+        from_ms=from_ms,
+        hours=hours,
+    )
+
+
+def tier_name(tier: Tier) -> protocol.TierName:
+    names: dict[Tier, protocol.TierName] = {Tier.FRUGAL: "frugal", Tier.BALANCED: "balanced", Tier.PREMIUM: "premium"}
+    return names[tier]
