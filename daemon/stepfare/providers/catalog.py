@@ -188,6 +188,12 @@ def candidates(catalog: Catalog, keys_present: Set[str], now_ms: int) -> tuple[C
     return tuple(candidate(catalog, model, now_ms) for model in models if usable(catalog.providers[model.provider], keys_present))
 
 
+def named(catalog: Catalog, name: str, keys_present: Set[str], now_ms: int) -> tuple[Candidate, ...]:
+    """The candidates that a requested name means (`find`), of providers that can be used, each with the price of this moment."""
+    models = (model for model in find(catalog, name) if usable(catalog.providers[model.provider], keys_present))
+    return tuple(candidate(catalog, model, now_ms) for model in models)
+
+
 def candidate(catalog: Catalog, model: Model, now_ms: int) -> Candidate:
     """A model of this catalogue, also one of `find`, with its provider and the price that holds now."""
     return Candidate(model, catalog.providers[model.provider], price_at(model.prices, now_ms))
@@ -303,7 +309,8 @@ def _merged_model(catalog: Catalog, wanted: Model) -> Model:
 def _size_unsaid(catalog: Catalog, wanted: Model) -> list[Problem]:
     if wanted.context_tokens or _is_known(catalog, wanted.id):
         return []
-    words = f"{wanted.id}: how long its prompts may be is not known, so {UNSAID_WINDOW_TOKENS} tokens are assumed; set context_tokens in its [[models]]."
+    unsaid = f"how long its prompts may be is not known, so {UNSAID_WINDOW_TOKENS} tokens are assumed"
+    words = f"{wanted.id}: {unsaid}; set context_tokens in its [[models]]."
     return [_wrong(wanted.tier_source, words, severity="warning")]
 
 
