@@ -71,6 +71,11 @@ ADVICE = (
         "The package index cannot be reached."
         " Check the network, the proxy (HTTPS_PROXY) or your mirror (PIP_INDEX_URL), then run this again.",
     ),
+    (
+        ("(from versions: none)",),
+        "The package index cannot be reached, or does not have that package."
+        " Check the network, the proxy (HTTPS_PROXY) or your mirror (PIP_INDEX_URL), then run this again.",
+    ),
     (("ensurepip",), "Debian, Ubuntu: apt install python3-venv, then run this again."),
 )
 ADVICE_OTHERWISE = "What it printed last is above. Mend that, then run this again; to begin from nothing, remove .venv first."
