@@ -11,10 +11,10 @@ import click
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def lsp(arguments: tuple[str, ...]) -> int:
+def lsp(arguments: tuple[str, ...]) -> None:
     """Run the language server for editors, on stdin and stdout; the same as `stepfare-lsp`, which also explains the arguments."""
     command = [sys.executable, "-m", "stepfare_lsp", *arguments]
     if os.name != "nt":  # There a process cannot become another one: the editor would lose sight of it.
         sys.stdout.flush()
         os.execv(sys.executable, command)
-    return subprocess.run(command, check=False).returncode
+    click.get_current_context().exit(subprocess.run(command, check=False).returncode)

@@ -27,12 +27,14 @@ LOG_SHOWN_LINES_MAX = 15
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65535), help="Listen here; else STEPFARE_PORT, else config.toml, else 4884.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Listen here (0: any free port); else STEPFARE_PORT, else config.toml, else 4884."
+)
 @click.option("--host", help="Listen on this address; else config.toml, else 127.0.0.1, which only this machine reaches.")
 @click.option("--detach", is_flag=True, help="Run in the background; return as soon as it answers.")
 @json_option
 @command_of
-def serve(port: int | None, host: str | None, detach: bool, as_json: bool) -> int:
+def serve(port: int | None, host: str | None, detach: bool, as_json: bool) -> None:
     """Run the daemon. Without any provider key it serves a built-in simulator, and says so everywhere.
 
     Then point a coding agent at it: `stepfare connect cline`, or by hand with the base URL http://127.0.0.1:4884/v1, the model `auto`
@@ -42,12 +44,12 @@ def serve(port: int | None, host: str | None, detach: bool, as_json: bool) -> in
     _refuse_a_second(paths)
     if detach:
         _start_in_background(paths, host, port, as_json=as_json)
-        return 0
+        return
     # The daemon's own rooms are imported here and nowhere else on the command line: they are most of the program.
     from stepfare.server.run import ServeOptions
     from stepfare.server.run import serve as serve_until_stopped
 
-    return serve_until_stopped(ServeOptions(host=host, port=port))
+    click.get_current_context().exit(serve_until_stopped(ServeOptions(host=host, port=port)))
 
 
 def _refuse_a_second(paths: Paths) -> None:

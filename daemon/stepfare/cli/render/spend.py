@@ -17,6 +17,7 @@ NO_SESSIONS = "No sessions yet. Point a coding agent at the daemon: `stepfare co
 
 OUTCOMES = {
     "ok": "",
+    "open": "",
     "cut": "the answer broke off",
     "hang-up": "the client hung up",
     "busy": "was busy",
@@ -158,7 +159,7 @@ def _against(spent_pusd: int, would_be_pusd: int, name: str) -> str:
 
 def _unpriced(totals: Totals) -> Cell:
     some = totals.unpriced_steps > 0 and spent(totals) != money(None)
-    return Span(f", and {counted(totals.unpriced_steps, 'step')} without a known price", "warn") if some else ""
+    return Span(f", {count(totals.unpriced_steps)} of them without a known price", "warn") if some else ""
 
 
 def _tiers(totals: Totals) -> tuple[Cell, ...]:
@@ -212,7 +213,7 @@ def _steps(steps: Sequence[Step]) -> Table:
 def _step(number: int, step: Step) -> tuple[Cell, ...]:
     usage = step.usage
     tokens = ("", "", "") if usage is None else tuple(count(n) for n in (usage.input_tokens, usage.cache_read_tokens, usage.output_tokens))
-    kind = step.kind if step.kind == step.predicted else f"{step.kind} (foreseen: {step.predicted})"
+    kind = step.kind if step.kind == step.predicted else f"{step.kind} (not {step.predicted})"
     return (str(number), kind, tier(step.tier), step.model or "", *tokens, cost(step), _why(step))
 
 
@@ -222,7 +223,7 @@ def cost(step: Step) -> Cell:
         return ("~" if step.cost_source == "estimated" else "") + money(step.cost_pusd)
     if step.cost_source is None and step.usage is None:
         # An attempt that failed cost nothing that anybody could bill; one without an outcome is still running.
-        return "open" if any(not attempt.outcome or attempt.outcome == "open" for attempt in step.attempts) or not step.attempts else "none"
+        return "open" if not step.attempts or any(attempt.outcome in ("", "open") for attempt in step.attempts) else "none"
     return Span(money(None), "warn")
 
 

@@ -1,0 +1,92 @@
+"""`stepfare ledger`: the books as text for other programs, and the proof that they are whole. Both read the file, daemon or not."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from stepfare.cli.asking import PROBLEM, Trouble, command_of, here, json_option, print_json
+from stepfare.core.entry import Entry
+from stepfare.ledger.export import Format, export
+from stepfare.store import queries
+from stepfare.store.errors import StoreError
+from stepfare.store.readers import Readers
+from stepfare.store.verify import verify
+
+BATCH_ROWS = 1_000
+HASH_SHOWN_CHARS = 16
+
+
+@click.group()
+def ledger() -> None:
+    """Export the books, or prove that they are whole. Works with the daemon running or not."""
+
+
+@ledger.command("export")
+@click.option(
+    "--format", "form", type=click.Choice(("csv", "json", "jsonl")), default="csv", show_default=True, help="What to write to stdout."
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@command_of
+def export_ledger(form: Format, as_json: bool) -> None:
+    """Write every entry of the journal to stdout, in its order. Money is in picodollars: a trillionth of a dollar."""
+    path = _existing(here().ledger_db)
+    try:
+        for piece in export(_entries(path), "json" if as_json else form):
+            sys.stdout.write(piece)
+    except StoreError as problem:
+        raise Trouble("ledger", str(problem)) from problem
+
+
+@ledger.command("verify")
+@json_option
+@command_of
+def verify_ledger(as_json: bool) -> None:
+    """Prove that the books are whole: every entry hashed to the one before it, in legal order, none missing at the end, all sums right."""
+    path = _existing(here().ledger_db)
+    verdict = verify(path, None if as_json or not sys.stderr.isatty() else _progress())
+    if as_json:
+        found = {"ledger": str(path), "whole": verdict.whole, "entries": verdict.rows, "head": verdict.head.hash.hex()}
+        print_json({**found, "problems": list(verdict.problems)})
+    elif verdict.whole:
+        said = (
+            f"{verdict.rows:,} entries, each hashed to the one before it; the last hash begins {verdict.head.hash.hex()[:HASH_SHOWN_CHARS]}"
+        )
+        click.echo(f"The books are whole: {said}.")
+    else:
+        click.echo(f"The books at {path} are NOT whole. Sound are the first {verdict.rows:,} entries; then:", err=True)
+        for words in verdict.problems:
+            click.echo(f"- {words}", err=True)
+        click.echo("Nothing was changed. Keep a copy of the file and the head files beside it, then restore both from a backup.", err=True)
+    if not verdict.whole:
+        click.get_current_context().exit(PROBLEM)
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise Trouble("no-ledger", f"There are no books yet: {path} is made when the daemon first starts (`stepfare serve`).")
+    return path
+
+
+def _entries(path: Path) -> Iterator[Entry]:
+    """The journal from its first entry to the last that is there when it is reached. Raises StoreError."""
+    readers, after = Readers(path), 0
+    try:
+        with asyncio.Runner() as runner:
+            while batch := runner.run(readers.ask(queries.entries_after(after, 0, None, BATCH_ROWS))):
+                yield from (row.entry for row in batch)
+                after = batch[-1].row
+    finally:
+        readers.close()
+
+
+def _progress() -> Callable[[int, int], None]:
+    def shown(done: int, of: int) -> None:
+        end = "\n" if done >= of else ""
+        click.echo(f"\rchecked {done:,} of {of:,} entries{end}", err=True, nl=False)
+
+    return shown

@@ -1,0 +1,202 @@
+"""What people see of each message, whole, as a pipe gets it."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+import pytest
+
+from stepfare.cli.render import catalogue, paint, reasons, spend
+from stepfare.cli.render.paint import Block
+from stepfare.control.protocol import Attempt, Decision, Floor, SessionDetail, Totals
+from tests.cli.samples import DECISION, DETAIL, NOW_MS, OVERVIEW, PRICES, SESSION, a_step
+
+
+def check(blocks: list[Block], expected: str) -> None:
+    assert paint.plain(blocks) == dedent(expected).lstrip("\n")
+
+
+def test_the_overview_says_mode_spend_and_what_is_wrong() -> None:
+    check(
+        spend.overview(OVERVIEW, "http://127.0.0.1:4884", NOW_MS),
+        """
+        stepfare 0.1.0 on http://127.0.0.1:4884, up 2 h
+        Simulator: no provider key was found, so a built-in simulator answers and nothing real is paid. All sums are play money.
+
+        Today     $0.4213 for 4 steps, 1 of them without a known price
+                  $1.49 (78 %) less than always premium, $0.02134 more than always balanced
+                  $0.005500 of it rewrote caches because the model changed
+                  $0.01200 at most for answers still under way
+                  $0.003000 at most, lost sight of when the daemon died
+        Tiers     frugal $0.02134 (3 steps), balanced $0.4000 (1 step)
+        Providers openrouter ok
+                  groq resting for 40 s: 4 errors in a row, tried again in 20 s
+                  deepseek no-key: set DEEPSEEK_API_KEY
+        Problems  error /srv/shop/.stepfare.toml:3:8: tier `premum` is not known; did you mean `premium`?
+
+        SESSION  LAST STEP  STEPS     SPENT  AGENT     PROJECT   TITLE
+        s-4f2a   3 min ago      4   $0.4213  cline     shop      Fix the failing [31mtest in the cart
+        s-77     just now       1  unpriced  continue  /srv/lib
+        """,
+    )
+
+
+def test_a_session_shows_each_step_with_its_reason() -> None:
+    check(
+        spend.session(DETAIL, NOW_MS),
+        """
+        Session s-4f2a: Fix the failing [31mtest in the cart
+        cline in /srv/shop (main), started 2 h ago, last step 3 min ago
+
+        Spent     $0.4213 for 4 steps, 1 of them without a known price
+                  $1.49 (78 %) less than always premium, $0.02134 more than always balanced
+                  $0.005500 of it rewrote caches because the model changed
+                  $0.01200 at most for answers still under way
+                  $0.003000 at most, lost sight of when the daemon died
+                  $0.2100 an hour at the pace of late
+        Budget    $2.00 a session, $10.00 a day
+        Pinned    premium for the whole session
+        Prompt    48,213 tokens in, 40 % of them read from caches; 2,104 tokens out
+        Warm      lab/small: 19,285 tokens for 2 min more
+
+        #  KIND                TIER      MODEL           IN  CACHED  OUT        COST  WHY
+        1  explore             frugal    lab/small   12,000   8,000  220  $0.0004213  after read, read, search comes explore
+        2  edit (not explore)  balanced  lab/medium  12,000   8,000  220    ~$0.4000  it had read the file; lab/other was busy
+        3  run                 frugal    lab/new     12,000   8,000  220    unpriced  after read, read, search comes explore
+        4  summarize                                                            open
+        """,
+    )
+
+
+def test_a_decision_shows_evidence_floor_arithmetic_and_rejections() -> None:
+    check(
+        reasons.decision(DECISION),
+        """
+        Decision d-1 of session s-4f2a
+        Served by lab/medium (balanced)
+
+        Step  edit (edit 62 %, explore 30 %, run 7 %)
+        Floor balanced, set by dotfile: .stepfare.toml:4 asks balanced for edit
+        Gate  held until the action is known; an action that needs balanced goes to the next tier
+
+        Why
+          - after read, read comes edit
+          - lab/medium holds 8,000 tokens warm
+
+        Candidates, cheapest first, with what this step was expected to cost
+          1. lab/medium (balanced)  $0.01230
+             warm prompt   8,000 tokens  x   $0.30/M  =  $0.002400
+             fresh prompt  1,000 tokens  x   $3.00/M  =  $0.003000
+             answer          460 tokens  x  $15.00/M  =  $0.006900
+          2. lab/new (premium)  unpriced
+
+        Rejected
+          lab/small  below the floor  it is frugal, the floor is balanced
+          groq/fast  resting          4 errors in a row, tried again in 20 s
+        """,
+    )
+
+
+def test_a_decision_that_nobody_can_serve_says_so() -> None:
+    nobody = Decision(
+        id=None,
+        session="",
+        kind="plan",
+        floor=Floor(tier="premium", source="header", words="x-stepfare-tier asks premium"),
+        candidates=[],
+        rejections=[],
+        chosen=None,
+        because=[],
+    )
+    check(
+        reasons.decision(nobody),
+        """
+        Dry run
+        Nobody can serve this step.
+
+        Step  plan
+        Floor premium, set by header: x-stepfare-tier asks premium
+        """,
+    )
+
+
+def test_models_show_what_they_can_and_why_they_are_not_in_play() -> None:
+    check(
+        catalogue.models(PRICES, all_models=False),
+        """
+        MODEL       TIER       WINDOW        IN  CACHED     OUT  CAN            STATE    WHY
+        lab/medium  balanced  200,000     $3.00   $0.30  $15.00  tools, vision  in-play
+        lab/new     premium    32,000  unpriced                                 no-key   set LAB_KEY
+
+        2 models. Prices in dollars per million tokens, as of now. All models of the catalogue: `stepfare models --all`.
+        """,
+    )
+
+
+def test_prices_show_their_conditions_and_their_source() -> None:
+    check(
+        catalogue.prices(PRICES),
+        """
+        MODEL       WHEN                                   IN  CACHED  WRITE  WRITE 1H     OUT  FROM
+        lab/medium  always                              $3.00   $0.30  $3.75     $6.00  $15.00  genai-prices, 2026-09-20
+                    prompts over 200,000 tokens         $6.00   $0.30  $3.75     $6.00  $15.00
+                    from 2027-01-01, 01:00-04:00 UTC  $0.0125   $0.30  $3.75     $6.00  $15.00
+        lab/new     unpriced
+
+        Prices in dollars per million tokens. Catalogue 2026-09-21.
+        """,
+    )
+
+
+def test_an_empty_list_says_what_to_do_next() -> None:
+    check(spend.sessions([], NOW_MS), "No sessions yet. Point a coding agent at the daemon: `stepfare connect --list` shows how.\n")
+    check(spend.session(SessionDetail(session=SESSION, steps=[]), NOW_MS)[-1:], "No steps yet.\n")
+    assert "OPENROUTER_API_KEY" in paint.plain(catalogue.models(PRICES.model_copy(update={"models": []}), all_models=False))
+    assert "stepfare prices --all" in paint.plain(catalogue.prices(PRICES.model_copy(update={"models": []})))
+
+
+@pytest.mark.parametrize(
+    ("totals", "text"),
+    [
+        (Totals(), "$0.00"),
+        (Totals(steps=2, unpriced_steps=2), "unpriced"),
+        (Totals(steps=2, unpriced_steps=1), "$0.00"),
+        (Totals(steps=2, spent_pusd=5_000_000_000_000, unpriced_steps=2), "$5.00"),
+    ],
+)
+def test_a_sum_of_unpriced_steps_alone_is_unpriced(totals: Totals, text: str) -> None:
+    assert spend.spent(totals) == text
+
+
+def test_no_baseline_is_no_comparison() -> None:
+    check(
+        spend.session(SessionDetail(session=SESSION.model_copy(update={"totals": Totals(steps=1, spent_pusd=1)}), steps=[]), NOW_MS)[3:4],
+        "Spent     $0.000000000001000 for 1 step\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "cost"),
+    [("", "open"), ("open", "open"), ("down", "none")],
+)
+def test_a_step_without_a_bill_is_open_or_cost_nothing(outcome: str, cost: str) -> None:
+    step = a_step("edit", cost_pusd=None, cost_source=None, usage=None, attempts=[Attempt(id="a", model="m", outcome=outcome)])
+    assert spend.cost(step) == cost
+
+
+def test_a_step_says_what_went_wrong_on_the_way() -> None:
+    tries = [Attempt(id=outcome, model="lab/small", outcome=outcome) for outcome in ("slow", "wobbly", "hang-up")]
+    step = a_step("edit", attempts=tries, escalated=True, because=[])
+    shown = paint.plain(spend.session(SessionDetail(session=SESSION, steps=[step]), NOW_MS))
+    expected = "the first answer needed a better model and was taken back; lab/small was too slow; lab/small wobbly; the client hung up"
+    assert shown.splitlines()[-1].endswith(expected)
+
+
+def test_a_bar_is_one_short_line() -> None:
+    assert spend.bar(OVERVIEW, DETAIL) == "$0.42 session · $0.42 today · frugal · play money"
+    assert spend.bar(OVERVIEW.model_copy(update={"mode": "live"}), None) == "$0.42 today"
+
+
+def test_wide_characters_do_not_push_columns_apart() -> None:
+    rows = ((("日本"), "x"), ("ab", "y"))
+    assert paint.plain([paint.Table((paint.Column("T"), paint.Column("V")), rows)]) == "T     V\n日本  x\nab    y\n"
