@@ -13,6 +13,9 @@ from stepfare.store.errors import StoreError
 APPLICATION_ID = 0x57E9FA4E
 """In the file's header, so that another program's database is not taken for ours."""
 
+TRIGGERS = frozenset({"journal_is_not_changed", "journal_is_not_shortened", "decisions_are_not_changed", "decisions_are_not_removed"})
+"""What keeps the journal and the decisions from being changed, by us as by others."""
+
 Migration: TypeAlias = Callable[[sqlite3.Connection], None]
 
 

@@ -1,0 +1,58 @@
+"""Exports: every entry, in journal order, in forms that other programs read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from hypothesis import given
+
+from stepfare.core.entry import Entry
+from stepfare.ledger import codec
+from stepfare.ledger.export import COLUMNS, Format, export
+from tests.ledger.samples import SOME, journals, opened, reserved, settled, voided
+
+
+def text_of(entries: list[Entry], form: Format) -> str:
+    return "".join(export(entries, form))
+
+
+@SOME
+@given(entries=journals())
+def test_every_form_holds_every_entry_in_order(entries: list[Entry]) -> None:
+    lines = text_of(entries, "jsonl").split("\n")[:-1]
+    assert [codec.decode(line.encode()) for line in lines] == entries
+    assert json.loads(text_of(entries, "json")) == [json.loads(line) for line in lines]
+    rows = list(csv.DictReader(io.StringIO(text_of(entries, "csv"), newline="")))
+    assert [(row["phase"], row["session"], row["at_ms"]) for row in rows] == [
+        (read["phase"], read["session"], str(read["at_ms"])) for read in map(json.loads, lines)
+    ]
+
+
+def test_a_csv_row_holds_nested_numbers_in_columns_of_their_own() -> None:
+    [row] = csv.DictReader(io.StringIO(text_of([settled()], "csv")))
+    assert (row["usage_input_tokens"], row["rates_output"], row["cost_pusd"], row["committed"]) == ("1000", "10000000", "500", "false")
+    assert (row["ceiling_pusd"], row["low_pusd"]) == ("", "")
+    assert tuple(row) == COLUMNS
+
+
+def test_an_unpriced_cost_is_an_empty_cell_and_not_zero() -> None:
+    [row] = csv.DictReader(io.StringIO(text_of([settled(cost_pusd=None)], "csv")))
+    assert row["cost_pusd"] == ""
+
+
+def test_a_title_cannot_become_a_formula() -> None:
+    [row] = csv.DictReader(io.StringIO(text_of([opened(title='=HYPERLINK("http://example.org")')], "csv")))
+    assert row["title"].startswith("'=")
+
+
+def test_no_entries_are_an_empty_list_and_a_header() -> None:
+    assert json.loads(text_of([], "json")) == []
+    assert text_of([], "jsonl") == ""
+    assert text_of([], "csv") == ",".join(COLUMNS) + "\n"
+
+
+def test_half_a_character_does_not_stop_an_export() -> None:
+    entries: list[Entry] = [opened(title="\ud83d"), reserved(), voided()]
+    assert len(text_of(entries, "jsonl").splitlines()) == len(text_of(entries, "csv").splitlines()) - 1 == 3
