@@ -1,0 +1,1 @@
+"""Which step it is: features of a request, the kind of turn that is to come, and what it turned out to be."""

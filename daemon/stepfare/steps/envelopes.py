@@ -1,0 +1,114 @@
+"""The human's own words: what is left of a user's text without the envelopes that clients wrap around it.
+
+Most texts of the user role are written by programs: tool results, reminders, notices, the scene that a client sets. They steer
+nothing here; one human sentence drives twenty calls, and which sentence that is has to be told from the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from stepfare.core.request import Role, Text, ToolResult, Turn
+from stepfare.steps.tables import words
+from stepfare.steps.xml_tools import is_result
+
+WORDS_CHARS_MAX = 2_000
+TEXT_CHARS_MAX = 65_536
+"""Of a longer text, half of this is read at its beginning and half at its end."""
+TURNS_SCANNED_MAX = 64
+HEAD_TURNS_MAX = 6
+
+# Written by a program, tags and all.
+_DROPPED = words(
+    "system-reminder environment_details SYSTEM_NOTICE environment_context user_instructions INSTRUCTIONS permissions",
+    "local-command-caveat local-command-stdout local-command-stderr command-name command-message task-notification",
+    "subagent_notification turn_aborted mode_notice explicit_instructions user-prompt-submit-hook file_content",
+    "final_file_content folder_content url_content workspace_diagnostics ide_opened_file ide_selection ide_diagnostics",
+    "bash-input bash-stdout bash-stderr ci-monitor-event state_snapshot env total_tokens task_progress collaboration_mode",
+    "skill context attached_files context_files summary",
+)
+# Written by the human, tags by the client.
+_KEPT = words(
+    "task feedback answer user_message user_input user_query user-request command-args pr_description",
+)
+
+_DROPPED_TAG = re.compile(rf"<({'|'.join(_DROPPED)})\b[^>]*>.*?(?:</\1>|\Z)", re.DOTALL)
+_KEPT_TAG = re.compile(rf"<({'|'.join(_KEPT)})\b[^>]*>(.*?)(?:</\1>|\Z)", re.DOTALL)
+_COMMAND = re.compile(r"\A\s*<command-message>.*?<command-name>(.*?)</command-name>", re.DOTALL)
+_REPLY_IN_RESULT = re.compile(r"\AThe user doesn't want to proceed with this tool use.*?the user said:\s*(.*)", re.DOTALL)
+# How texts begin that a program wrote in the human's place.
+_MACHINE_BEGINNINGS = (
+    r"\[(?:SYSTEM|ERROR|NOTE|TASK RESUMPTION|structured-output-enforce)\]",
+    r"\[\[NOTE\]|\[Continue assisting|\[Request interrupted",
+    r"# AGENTS\.md instructions|# TODO LIST|# task_progress|TODO LIST UPDATE|Base directory for this skill:",
+    r"This session is being continued from|Your response above was cut off|Another language model started to solve",
+    r"CRITICAL: Respond with TEXT ONLY|What did we do so far\?|Continue if you have next steps",
+    r"This is (?:the )?Qwen Code|Here are summaries of some files present in my git repository",
+    r"I have \*added these files to the chat\*|I switched to a new code base|Caveat: The messages below were generated",
+    r"Please provide a concise summary of our conversation|You are performing a CONTEXT CHECKPOINT|Async agent",
+    r"You have reached the maximum|Perform a web search for the query:|The user has switched to|result missing",
+)
+_MACHINE = re.compile(rf"\A\s*(?:{'|'.join(_MACHINE_BEGINNINGS)})")
+
+
+def words_of(text: str) -> str:
+    """What a human wrote of this user's text, or nothing where a program wrote it all."""
+    if len(text) > TEXT_CHARS_MAX:
+        text = text[: TEXT_CHARS_MAX // 2] + "\n" + text[-TEXT_CHARS_MAX // 2 :]
+    if "<" in text:
+        command = _COMMAND.match(text)
+        kept = [found.group(2).strip() for found in _KEPT_TAG.finditer(_DROPPED_TAG.sub("", text))]
+        if any(kept):
+            return _plain("\n".join(words for words in kept if words))
+        if command is not None:
+            return command.group(1).strip()
+        text = _KEPT_TAG.sub("", _DROPPED_TAG.sub("", text))
+    if is_result(text) or _MACHINE.match(text):
+        return ""
+    return _plain(text)
+
+
+def words_in_result(text: str) -> str:
+    """What a human said while refusing a tool's use, which some clients send as that tool's result."""
+    found = _REPLY_IN_RESULT.match(text)
+    return _plain(found.group(1)) if found is not None else ""
+
+
+def words_of_turn(turn: Turn) -> str:
+    """The human's words in one turn, cut to `WORDS_CHARS_MAX`, or nothing."""
+    if turn.role not in (Role.USER, Role.TOOL):
+        return ""
+    said: list[str] = []
+    for block in turn.blocks:
+        if isinstance(block, Text) and turn.role is Role.USER:
+            said.append(words_of(block.text))
+        elif isinstance(block, ToolResult):
+            said.append(words_in_result(block.text))
+    return "\n".join(words for words in said if words)[:WORDS_CHARS_MAX]
+
+
+def human_words(turns: Sequence[Turn]) -> tuple[str, int]:
+    """The human's last words and the index of their turn; the task's first words where the last lie too far back; ("", -1) for none."""
+    bottom = max(0, len(turns) - TURNS_SCANNED_MAX)
+    for index in range(len(turns) - 1, bottom - 1, -1):
+        words = words_of_turn(turns[index])
+        if words:
+            return words, index
+    return first_words(turns, bottom)
+
+
+def first_words(turns: Sequence[Turn], below: int) -> tuple[str, int]:
+    """The first human words of a conversation, looked for in its first few turns before `below`."""
+    for index in range(min(HEAD_TURNS_MAX, below)):
+        words = words_of_turn(turns[index])
+        if words:
+            return words, index
+    return "", -1
+
+
+def _plain(text: str) -> str:
+    words = text.strip()
+    if len(words) > 1 and words[0] == words[-1] == '"' and '"' not in words[1:-1]:
+        words = words[1:-1].strip()  # opencode wraps the prompt of its `run` command in quotes.
+    return words
