@@ -10,6 +10,7 @@ from stepfare.core.request import RequestView
 from stepfare.core.session import Session
 from stepfare.core.step import StepFeatures
 from stepfare.dialects.base import BadRequest
+from stepfare.providers import catalog as catalogs
 from stepfare.routing.decide import decide
 from stepfare.routing.snapshot import Snapshot
 from stepfare.runtime.state import State
@@ -65,6 +66,10 @@ def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, 
 
 
 def _unknown(model: str, state: State) -> str:
+    catalog = state.play.catalog
+    keyless = [provider for one in catalogs.find(catalog, model) if (provider := catalog.providers[one.provider]).key]
+    if keyless:
+        return f'model "{model}" is served by {keyless[0].id}, which has no key here ({keyless[0].key}). Set it, or use a profile such as "auto".'
     names = ", ".join(["auto", *PROFILES, *state.settings.profiles])
     models = ", ".join(candidate.model.id for candidate in state.candidates()[:6])
     return f'model "{model}" is not known here. Use a profile ({names}) or a model ({models}, ...; `stepfare models` lists all).'

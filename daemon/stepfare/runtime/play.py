@@ -6,12 +6,11 @@ Read at start and at every change; who holds the result is `state`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 
 from stepfare.config.check import SETTINGS_BYTES_MAX, Checked, check_settings
-from stepfare.config.schema import DatedPrice, ModelSettings, PriceTable, Settings
-from stepfare.core.model import Capability, Model, PriceRow, Provider
-from stepfare.core.money import LengthStep, Price, Rates
+from stepfare.config.rows import price_rows
+from stepfare.config.schema import ModelSettings, Settings
+from stepfare.core.model import Capability, Model, Provider
 from stepfare.core.problem import Problem
 from stepfare.core.step import Tier
 from stepfare.paths import Paths
@@ -88,64 +87,6 @@ def _model(table: ModelSettings, place: int, settings: Checked[Settings]) -> Mod
         context_tokens=table.context_tokens or 0,
         max_output_tokens=table.max_output_tokens or 0,
         capabilities=frozenset(Capability(word) for word in table.capabilities or ()),
-        prices=_prices(table),
+        prices=price_rows(table, SETTINGS_NAME),
         tier_source=(f"{SETTINGS_NAME}:{line}" if line else SETTINGS_NAME) if table.tier else "",
-    )
-
-
-def _prices(table: ModelSettings) -> tuple[PriceRow, ...]:
-    """The rows of a price that the user wrote; a dated one says only what differs."""
-    if table.price is None:
-        return ()
-    steps = tuple(sorted((LengthStep(step.above_tokens, _rates(step)) for step in table.price_steps), key=lambda step: step.above_tokens))
-    base = Price(_rates(table.price), steps, SETTINGS_NAME)
-    rows = [PriceRow(base)]
-    for dated in table.price_from:
-        rates = _rates_from(dated, base.base)
-        rows.append(PriceRow(Price(rates, _scaled(steps, base.base, rates), SETTINGS_NAME), dated.date or 0, dated.hours))
-    return tuple(rows)
-
-
-def _rates(table: PriceTable) -> Rates:
-    written = table.input if table.cache_write is None else table.cache_write
-    return Rates(
-        input=table.input,
-        cache_read=table.input if table.cache_read is None else table.cache_read,
-        cache_write=written,
-        cache_write_1h=written if table.cache_write_1h is None else table.cache_write_1h,
-        output=table.output,
-    )
-
-
-def _rates_from(dated: DatedPrice, base: Rates) -> Rates:
-    def or_base(value: int | None, otherwise: int) -> int:
-        return otherwise if value is None else value
-
-    return Rates(
-        input=or_base(dated.input, base.input),
-        cache_read=or_base(dated.cache_read, base.cache_read),
-        cache_write=or_base(dated.cache_write, base.cache_write),
-        cache_write_1h=or_base(dated.cache_write_1h, base.cache_write_1h),
-        output=or_base(dated.output, base.output),
-    )
-
-
-def _scaled(steps: tuple[LengthStep, ...], base: Rates, dated: Rates) -> tuple[LengthStep, ...]:
-    """Length steps of a dated price: each rate grows by the same share as it does in the undated one."""
-
-    def grown(step: int, before: int, now: int) -> int:
-        return int(Decimal(now) * step / before) if before else step
-
-    return tuple(
-        LengthStep(
-            step.above_tokens,
-            Rates(
-                grown(step.rates.input, base.input, dated.input),
-                grown(step.rates.cache_read, base.cache_read, dated.cache_read),
-                grown(step.rates.cache_write, base.cache_write, dated.cache_write),
-                grown(step.rates.cache_write_1h, base.cache_write_1h, dated.cache_write_1h),
-                grown(step.rates.output, base.output, dated.output),
-            ),
-        )
-        for step in steps
     )

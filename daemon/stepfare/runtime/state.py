@@ -93,9 +93,7 @@ class State:
         """The candidates that a requested name means by itself; empty for an alias and for a name that nobody here can serve."""
         if alias_of(model, self.settings.profiles) is not None:
             return ()
-        catalog, now_ms = self.play.catalog, self._world.now_ms()
-        models = (one for one in catalogs.find(catalog, model) if catalogs.usable(catalog.providers[one.provider], self.play.keys))
-        return tuple(catalogs.candidate(catalog, one, now_ms) for one in models)
+        return catalogs.named(self.play.catalog, model, self.play.keys, self._world.now_ms())
 
     def snapshot(self, session: Session, workspace: Workspace, named: Sequence[Candidate]) -> Snapshot:
         """Everything that a decision may look at, read now."""
