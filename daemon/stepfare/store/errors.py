@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -14,18 +15,39 @@ def in_words(path: Path, error: sqlite3.Error | OSError) -> str:
     """What went wrong with the database at `path`, and what to do about it."""
     said = str(error)
     name = getattr(error, "sqlite_errorname", "")
-    kind = next((kind for kind in _WORDS if kind in name or kind in said), "")
-    return _WORDS[kind].format(path=path, said=said)
+    words = next(words for kinds, words in _WORDS if any(kind in name or kind in said for kind in kinds))
+    return words.format(path=path, said=said)
 
 
-# Matched in order, against the name of the error and its message.
-_WORDS = {
-    "SQLITE_NOTADB": "{path} is not a database ({said}). It was left as it is; move it away to begin new books, or restore a backup.",
-    "SQLITE_CORRUPT": "{path} is damaged ({said}). Nothing was written; run `stepfare ledger verify`, and restore the file from a backup.",
-    "SQLITE_FULL": "the disk is full: the entry was not written to {path}. Free some space; nothing that was acknowledged is lost.",
-    "SQLITE_READONLY": "{path} cannot be written ({said}). Check who owns the file and its folder, and their permissions.",
-    "SQLITE_CANTOPEN": "{path} cannot be opened ({said}). Check that its folder exists and that you may write there.",
-    "SQLITE_BUSY": "{path} is locked by another program ({said}). Close it and try again.",
-    "SQLITE_IOERR": "the disk failed or is full ({said}): nothing was written to {path}. Check the disk and its free space.",
-    "": "{path}: {said}. Nothing was written.",
-}
+# Matched in order, against the name of SQLite's error and the message of any.
+_WORDS: Sequence[tuple[tuple[str, ...], str]] = (
+    (
+        ("SQLITE_NOTADB",),
+        "{path} is not a database ({said}). It was left as it is; move it away to begin new books, or restore a backup.",
+    ),
+    (
+        ("SQLITE_CORRUPT",),
+        "{path} is damaged ({said}). Nothing was written; run `stepfare ledger verify`, and restore the file from a backup.",
+    ),
+    (
+        ("SQLITE_FULL", "No space left"),
+        "the disk is full: nothing was written to {path}. Free some space; nothing that was acknowledged is lost.",
+    ),
+    (
+        ("SQLITE_READONLY", "Permission denied", "Read-only file system"),
+        "{path} cannot be written ({said}). Check who owns the file and its folder, and their permissions.",
+    ),
+    (
+        ("SQLITE_CANTOPEN",),
+        "{path} cannot be opened ({said}). Check that its folder exists and that you may write there.",
+    ),
+    (
+        ("SQLITE_BUSY",),
+        "{path} is locked by another program ({said}). Close it and try again.",
+    ),
+    (
+        ("SQLITE_IOERR",),
+        "the disk failed or is full ({said}): nothing was written to {path}. Check the disk and its free space.",
+    ),
+    (("",), "{path}: {said}. Nothing was written."),
+)
