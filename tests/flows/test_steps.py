@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import aiohttp
 import pytest
 
 from tests.fakes.provider import USAGE, Play, chunk, event, refusal, stream, whole
@@ -59,7 +60,10 @@ async def test_a_client_that_asks_for_usage_gets_it_with_the_cost(start: Start) 
 
 async def test_every_other_byte_of_the_request_goes_through_untouched(start: Start) -> None:
     running = await start(stream())
-    body = b'{ "unheard_of" : [1.50, 1e5, {"x":"\\u00e9\\/"}],\n  "model":"auto","stream_options":{"include_usage":true}, "stream" : true,\t"messages":[{"content":"Hi there","role":"user"}]}'
+    body = (
+        b'{ "unheard_of" : [1.50, 1e5, {"x":"\\u00e9\\/"}],\n  "model":"auto","stream_options":{"include_usage":true}, "stream" : true,'
+        b'\t"messages":[{"content":"Hi there","role":"user"}]}'
+    )
     async with running.chat(body) as answer:
         assert answer.status == 200
     assert running.provider.asked[0].body == body.replace(b'"auto"', b'"middle"')
@@ -162,7 +166,7 @@ async def test_a_wrong_provider_key_is_no_reason_for_a_client_to_retry(start: St
 
 async def test_a_stream_that_breaks_after_content_breaks_for_the_client_too(start: Start) -> None:
     running = await start(Play(pieces=[chunk({"content": "Half an"})], pause_s=0.05, cut=True))
-    with pytest.raises(Exception, match="(?i)payload|transfer|closed|reset"):
+    with pytest.raises(aiohttp.ClientError):
         async with running.chat(ask()) as answer:
             await answer.text()
     detail = await running.last_session()
@@ -173,7 +177,7 @@ async def test_a_stream_that_breaks_after_content_breaks_for_the_client_too(star
 
 async def test_a_stream_that_ends_without_its_end_is_not_finished_politely(start: Start) -> None:
     running = await start(Play(pieces=[chunk({"content": "Half an"})]))
-    with pytest.raises(Exception, match="(?i)payload|transfer|closed|reset"):
+    with pytest.raises(aiohttp.ClientError):
         async with running.chat(ask()) as answer:
             await answer.text()
 

@@ -11,7 +11,7 @@ from stepfare.core.money import usd_text
 from stepfare.core.request import RequestView
 from stepfare.core.step import Step, StepFeatures, Tier
 from stepfare.routing.filters import Need, rejected
-from stepfare.routing.policy import floor_for
+from stepfare.routing.policy import floor_for, lowered
 from stepfare.routing.ranking import ranked, warm_tokens
 from stepfare.routing.snapshot import Snapshot
 
@@ -25,6 +25,18 @@ def decide(view: RequestView, features: StepFeatures, step: Step, snapshot: Snap
     output_tokens = snapshot.output_tokens.get(step.kind, 0)
     manual = bool(snapshot.named)
     floor = _manual_floor(snapshot.named) if manual else floor_for(view, step, features, snapshot)
+    able, rejections = _sifted(view, floor, prompt_tokens, snapshot, manual=manual)
+    if not able and any(no.reason == "budget" for no in rejections):
+        floor = lowered(floor, snapshot) or floor
+        able, rejections = _sifted(view, floor, prompt_tokens, snapshot, manual=manual)
+    rows = ranked(able, floor, snapshot, prompt_tokens, output_tokens)[:CANDIDATES_KEPT]
+    because = (step.because, floor.words, *_choice(rows, snapshot, prompt_tokens))
+    return Decision(decision_id, snapshot.session.id, step, floor, rows, tuple(rejections), because, prompt_tokens, output_tokens)
+
+
+def _sifted(
+    view: RequestView, floor: Floor, prompt_tokens: int, snapshot: Snapshot, *, manual: bool
+) -> tuple[list[Candidate], list[Rejection]]:
     need = Need(view, floor, prompt_tokens, snapshot, manual)
     able: list[Candidate] = []
     rejections: list[Rejection] = []
@@ -34,9 +46,7 @@ def decide(view: RequestView, features: StepFeatures, step: Step, snapshot: Snap
             able.append(candidate)
         else:
             rejections.append(no)
-    rows = ranked(able, floor, snapshot, prompt_tokens, output_tokens)[:CANDIDATES_KEPT]
-    because = (step.because, floor.words, *_choice(rows, snapshot, prompt_tokens))
-    return Decision(decision_id, snapshot.session.id, step, floor, rows, tuple(rejections), because, prompt_tokens, output_tokens)
+    return able, rejections
 
 
 def _manual_floor(named: Sequence[Candidate]) -> Floor:

@@ -8,7 +8,7 @@ from stepfare.config.profiles import AUTO, alias_of, profile_named
 from stepfare.core.decision import Floor
 from stepfare.core.request import RequestView
 from stepfare.core.step import Step, StepFeatures, StepKind, Tier
-from stepfare.routing.snapshot import Cap, Snapshot
+from stepfare.routing.snapshot import Snapshot
 
 TIER_HEADER = "x-stepfare-tier"
 
@@ -21,13 +21,16 @@ def floor_for(view: RequestView, step: Step, features: StepFeatures, snapshot: S
         return asked
     ruled = _stepwise(step.kind, snapshot) or _profiled(view, step.kind, snapshot)
     lifted = _by_path(features, snapshot)
-    floor = lifted if lifted is not None and lifted.tier >= ruled.tier else ruled
-    return _under_pressure(floor, snapshot)
+    return lifted if lifted is not None and lifted.tier >= ruled.tier else ruled
 
 
-def caps_reached(snapshot: Snapshot) -> tuple[Cap, ...]:
-    """The caps that what was spent has reached already."""
-    return tuple(cap for cap in snapshot.caps if cap.used_pusd >= cap.cap_pusd)
+def lowered(floor: Floor, snapshot: Snapshot) -> Floor | None:
+    """The floor where no budget is left for a model that meets it: frugal where the user said `on_limit = "frugal"`, else None."""
+    cap = next((cap for cap in snapshot.caps if cap.on_limit == "frugal"), None)
+    if cap is None or floor.tier is Tier.FRUGAL:
+        return None
+    words = f'the {cap.scope} budget ({cap.source}) leaves no room for {floor.tier.word} and on_limit is "frugal"; else: {floor.words}'
+    return Floor(Tier.FRUGAL, "budget", words)
 
 
 def _asked(view: RequestView) -> Floor | None:
@@ -72,16 +75,6 @@ def _profiled(view: RequestView, kind: StepKind, snapshot: Snapshot) -> Floor:
     tier = _in_profile(policy.profile, kind, policy.profiles)
     assert tier is not None, policy.profile  # startup accepts no settings whose profile is unknown
     return Floor(tier, "settings", f"profile {policy.profile} ({policy.profile_source}): {kind.value} is {tier.word}")
-
-
-def _under_pressure(floor: Floor, snapshot: Snapshot) -> Floor:
-    """A reached cap lowers a floor only where the user said `on_limit = "frugal"`."""
-    for cap in caps_reached(snapshot):
-        if cap.on_limit == "frugal" and floor.tier > Tier.FRUGAL:
-            return Floor(
-                Tier.FRUGAL, "budget", f'{cap.source}: the {cap.scope} budget is spent and on_limit is "frugal"; {floor.words} without it'
-            )
-    return floor
 
 
 def _in_profile(name: str, kind: StepKind, profiles: Mapping[str, Mapping[StepKind, Tier]]) -> Tier | None:

@@ -69,7 +69,8 @@ def _unknown(model: str, state: State) -> str:
     catalog = state.play.catalog
     keyless = [provider for one in catalogs.find(catalog, model) if (provider := catalog.providers[one.provider]).key]
     if keyless:
-        return f'model "{model}" is served by {keyless[0].id}, which has no key here ({keyless[0].key}). Set it, or use a profile such as "auto".'
+        provider = keyless[0]
+        return f'model "{model}" is served by {provider.id}, whose key is missing here ({provider.key}). Set it, or use a profile.'
     names = ", ".join(["auto", *PROFILES, *state.settings.profiles])
     models = ", ".join(candidate.model.id for candidate in state.candidates()[:6])
     return f'model "{model}" is not known here. Use a profile ({names}) or a model ({models}, ...; `stepfare models` lists all).'

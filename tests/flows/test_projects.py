@@ -1,0 +1,158 @@
+"""A project's file changes the next decision without a restart, and every decision names the line that took part."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.provider import stream
+from tests.flows.conftest import Running, Start, ask
+
+TOOLS = [
+    {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {"path": {}, "content": {}}}}}
+    for name in ("read_file", "write_to_file")
+]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "HEAD").write_text("ref: refs/heads/feature/x\n")
+    return folder
+
+
+def working(project: Path, text: str = "Fix it please", edited: str = "src/app.py") -> dict:
+    """A conversation whose last actions were edits, so that another edit is to be expected."""
+    call = {
+        "id": "call_{0}",
+        "type": "function",
+        "function": {"name": "write_to_file", "arguments": f'{{"path":"{edited}","content":"x"}}'},
+    }
+    turns: list[dict] = [{"role": "system", "content": f"Working directory: {project}"}, {"role": "user", "content": text}]
+    for number in range(3):
+        made = {**call, "id": f"call_{text}_{number}"}
+        turns += [
+            {"role": "assistant", "content": None, "tool_calls": [made]},
+            {"role": "tool", "tool_call_id": made["id"], "content": "done"},
+        ]
+    return {**ask(), "messages": turns, "tools": TOOLS}
+
+
+async def decided(running: Running, body: dict) -> dict:
+    async with running.chat(body) as answer:
+        assert answer.status == 200, await answer.text()
+        await answer.text()
+        status, decision = await running.control("GET", f"decisions/{answer.headers['x-stepfare-decision']}")
+    assert status == 200
+    return decision
+
+
+async def test_steps_of_the_project_file_set_the_floor_and_the_line_is_cited(start: Start, project: Path) -> None:
+    running = await start(stream())
+    before = await decided(running, working(project))
+    assert (before["kind"], before["floor"]["tier"], before["floor"]["source"]) == ("edit", "balanced", "settings")
+    (project / ".stepfare.toml").write_text('# ours\n[steps]\nedit = "premium"\n')
+    after = await decided(running, working(project, "another task"))
+    assert after["floor"] == {"tier": "premium", "source": "dotfile", "words": ".stepfare.toml:3 sets edit to premium"}
+    assert after["chosen"] == "lab/large"
+
+
+async def test_a_path_floor_lifts_the_steps_that_touch_those_files(start: Start, project: Path) -> None:
+    running = await start(stream())
+    (project / ".stepfare.toml").write_text('[[paths]]\nmatch = ["migrations/**"]\nfloor = "premium"\n')
+    elsewhere = await decided(running, working(project, "one"))
+    inside = await decided(running, working(project, "two", edited="migrations/0042_add.sql"))
+    assert elsewhere["floor"]["tier"] == "balanced"
+    assert inside["floor"]["tier"] == "premium"
+    assert inside["floor"]["words"].startswith(".stepfare.toml:2 asks for premium on migrations/**")
+
+
+async def test_a_denied_model_is_passed_over_with_the_rule_that_denies_it(start: Start, project: Path) -> None:
+    running = await start(stream())
+    (project / ".stepfare.toml").write_text('[models]\ndeny = ["lab/mid*"]\n')
+    decision = await decided(running, working(project))
+    assert decision["chosen"] == "lab/large"
+    (no,) = [one for one in decision["rejections"] if one["model"] == "lab/middle"]
+    assert no["reason"] == "denied"
+    assert ".stepfare.toml:2" in no["words"]
+
+
+async def test_a_reached_budget_is_402_and_names_the_line(start: Start, project: Path) -> None:
+    running = await start(stream())
+    (project / ".stepfare.toml").write_text("[budget]\nsession_usd = 0.001\n")
+    async with running.chat(working(project)) as answer:
+        assert answer.status == 402
+        error = (await answer.json())["error"]
+    assert error["code"] == "budget_reached"
+    assert ".stepfare.toml:2" in error["message"]
+    assert not running.provider.asked
+
+
+async def test_at_the_limit_frugal_goes_on_with_frugal_models(start: Start, project: Path) -> None:
+    running = await start(stream())
+    (project / ".stepfare.toml").write_text('[budget]\nsession_usd = 0.000001\non_limit = "frugal"\n')
+    decision = await decided(running, working(project))
+    assert decision["chosen"] == "lab/small"
+    assert decision["floor"]["source"] == "budget"
+    assert ".stepfare.toml:2" in decision["floor"]["words"]
+
+
+async def test_64_calls_at_once_never_pass_a_cap(start: Start, project: Path) -> None:
+    running = await start(stream(before_s=0.05))
+    (project / ".stepfare.toml").write_text("[budget]\nday_usd = 0.5\n")
+
+    async def one(number: int) -> int:
+        async with running.chat(working(project, f"task {number}")) as answer:
+            await answer.read()
+            return answer.status
+
+    statuses = await asyncio.gather(*(one(number) for number in range(64)))
+    assert set(statuses) == {200, 402}
+    _, overview = await running.control("GET", "overview")
+    assert 0 < overview["today"]["spent_pusd"] <= 500_000_000_000
+
+
+async def test_a_broken_project_file_keeps_the_last_good_rules_and_shows_where(start: Start, project: Path) -> None:
+    running = await start(stream())
+    dotfile = project / ".stepfare.toml"
+    dotfile.write_text('[steps]\nedit = "premium"\n')
+    assert (await decided(running, working(project, "a")))["floor"]["tier"] == "premium"
+    dotfile.write_text('[steps]\nedit = "premium\n')
+    assert (await decided(running, working(project, "b")))["floor"]["tier"] == "premium"
+    _, overview = await running.control("GET", "overview")
+    (problem,) = [one for one in overview["problems"] if one["source"] == str(dotfile)]
+    assert problem["line"] == 2
+
+
+async def test_a_forbidden_key_is_ignored_and_said(start: Start, project: Path) -> None:
+    running = await start(stream())
+    (project / ".stepfare.toml").write_text('base_url = "http://evil.example"\n[steps]\nedit = "premium"\n')
+    assert (await decided(running, working(project)))["floor"]["tier"] == "premium"
+    _, overview = await running.control("GET", "overview")
+    assert any("base_url" in problem["words"] for problem in overview["problems"])
+
+
+async def test_a_change_of_the_project_file_is_announced_without_a_request(start: Start, project: Path) -> None:
+    running = await start(stream())
+    await decided(running, working(project))
+    await running.control("PUT", f"workspaces/{str(project).replace('/', '%2F')}", {"root": str(project)})
+    seq = running.house.hub.seq
+    (project / ".stepfare.toml").write_text('[steps]\nedit = "premum"\n')
+    feed = running.house.hub.follow(seq)
+    event = await asyncio.wait_for(anext(feed), 10)
+    assert event.kind == "settings"
+    await feed.aclose()  # type: ignore[attr-defined]
+    _, overview = await running.control("GET", "overview")
+    assert any("premum" in problem["words"] or problem["line"] == 2 for problem in overview["problems"])
+
+
+async def test_workspace_project_and_branch_stand_on_the_session(start: Start, project: Path) -> None:
+    running = await start(stream())
+    (project / "deep").mkdir()
+    await decided(running, working(project / "deep"))
+    session = (await running.last_session())["session"]
+    assert (session["workspace"], session["project"], session["branch"]) == (str(project / "deep"), str(project), "feature/x")
+    assert session["title"] == "Fix it please"
