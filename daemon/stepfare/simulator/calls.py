@@ -16,7 +16,7 @@ from stepfare.simulator.bill import Bill, BillLine, price_of
 from stepfare.simulator.cache import CacheUse, PrefixCache
 from stepfare.simulator.catalogue import CACHE
 from stepfare.simulator.faults import Fault, FaultQueue, parse_fault
-from stepfare.simulator.options import HEADER_FAULT, HEADER_SIMULATOR, MARK, STALL_MS_MAX, SimulatorOptions
+from stepfare.simulator.options import HEADER_FAULT, HEADER_SIMULATOR, MARK, PLAYED_AT_ONCE_MAX, STALL_MS_MAX, SimulatorOptions
 from stepfare.simulator.play import play
 from stepfare.simulator.reading import Refused, Request, overflow, read_request
 from stepfare.simulator.reply import OutCall, Piece, Reply, Sent, capped, pieces_of
@@ -101,7 +101,7 @@ async def chat(state: State, http: web.Request) -> web.StreamResponse:
             state.bill.add(replace(line, total_ms=state.options.now_ms() - at_ms))
         return refusal if refusal is not None else _hung_up(http)
 
-    reply = _with_ids(state, capped(play(request), request.max_tokens))
+    reply = _with_ids(state, capped(await _played(request, fault), request.max_tokens))
     cache = state.cache.meet(_account(http), request.model.id, request.prefixes, at_ms)
     call = _Call(answer_id, request, fault, reply, Sent(reply), cache, at_ms)
     try:
@@ -156,6 +156,15 @@ def _hung_up(http: web.Request) -> web.Response:
     if http.transport is not None:
         http.transport.close()
     return web.Response(headers=MARKED)
+
+
+async def _played(request: Request, fault: Fault) -> Reply:
+    if fault.words:
+        return Reply(f"{MARK}{'word ' * fault.words}".rstrip())
+    if len(request.messages) <= PLAYED_AT_ONCE_MAX and not request.tools:
+        return play(request)
+    # Looking for a repair is work; whoever shares this loop must not wait for it.
+    return await asyncio.to_thread(play, request)
 
 
 async def _wait(ms: int) -> None:

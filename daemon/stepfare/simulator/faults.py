@@ -34,6 +34,8 @@ class Fault:
     code: str = ""
     first_byte_ms: int | None = None
     chunk_ms: int | None = None
+    words: int = 0
+    """Where set, the answer is that many words of nothing, for measuring streams."""
     spec: str = ""
 
 
@@ -51,10 +53,10 @@ def parse_fault(spec: str) -> Fault:
             kind, status = "status", int(name)
         elif name in KINDS:
             kind, chunks = name, _number(name, value, KINDS[name])
-        elif name in (*DELAYS, "retry-after", "message", "code", "status"):
+        elif name in (*DELAYS, "words", "retry-after", "message", "code", "status"):
             settings[name] = value
         else:
-            known = ", ".join(("4xx", "5xx", *KINDS, *DELAYS, "retry-after", "message", "code", "status"))
+            known = ", ".join(("4xx", "5xx", *KINDS, *DELAYS, "words", "retry-after", "message", "code", "status"))
             raise ValueError(f"fault `{name}` is not known; known are {known}")
     if "status" in settings:
         status = _number("status", settings["status"], 0)
@@ -67,6 +69,7 @@ def parse_fault(spec: str) -> Fault:
         code=settings.get("code", ""),
         first_byte_ms=_number("first-byte-ms", settings["first-byte-ms"], 0) if "first-byte-ms" in settings else None,
         chunk_ms=_number("chunk-ms", settings["chunk-ms"], 0) if "chunk-ms" in settings else None,
+        words=_number("words", settings.get("words", ""), 0),
         spec=spec,
     )
 

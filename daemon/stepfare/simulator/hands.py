@@ -133,6 +133,7 @@ class Toolbox:
     """The client's tools by role, and the workspace that paths are relative to."""
 
     by_role: Mapping[Role, tuple[ToolSpec, ...]]
+    every: tuple[ToolSpec, ...]
     cwd: str
     xml: bool
 
@@ -146,7 +147,7 @@ def toolbox(tools: Sequence[ToolSpec], cwd: str, *, xml: bool) -> Toolbox:
         role = role_of(tool.name)
         if role is not None and _serves(tool.takes, role):
             by_role[role] = (*by_role.get(role, ()), tool)
-    return Toolbox(by_role, cwd, xml)
+    return Toolbox(by_role, tuple(tools), cwd, xml)
 
 
 def role_of(tool_name: str) -> Role | None:
@@ -194,6 +195,21 @@ def ways(intent: Intent, box: Toolbox) -> Iterator[tuple[OutCall, ...]]:
             yield from _with(box, Role.PRESENT, {"text": (text,)})
         case Other():
             return
+
+
+def any_call(box: Toolbox, name: str, text: str) -> tuple[OutCall, ...]:
+    """A harmless call, where the client insists on one: of the tool with this name, or of whichever only looks."""
+    everything: Values = {
+        "path": (".",),
+        "query": ("def ",),
+        "glob": ("**/*",),
+        "command": ("ls -R",),
+        "text": (text,),
+        "why": ("Look around",),
+    }
+    tools = [tool for role in (Role.LIST, Role.SEARCH, Role.RUN, Role.READ) for tool in box.by_role.get(role, ())]
+    chosen = next((tool for tool in box.every if tool.name == name), None) or next(iter(tools or box.every), None)
+    return (_call(chosen, everything, box.cwd),) if chosen is not None else ()
 
 
 def _with(box: Toolbox, role: Role, values: Values) -> Iterator[tuple[OutCall, ...]]:

@@ -14,7 +14,8 @@ STALL_MS_MAX = 600_000
 WAIT_MS_MAX = 600_000
 MOVES_MAX = 40
 """Tool calls since the human's last words; then the play ends with a final text, whatever was reached."""
-OUTPUT_TOKENS_DEFAULT = 32_000
+PLAYED_AT_ONCE_MAX = 2
+"""Messages of a request without tools that is answered without a thread of its own."""
 
 MARK = "[stepfare simulator] "
 FINGERPRINT = "stepfare-simulator"

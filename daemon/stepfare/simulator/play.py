@@ -1,13 +1,104 @@
-"""What the simulator answers to a request: the next move of a believable agent, or plain words."""
+"""What the simulator answers to a request: the next move of a believable agent, from the request alone."""
 
 from __future__ import annotations
 
-from stepfare.simulator.options import MARK
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from stepfare.core.step import Tier
+from stepfare.simulator import hands, words, xmlcalls
+from stepfare.simulator.hands import Finish, Intent, Present, Toolbox
+from stepfare.simulator.knowledge import Knowledge, fold
+from stepfare.simulator.options import MARK, MOVES_MAX
+from stepfare.simulator.plays import CHAT, FIX, PLAN_FIX, READ_ONLY, Phase, Wish, wants_repair
 from stepfare.simulator.reading import Request
-from stepfare.simulator.reply import Reply
+from stepfare.simulator.reply import OutCall, Reply
+from stepfare.simulator.side import side_reply
+from stepfare.simulator.transcript import Scene, human_words, read_scene
+
+_DECLINED = re.compile(
+    r"\b(user|human) (has )?(denied|rejected|declined)\b|\bdenied by (the )?user\b|\brejected by (the )?user\b", re.IGNORECASE
+)
+_SMALL_TALK = re.compile(r"^\W*(hi|hello|hey|thanks|thank you|good (morning|evening)|who are you|what are you|what is \d)\b", re.IGNORECASE)
 
 
 def play(request: Request) -> Reply:
-    """The answer to this request, from the request alone."""
-    said = next((message.text for message in reversed(request.messages) if message.role == "user"), "")
-    return Reply(f"{MARK}No model read this. You wrote {len(said.split())} words; connect a provider to have them answered.")
+    """The answer to this request. The same request always gets the same answer, but for the ids of its calls."""
+    side = side_reply(request)
+    if side is not None:
+        return side
+    scene = read_scene(request)
+    if not scene.box.by_role or request.tool_choice == "none":
+        users = [message for message in request.messages if message.role == "user"]
+        said = human_words(users[-1], only_tagged=False) if users else ""
+        return _thinking(request, Reply(words.chat(said, users[-1].images if users else 0)), "a plain question")
+    phase, reply = _next(request, scene)
+    return _thinking(request, reply, phase)
+
+
+def _thinking(request: Request, reply: Reply, phase: str) -> Reply:
+    """The premium model shows what it thinks."""
+    if request.model.tier is not Tier.PREMIUM:
+        return reply
+    return replace(reply, reasoning=f"{MARK}No model thinks here. Next in the play: {phase}.")
+
+
+def phases_of(scene: Scene) -> Sequence[Phase]:
+    """The table of phases for this task."""
+    if _SMALL_TALK.match(scene.task) and len(scene.task) < 80:
+        return CHAT
+    if wants_repair(scene.task):
+        return PLAN_FIX if scene.planning else FIX
+    return READ_ONLY
+
+
+def _next(request: Request, scene: Scene) -> tuple[str, Reply]:
+    known = fold(scene)
+    if scene.moves and scene.moves[-1].result.failed and _DECLINED.search(scene.moves[-1].result.text[:400]):
+        return "the human declined", _ending(request, scene, words.declined())
+    if len(scene.moves) < MOVES_MAX:
+        for phase in phases_of(scene):
+            wish = phase.want(scene, known)
+            calls = _calls_for(wish, scene, known) if wish is not None else ()
+            if wish is not None and calls:
+                one_at_a_time = scene.box.xml or not request.parallel
+                return phase.name, _acting(scene, wish.words, calls[:1] if one_at_a_time else calls)
+    if phases_of(scene) is CHAT:
+        return "small talk", _ending(request, scene, words.chat(scene.task, 0))
+    if scene.planning:
+        return "the plan", _ending(request, scene, words.plan(scene, known))
+    return "the end", _ending(request, scene, words.final(scene, known))
+
+
+def _calls_for(wish: Wish, scene: Scene, known: Knowledge) -> tuple[OutCall, ...]:
+    """The first alternative of which every part can be done in a way that has not failed before."""
+    for alternative in wish.alternatives:
+        ways = [_way(intent, scene.box, known) for intent in alternative]
+        if all(ways):
+            return tuple(call for way in ways for call in way)
+    return ()
+
+
+def _way(intent: Intent, box: Toolbox, known: Knowledge) -> tuple[OutCall, ...]:
+    for calls in hands.ways(intent, box):
+        if not any(known.in_vain(call.name, call.arguments) for call in calls):
+            return calls
+    return ()
+
+
+def _acting(scene: Scene, text: str, calls: tuple[OutCall, ...]) -> Reply:
+    if scene.box.xml:
+        return Reply("\n\n".join([words.marked(text), *(xmlcalls.as_text(call) for call in calls)]))
+    return Reply(words.marked(text), calls)
+
+
+def _ending(request: Request, scene: Scene, text: str) -> Reply:
+    """The last turn of a task: by the tool that ends one where there is such, else as text."""
+    last = Present(text) if scene.planning else Finish(text)
+    calls = next(hands.ways(last, scene.box), ()) or (next(hands.ways(Finish(text), scene.box), ()) if scene.box.xml else ())
+    if not calls and request.tool_choice not in ("auto", "none"):
+        calls = hands.any_call(scene.box, request.tool_choice, text)
+    if calls and scene.box.xml:
+        return _acting(scene, "This is the end of the play.", calls)
+    return Reply(text, calls)

@@ -119,6 +119,7 @@ class Request:
     messages: tuple[Message, ...]
     tools: tuple[ToolFunction, ...]
     tool_choice: str
+    parallel: bool
     stream: bool
     wants_usage: bool
     max_tokens: int | None
@@ -157,6 +158,7 @@ def read_request(body: bytes) -> Request:
         messages=tuple(parsed.messages),
         tools=tools,
         tool_choice=_tool_choice(parsed.tool_choice),
+        parallel=parsed.parallel_tool_calls is not False,
         stream=bool(parsed.stream),
         wants_usage=bool(parsed.stream_options and parsed.stream_options.include_usage),
         max_tokens=max_tokens,

@@ -13,18 +13,27 @@ FILES_MAX = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """`parts` are the results of the several things that one call may have asked for, in order."""
-
-    parts: tuple[str, ...]
+class Part:
+    text: str
     failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`parts` are the results of the several things that one call may have asked for, in order; without any, it was never answered."""
+
+    parts: tuple[Part, ...]
 
     @property
     def text(self) -> str:
-        return "\n".join(self.parts)
+        return "\n".join(part.text for part in self.parts)
+
+    @property
+    def failed(self) -> bool:
+        return all(part.failed for part in self.parts)
 
 
-NONE_YET = Result((), failed=True)
+NONE_YET = Result(())
 
 _ERROR = re.compile(
     r"\A\W*(the tool execution failed|error\b|failed to\b|command .{0,80}failed to (start|run)|enoent|eacces|no such file|file not found"
@@ -46,13 +55,12 @@ def read_result(text: str) -> Result:
             unwrapped = _unwrapped(value)
             if unwrapped is not None:
                 return unwrapped
-    return Result((text,), failed=bool(_ERROR.match(stripped[:400])))
+    return Result((Part(text, failed=bool(_ERROR.match(stripped[:400]))),))
 
 
 def _unwrapped(value: object) -> Result | None:
     items = cast(list[object], value) if isinstance(value, list) else [value]
-    parts: list[str] = []
-    failed = False
+    parts: list[Part] = []
     for item in items:
         if not isinstance(item, dict):
             return None
@@ -60,14 +68,15 @@ def _unwrapped(value: object) -> Result | None:
         texts = [cast(str, row[key]) for key in _TEXT_KEYS if isinstance(row.get(key), str) and row[key]]
         if not texts and not any(key in row for key in _TEXT_KEYS):
             return None
-        parts.append("\n".join(texts))
-        failed = failed or row.get("success") is False
-    return Result(tuple(parts), failed)
+        parts.append(Part("\n".join(texts), failed=row.get("success") is False))
+    return Result(tuple(parts))
 
 
-_NUMBERED = re.compile(r"^\s*\d+\s?(?:\||→|:|\t)(?: |(?=\t)|)", re.MULTILINE)
 _FENCE = re.compile(r"\A```\w*\n(.*)\n```\Z", re.DOTALL)
 _FILE_TAG = re.compile(r"\A\s*<(file_content|file|content)\b[^>]*>\n?(.*?)\n?</\1>", re.DOTALL)
+_ABOVE = re.compile(r"\A(?:(?:\[(?:Showing lines|File|Lines)\b[^\n]*\]|Content of [^\n]*:)\n)+")
+_BELOW = re.compile(r"\n*\(File has \d+ lines total\.\)\s*\Z")
+"""What clients write above and below a file's own lines."""
 _LABELS = (
     re.compile(r"^\s*\d+ \| ?"),
     re.compile(r"^\s*\d+→"),
@@ -83,9 +92,7 @@ def file_text(text: str) -> str:
         text = tag[2]
     if fence := _FENCE.match(text.strip()):
         text = fence[1]
-    lines = text.rstrip("\n").split("\n")
-    while lines and re.match(r"^\[(Showing lines|File|Lines) .*\]$", lines[0]):
-        lines = lines[1:]
+    lines = _BELOW.sub("", _ABOVE.sub("", text)).rstrip("\n").split("\n")
     for label in _LABELS:
         if lines and all(label.match(line) or not line.strip() for line in lines) and any(label.match(line) for line in lines):
             lines = [label.sub("", line, count=1) for line in lines]
@@ -94,7 +101,6 @@ def file_text(text: str) -> str:
 
 
 _PATH = re.compile(r"(?<![\w/.:@-])\.{0,2}/?(?:[\w.@+-]+/)*[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,7}(?![\w/])")
-_DIRECTORY = re.compile(r"^\s*(?:\[dir\]|\W*\bdirectory:?|d)?\s*[├└│─ \-*]*([\w.@+-][\w.@+/-]*)/?\s*(?:\(directory\))?$", re.IGNORECASE)
 _LS_HEADING = re.compile(r"^(\.?[\w./@+-]*):$")
 
 
@@ -105,16 +111,29 @@ def files_in(text: str, base: str = ".") -> Iterator[str]:
         if heading := _LS_HEADING.match(line.strip()):
             folder = heading[1] or "."
             continue
+        if line.rstrip().endswith(":"):
+            continue
         for found in _PATH.finditer(line):
             path = found[0]
             yield posixpath.normpath(path if path.startswith("/") else posixpath.join(folder, path))
 
 
+_HIT = re.compile(r"^[\s│|>]*(\.{0,2}/?(?:[\w.@+-]+/)*[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,7})(?::|\s*$)")
+
+
+def files_hit(text: str) -> Iterator[str]:
+    """Names of files in the results of a search: at the start of a line, not within what was found."""
+    for line in text.splitlines()[:FILES_MAX]:
+        if hit := _HIT.match(line):
+            yield posixpath.normpath(hit[1])
+
+
+_FOLDER = re.compile(r"^[\s*-]*(?:\[(?:dir|d)\]\s*(\S+)|d(?:ir)?:\s*(\S+)|([\w.@+-]+)/?\s+\(directory\)|([\w.@+-]+)/\s*$)", re.IGNORECASE)
+
+
 def folders_in(text: str, base: str = ".") -> Iterator[str]:
     """Names of folders in a listing that does not go into them."""
     for line in text.splitlines()[:FILES_MAX]:
-        marked = re.match(r"^\s*(?:\[(?:dir|d)\]|d(?:ir)?:|📁)\s*(\S+)", line, re.IGNORECASE) or re.match(
-            r"^\s*[-*]?\s*([\w.@+-]+)/(?:\s|$)", line
-        )
-        if marked:
-            yield posixpath.normpath(posixpath.join(base, marked[1].rstrip("/")))
+        if found := _FOLDER.match(line):
+            name = next(group for group in found.groups() if group)
+            yield posixpath.normpath(posixpath.join(base, name.rstrip("/")))

@@ -1,0 +1,252 @@
+"""The agent's plays as tables of phases: what it wants next, given what it knows. How a wish becomes a call is `hands`' business."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from stepfare.simulator.checks import places_of
+from stepfare.simulator.hands import Intent, Look, Read, Replace, Role, Run, Search
+from stepfare.simulator.knowledge import Knowledge, TestRun, Verdict, failing_tests
+from stepfare.simulator.repairs import NoRepair, Repair, find_repair
+from stepfare.simulator.transcript import Scene
+
+READ_FILES_MAX = 3
+READ_AT_ONCE_MAX = 4
+FOLDERS_MAX = 6
+SOURCES_MAX = 8
+REPAIRS_MAX = 5
+TESTS_AT_ONCE_MAX = 20
+PYTHONS = ("python3", "python")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to do next, in words for the reader, as alternatives: the later ones are for when the earlier ones failed.
+
+    Each alternative is one intent, or several that can be carried out side by side.
+    """
+
+    words: str
+    alternatives: tuple[tuple[Intent, ...], ...]
+
+
+Want: TypeAlias = Callable[[Scene, Knowledge], Wish | None]
+"""What a phase wants; None when it has all it wants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    name: str
+    want: Want
+
+
+def _one(words: str, *alternatives: Intent) -> Wish:
+    return Wish(words, tuple((intent,) for intent in alternatives))
+
+
+# Looking around
+
+_TEST_FILE = re.compile(r"(^|/)(test_[^/]*\.py|[^/]*_test\.py|[^/]*\.(test|spec)\.[jt]sx?)$")
+_SOURCE = re.compile(r"\.(py|[jt]sx?|go|rs|java|rb|c|cc|cpp|h|lua|sh|toml|md)$")
+_SKIPPED = re.compile(r"(^|/)(\.|node_modules/|__pycache__/|dist/|build/|\.venv/)|\.(pyc|lock|png|jpe?g|svg|ico)$")
+
+
+def look_around(scene: Scene, known: Knowledge) -> Wish | None:
+    """List the workspace, unless the client already did; where there is a search tool, look for what there is at the same time."""
+    if "." in known.looked or scene.listing:
+        return None
+    searching = scene.box.has(Role.SEARCH) and not scene.box.xml and not known.searches
+    pattern = "def test_" if wants_repair(scene.task) else "^(def|class) |function "
+    first: tuple[Intent, ...] = (Look("."), Search(pattern)) if searching else (Look("."),)
+    return Wish("I will look at what is here.", (first, (Look("."),), (Search("def "),)))
+
+
+def look_into_folders(scene: Scene, known: Knowledge) -> Wish | None:
+    """A listing that stops at the first level is continued in its folders, all at once."""
+    if scene.listing or any("/" in path for path in known.files):
+        return None
+    folders = [path for path in known.folders if path not in known.looked and "/" not in path and not _SKIPPED.search(path + "/")]
+    if not folders:
+        return None
+    looks: tuple[Intent, ...] = tuple(Look(folder) for folder in folders[:FOLDERS_MAX])
+    if scene.box.xml:
+        looks = looks[:1]
+    return Wish(f"Now the folders: {', '.join(folders[:FOLDERS_MAX])}.", (looks,))
+
+
+def relevant(scene: Scene, known: Knowledge) -> list[str]:
+    """Known files, those that the task's words point to first."""
+    words = {word.lower() for word in re.findall(r"[A-Za-z_]{3,}", scene.task)} - _COMMON
+    paths = [path for path in known.files if _SOURCE.search(path) and not _SKIPPED.search(path)]
+
+    def rank(path: str) -> tuple[int, int, int, str]:
+        stem = posixpath.splitext(path)[0].lower()
+        hits = sum(1 for word in words if word in stem)
+        named = path in scene.task or posixpath.basename(path) in scene.task
+        plain = 1 if path.endswith("__init__.py") else 0
+        return (-10 * named - hits, plain + bool(_TEST_FILE.search(path)), 0 if path.lower().startswith("readme") else 1, path)
+
+    return sorted(paths, key=rank)
+
+
+_COMMON = frozenset(
+    ("the", "and", "what", "does", "how", "this", "that", "module", "file", "files", "code", "look", "test", "tests", "explain")
+)
+
+
+def read_relevant(scene: Scene, known: Knowledge) -> Wish | None:
+    chosen = relevant(scene, known)[:READ_FILES_MAX]
+    missing = [path for path in chosen if path not in known.contents and path not in known.unreadable]
+    return _reading(scene, missing, "I will read {}.") if missing else None
+
+
+def _reading(scene: Scene, paths: Sequence[str], words: str) -> Wish:
+    # Classic Cline takes one call a turn.
+    now = tuple(paths[: 1 if scene.box.xml else READ_AT_ONCE_MAX])
+    return _one(words.format(", ".join(now)), Read(now))
+
+
+# Repairing
+
+_WANTS_REPAIR = re.compile(
+    r"\b(fix|repair|debug|correct)\b|\bmake\b.{0,40}\b(pass|green|work)\b"
+    r"|\b(failing|broken|fails?)\b.{0,60}\btests?\b|\btests?\b.{0,40}\b(fails?|failing|broken)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_ONLY_ASKS = re.compile(r"^\W*(explain|why|what|how|describe|summari[sz]e|show|list|look|review|tell)\b", re.IGNORECASE)
+_COMMAND = re.compile(r"`([^`\n]*(?:pytest|unittest|npm test|node --test|tox|nox|make test|cargo test|go test)[^`\n]*)`")
+
+
+def wants_repair(task: str) -> bool:
+    return bool(_WANTS_REPAIR.search(task)) and not _ONLY_ASKS.match(task)
+
+
+def test_files(scene: Scene, known: Knowledge) -> list[str]:
+    """Tests that the task names, else those whose failure was seen, else all that are known, a few."""
+    tests = [path for path in known.files if _TEST_FILE.search(path) and not _SKIPPED.search(path)]
+    named = [path for path in tests if path in scene.task or posixpath.basename(path) in scene.task]
+    output = "\n".join(run.output for run in known.runs)
+    seen = [path for path in tests if path in output or path.removesuffix(".py").replace("/", ".") in output]
+    return (named or seen or sorted(tests))[:READ_FILES_MAX]
+
+
+def read_tests(scene: Scene, known: Knowledge) -> Wish | None:
+    missing = [path for path in test_files(scene, known) if path not in known.contents and path not in known.unreadable]
+    return _reading(scene, missing, "First the tests: {}.") if missing else None
+
+
+_IMPORT = re.compile(r"^\s*(?:from\s+([.\w]+)\s+import\s+\(?([\w ,]+)|import\s+([\w.]+))", re.MULTILINE)
+
+
+def imported(path: str, source: str, files: Sequence[str]) -> list[str]:
+    """Files of the project that this Python source imports."""
+    found: dict[str, None] = {}
+    mapping = dict.fromkeys(files, "")
+    for statement in _IMPORT.finditer(source):
+        package, names, module = statement[1], statement[2] or "", statement[3]
+        wanted = [module] if module else [package, *(f"{package}.{name.split()[0]}" for name in names.split(",") if name.strip())]
+        for name in wanted:
+            first = next(iter(places_of(name, path, mapping)), None)
+            if first is not None:
+                found.setdefault(first)
+    return list(found)
+
+
+def source_files(scene: Scene, known: Knowledge) -> list[str]:
+    """What the tests import, and what that imports."""
+    queue = [path for path in test_files(scene, known) if path in known.contents]
+    found: dict[str, None] = {}
+    while queue and len(found) < SOURCES_MAX:
+        path = queue.pop(0)
+        for target in imported(path, known.contents.get(path, ""), list(known.files)):
+            if target not in found and not _TEST_FILE.search(target):
+                found.setdefault(target)
+                queue.append(target)
+    return list(found)[:SOURCES_MAX]
+
+
+def read_sources(scene: Scene, known: Knowledge) -> Wish | None:
+    missing = [path for path in source_files(scene, known) if path not in known.contents and path not in known.unreadable]
+    # An empty package file teaches nothing.
+    missing = [path for path in missing if not path.endswith("__init__.py")]
+    return _reading(scene, missing, "Now the code that they test: {}.") if missing else None
+
+
+def last_run(known: Knowledge) -> TestRun | None:
+    """The last run of this task that really ran."""
+    return next((run for run in reversed(known.runs) if run.this_task and run.verdict is not Verdict.DID_NOT_RUN), None)
+
+
+def run_tests(scene: Scene, known: Knowledge) -> Wish | None:
+    last = last_run(known)
+    if last is not None and last.after_edits == len(known.edits):
+        return None
+    words = "I will run the tests to see what fails." if not known.edits else "I will run the tests again."
+    commands = [last.command] if last is not None else test_commands(scene, known)
+    return _one(words, *(Run(command) for command in commands)) if commands else None
+
+
+def test_commands(scene: Scene, known: Knowledge) -> list[str]:
+    """Ways to run the tests, from what was read: the one that the task names, then what fits the test files."""
+    if asked := _COMMAND.search(scene.task):
+        return [asked[1].strip()]
+    shown = [path for path in test_files(scene, known) if path.endswith(".py")]
+    if not shown:
+        return ["npm test"] if "package.json" in known.files else []
+    everyone = sorted(path for path in known.files if path.endswith(".py") and _TEST_FILE.search(path) and not _SKIPPED.search(path))
+    named = [path for path in shown if path in scene.task or posixpath.basename(path) in scene.task]
+    if any("unittest" in known.contents.get(path, "") for path in shown):
+        names = " ".join(named or everyone[:TESTS_AT_ONCE_MAX])
+        return [f"{python} -m unittest {names}" for python in PYTHONS]
+    names = " ".join(["", *named]) if named or len(everyone) > 1 else f" {everyone[0]}"
+    return [f"{python} -m pytest -q{names}" for python in PYTHONS]
+
+
+def repair_of(scene: Scene, known: Knowledge) -> Repair | NoRepair | None:
+    """The repair for what the last run showed; None while nothing failed."""
+    last = last_run(known)
+    if last is None or last.verdict is not Verdict.FAILED:
+        return None
+    if len(known.edits) >= REPAIRS_MAX:
+        return NoRepair(f"{REPAIRS_MAX} edits did not make the tests pass, so I stop")
+    tests = [path for path in test_files(scene, known) if path.endswith(".py") and path in known.contents]
+    if not tests:
+        return NoRepair("I know how to repair small mistakes in Python only, and have read no Python test")
+    return find_repair(tests, _python(known), failing=failing_tests(last.output), refused=[edit.whole for edit in known.edits])
+
+
+def _python(known: Knowledge) -> dict[str, str]:
+    return {path: text for path, text in known.contents.items() if path.endswith(".py")}
+
+
+def repair(scene: Scene, known: Knowledge) -> Wish | None:
+    found = repair_of(scene, known)
+    if not isinstance(found, Repair):
+        return None
+    words = f"{', '.join(found.fixes)} would hold if in {found.path} {found.what}."
+    return _one(words, Replace(found.path, found.old, found.new, found.whole))
+
+
+READ_ONLY = (
+    Phase("look around", look_around),
+    Phase("look into the folders", look_into_folders),
+    Phase("read", read_relevant),
+)
+
+FIX = (
+    Phase("look around", look_around),
+    Phase("look into the folders", look_into_folders),
+    Phase("read the tests", read_tests),
+    Phase("read the code", read_sources),
+    Phase("run the tests", run_tests),
+    Phase("repair", repair),
+)
+"""Asked from the top each time: a run that shows another test failing leads back to reading."""
+
+PLAN_FIX = FIX[:4]
+
+CHAT: tuple[Phase, ...] = ()
