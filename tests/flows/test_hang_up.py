@@ -25,7 +25,7 @@ async def until(condition: Callable[[], object], what: str) -> None:
 
 
 async def drain(answer: aiohttp.ClientResponse, got: list[bytes]) -> None:
-    async for piece in answer.content.iter_any():
+    while piece := await answer.content.readany():
         got.append(piece)
 
 

@@ -1,0 +1,130 @@
+"""The control door: snapshot, then tail; dry runs; what an editor tells and asks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+from stepfare.control import protocol
+from stepfare.control.client import Daemon
+from stepfare.control.protocol import PROTOCOL, DaemonFile
+from tests.fakes.provider import stream
+from tests.flows.conftest import Running, Start, ask
+
+
+def file_of(running: Running) -> DaemonFile:
+    house = running.house
+    port = int(running.url.rpartition(":")[2])
+    return DaemonFile(
+        protocol=PROTOCOL,
+        version="0",
+        pid=1,
+        port=port,
+        started_ms=0,
+        local_token=house.local_token,
+        control_token=house.control_token,
+    )
+
+
+async def test_the_feed_goes_on_where_the_overview_ended(start: Start) -> None:
+    running = await start(stream())
+    async with Daemon(file_of(running)) as daemon:
+        overview = await daemon.overview()
+        feed = daemon.events(overview.seq)
+        async with running.chat(ask()) as answer:
+            await answer.text()
+        kinds = [(await asyncio.wait_for(anext(feed), 5)).kind for _ in range(2)]
+        await feed.aclose()
+        assert kinds == ["reserved", "settled"]
+        again = daemon.events(overview.seq)
+        late = await asyncio.wait_for(anext(again), 5)
+        assert late.seq == overview.seq + 1
+        await again.aclose()
+
+
+async def test_a_settled_event_means_that_the_books_have_it(start: Start) -> None:
+    running = await start(stream())
+    async with Daemon(file_of(running)) as daemon:
+        feed = daemon.events(0)
+        async with running.chat(ask()) as answer:
+            await answer.text()
+        event = await asyncio.wait_for(anext(feed), 5)
+        while event.kind != "settled":
+            event = await asyncio.wait_for(anext(feed), 5)
+        assert event.session is not None
+        detail = await daemon.session(event.session)
+        await feed.aclose()
+    assert detail.steps[0].cost_pusd == 4_100_000_000
+
+
+async def test_a_dry_run_decides_and_leaves_no_trace(start: Start) -> None:
+    running = await start(stream())
+    async with Daemon(file_of(running)) as daemon:
+        decision = await daemon.decide(protocol.Decide(body=ask()))
+        assert decision.id is None
+        assert decision.chosen == "lab/middle"
+        assert (await daemon.sessions()).sessions == []
+    assert not running.provider.asked
+
+
+async def test_a_dry_run_and_the_real_one_decide_alike(start: Start) -> None:
+    running = await start(stream())
+    async with Daemon(file_of(running)) as daemon:
+        dry = await daemon.decide(protocol.Decide(body=ask()))
+        async with running.chat(ask()) as answer:
+            await answer.text()
+        real = await daemon.decision("last")
+    assert dry.model_copy(update={"id": None, "session": ""}) == real.model_copy(update={"id": None, "session": ""})
+
+
+async def test_an_editors_workspace_keeps_relative_paths_only(start: Start, tmp_path: Path) -> None:
+    running = await start(stream())
+    told = {
+        "root": str(tmp_path),
+        "documents": [{"path": "src/a.py", "errors": 2}, {"path": "/etc/passwd"}, {"path": "../outside"}],
+        "active": "src/a.py",
+    }
+    status, kept = await running.control("PUT", f"workspaces/{quote(str(tmp_path), safe='')}", told)
+    assert status == 200
+    assert [one["path"] for one in kept["documents"]] == ["src/a.py"]
+    _, found = await running.control("GET", f"workspaces/{quote(str(tmp_path), safe='')}")
+    assert found["active"] == "src/a.py"
+
+
+async def test_an_untrusted_workspace_tells_nothing(start: Start, tmp_path: Path) -> None:
+    running = await start(stream())
+    place = f"workspaces/{quote(str(tmp_path), safe='')}"
+    await running.control("PUT", place, {"root": str(tmp_path), "active": "a.py"})
+    await running.control("PUT", place, {"root": str(tmp_path), "active": "a.py", "trusted": False})
+    _, found = await running.control("GET", place)
+    assert found["active"] == ""
+
+
+async def test_every_answer_of_the_control_door_is_a_message_of_the_protocol(start: Start) -> None:
+    running = await start(stream())
+    async with running.chat(ask()) as answer:
+        await answer.text()
+    messages = {
+        "overview": protocol.Overview,
+        "sessions": protocol.Sessions,
+        "sessions/last": protocol.SessionDetail,
+        "decisions/last": protocol.Decision,
+        "prices": protocol.Prices,
+        "prices?all=1": protocol.Prices,
+    }
+    for path, message in messages.items():
+        status, body = await running.control("GET", path)
+        assert status == 200
+        read = message.model_validate(body)
+        assert json.loads(read.model_dump_json()) == body, path
+
+
+async def test_models_without_a_key_are_listed_only_where_asked_for(start: Start) -> None:
+    running = await start(stream())
+    _, used = await running.control("GET", "prices")
+    _, everything = await running.control("GET", "prices?all=1")
+    assert {one["provider"] for one in used["models"]} == {"lab"}
+    assert {"openai", "openrouter", "deepseek", "groq"} <= {one["provider"] for one in everything["models"]}
+    assert {one["state"] for one in everything["models"] if one["provider"] == "openai"} == {"no-key"}
