@@ -51,7 +51,10 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
+    """End the task; `verified` only where a run was seen to pass."""
+
     text: str
+    verified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "diff": ("diff",),
     "patch": ("patch",),
     "input": ("patch", "command", "query", "text"),
-    "verified": ("yes",),
+    "verified": ("verified",),
     "recursive": ("yes",),
 }
 """What a parameter of this name (lower case, no separators) is filled with: the first of these that the purpose has."""
@@ -189,8 +192,8 @@ def ways(intent: Intent, box: Toolbox) -> Iterator[tuple[OutCall, ...]]:
             yield from _with(box, Role.EDIT, edit)
             yield from _with(box, Role.WRITE, {"path": (path,), "content": (whole,)})
             yield from _shell(box, f"cat > {shlex.quote(path)} <<'STEPFARE'\n{whole.rstrip(chr(10))}\nSTEPFARE", "Write the file")
-        case Finish(text):
-            yield from _with(box, Role.FINISH, {"text": (text,), "yes": ("true",)})
+        case Finish(text, verified):
+            yield from _with(box, Role.FINISH, {"text": (text,), "verified": (str(verified).lower(),)})
         case Present(text):
             yield from _with(box, Role.PRESENT, {"text": (text,)})
         case Other():

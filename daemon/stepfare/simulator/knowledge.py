@@ -135,7 +135,7 @@ def verdict_of(output: str) -> Verdict:
 
 
 _FAILING = re.compile(r"^(?:FAILED|ERROR) [^\s:]+::(?:\w+::)*(\w+)|^(?:FAIL|ERROR): (\w+)", re.MULTILINE)
-_SAYS = re.compile(r"^(?:E\s{2,}\S.*|\w*(?:Error|Exception)\b.*)$", re.MULTILINE)
+_SAYS = (re.compile(r"^E\s{2,}(\S.*)$", re.MULTILINE), re.compile(r"^(\w*(?:Error|Exception): .*)$", re.MULTILINE))
 
 
 def failing_tests(output: str) -> tuple[str, ...]:
@@ -145,5 +145,4 @@ def failing_tests(output: str) -> tuple[str, ...]:
 
 def failing_line(output: str) -> str:
     """The line that says what was wrong, for quoting."""
-    found = _SAYS.search(output)
-    return re.sub(r"^E\s+", "", found[0]).strip() if found else ""
+    return next((found[1].strip() for pattern in _SAYS if (found := pattern.search(output))), "")

@@ -11,7 +11,7 @@ from stepfare.simulator import hands, words, xmlcalls
 from stepfare.simulator.hands import Finish, Intent, Present, Toolbox
 from stepfare.simulator.knowledge import Knowledge, fold
 from stepfare.simulator.options import MARK, MOVES_MAX
-from stepfare.simulator.plays import CHAT, FIX, PLAN_FIX, READ_ONLY, Phase, Wish, wants_repair
+from stepfare.simulator.plays import CHAT, FIX, PLAN_FIX, READ_ONLY, Phase, Wish, reached, wants_repair
 from stepfare.simulator.reading import Request
 from stepfare.simulator.reply import OutCall, Reply
 from stepfare.simulator.side import side_reply
@@ -29,7 +29,7 @@ def play(request: Request) -> Reply:
     if side is not None:
         return side
     scene = read_scene(request)
-    if not scene.box.by_role or request.tool_choice == "none":
+    if not scene.box.every or request.tool_choice == "none":
         users = [message for message in request.messages if message.role == "user"]
         said = human_words(users[-1], only_tagged=False) if users else ""
         return _thinking(request, Reply(words.chat(said, users[-1].images if users else 0)), "a plain question")
@@ -68,7 +68,7 @@ def _next(request: Request, scene: Scene) -> tuple[str, Reply]:
         return "small talk", _ending(request, scene, words.chat(scene.task, 0))
     if scene.planning:
         return "the plan", _ending(request, scene, words.plan(scene, known))
-    return "the end", _ending(request, scene, words.final(scene, known))
+    return "the end", _ending(request, scene, words.final(scene, known), verified=reached(scene, known))
 
 
 def _calls_for(wish: Wish, scene: Scene, known: Knowledge) -> tuple[OutCall, ...]:
@@ -93,9 +93,9 @@ def _acting(scene: Scene, text: str, calls: tuple[OutCall, ...]) -> Reply:
     return Reply(words.marked(text), calls)
 
 
-def _ending(request: Request, scene: Scene, text: str) -> Reply:
+def _ending(request: Request, scene: Scene, text: str, *, verified: bool = False) -> Reply:
     """The last turn of a task: by the tool that ends one where there is such, else as text."""
-    last = Present(text) if scene.planning else Finish(text)
+    last = Present(text) if scene.planning else Finish(text, verified)
     calls = next(hands.ways(last, scene.box), ()) or (next(hands.ways(Finish(text), scene.box), ()) if scene.box.xml else ())
     if not calls and request.tool_choice not in ("auto", "none"):
         calls = hands.any_call(scene.box, request.tool_choice, text)

@@ -219,6 +219,21 @@ def repair_of(scene: Scene, known: Knowledge) -> Repair | NoRepair | None:
     return find_repair(tests, _python(known), failing=failing_tests(last.output), refused=[edit.whole for edit in known.edits])
 
 
+def foreseen(scene: Scene, known: Knowledge) -> Repair | None:
+    """What reading alone suggests, for a plan: no test was run yet."""
+    tests = [path for path in test_files(scene, known) if path.endswith(".py") and path in known.contents]
+    found = find_repair(tests, _python(known), failing=()) if tests else None
+    return found if isinstance(found, Repair) else None
+
+
+def reached(scene: Scene, known: Knowledge) -> bool:
+    """Whether a run, or for a task that only asks, something read is evidence that the task is done."""
+    if not wants_repair(scene.task):
+        return bool(known.contents)
+    last = last_run(known)
+    return last is not None and last.verdict is Verdict.PASSED and last.after_edits == len(known.edits)
+
+
 def _python(known: Knowledge) -> dict[str, str]:
     return {path: text for path, text in known.contents.items() if path.endswith(".py")}
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from stepfare.simulator.knowledge import Knowledge, TestRun, Verdict, failing_line
 from stepfare.simulator.options import MARK
-from stepfare.simulator.plays import last_run, relevant, repair_of, test_commands, wants_repair
-from stepfare.simulator.repairs import NoRepair, Repair
+from stepfare.simulator.plays import foreseen, last_run, relevant, repair_of, test_commands, wants_repair
+from stepfare.simulator.repairs import NoRepair
 from stepfare.simulator.transcript import Scene
 
 QUOTE_CHARS_MAX = 160
@@ -130,10 +130,10 @@ def plan(scene: Scene, known: Knowledge) -> str:
     if wants_repair(scene.task):
         commands = test_commands(scene, known)
         run = f"Run `{commands[0]}`" if commands else "Run the tests"
-        guess = repair_of(scene, known)
-        change = (
-            f"In `{guess.path}` {guess.what}" if isinstance(guess, Repair) else "Find the smallest change that makes the failing test hold"
-        )
+        guess = foreseen(scene, known)
+        change = "Find the smallest change that makes the failing test hold"
+        if guess is not None:
+            change = f"In `{guess.path}`: {guess.what}, unless the run shows something else"
         steps = [f"{run} and see what fails.", f"{change}.", f"{run} again."]
     else:
         steps = [
