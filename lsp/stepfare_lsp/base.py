@@ -1,0 +1,185 @@
+"""The server that the features share: the editor on one side, the daemon on the other. What does what is wired in `server`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Coroutine
+from time import monotonic
+from typing import Any
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol
+
+from stepfare import __version__
+from stepfare.config.check import SETTINGS_BYTES_MAX, Checked, check_settings
+from stepfare.config.schema import Settings
+from stepfare.control.client import Refused, Unreachable
+from stepfare.control.protocol import ModelInfo
+from stepfare.paths import Paths
+from stepfare_lsp.link import Link, State
+from stepfare_lsp.places import Page, page_of, path_of, table_of
+from stepfare_lsp.spend import METHOD, Spend, SpendLine
+
+FILES_KEPT_S = 30.0
+MODELS_KEPT_S = 60.0
+MODELS_WAIT_S = 1.0
+"""Completion and hover wait this long for the daemon's catalogue, then do without."""
+
+START = "Start it"
+
+log = logging.getLogger(__name__)
+
+
+class Protocol(LanguageServerProtocol):
+    """pygls' protocol, which also answers requests that it cannot read: who asked would else wait for ever."""
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if isinstance(data.get("id"), int | str) and "method" in data:
+                self._send_response(data["id"], None, error.to_response_error())
+            raise
+
+
+class StepfareServer(LanguageServer):
+    """One editor's server. `link` and `spend` come to life once the editor is ready."""
+
+    def __init__(self, paths: Paths) -> None:
+        # Whole texts rather than changes: our files are small, and positions of changes would depend on what counts as a line end.
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]  pygls leaves some of its arguments without types
+            "stepfare-lsp", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Full, protocol_cls=Protocol
+        )
+        self.paths = paths
+        self.spend = SpendLine(self._send_spend, self.folders, self._ask_tier)
+        self.link = Link(paths, self._daemon_changed)
+        self.start: Callable[[], Awaitable[object]] = self._cannot_start
+        """What starts the daemon; a feature, so `server` puts it in."""
+        self._offered = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._files: dict[str, tuple[float, tuple[str, ...] | None]] = {}
+        self._models: tuple[float, tuple[ModelInfo, ...]] = (float("-inf"), ())
+
+    def begin(self) -> None:
+        """The editor is ready: look for the daemon from now on."""
+        self.run_aside(self.link.run())
+
+    def end(self) -> None:
+        self.spend.stop()
+        for task in self._tasks:
+            task.cancel()
+
+    def run_aside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something while requests go on; a fault of it is logged."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def folders(self) -> list[str]:
+        """The folders that the editor has open; the old single root where it knows no folders."""
+        # Until `initialize` there is no workspace at all, and pygls says so with an exception.
+        workspace = self.protocol._workspace  # pyright: ignore[reportPrivateUsage]
+        if workspace is None:
+            return []
+        folders = [path_of(folder.uri) for folder in workspace.folders.values()]
+        if not folders and workspace.root_path:
+            folders = [os.path.normpath(workspace.root_path)]
+        return [folder for folder in folders if folder]
+
+    def page(self, uri: str) -> Page | None:
+        """One of our files as the editor holds it; None for any other file and for what cannot be read."""
+        document = self.workspace.get_text_document(uri)
+        try:
+            text = document.source
+        except (OSError, UnicodeError):
+            return None
+        return page_of(uri, text, document.position_codec, document.version, self.paths.config_toml)
+
+    def is_ours(self, uri: str) -> bool:
+        return table_of(uri, self.paths.config_toml) is not None
+
+    def open_pages(self) -> list[Page]:
+        pages = [self.page(document.uri) for document in self.workspace.text_documents.values()]
+        return [page for page in pages if page is not None]
+
+    def settings(self) -> Checked[Settings]:
+        """The user's own settings as they lie on disk; those of an empty file where there is none."""
+        try:
+            with self.paths.config_toml.open("rb") as file:
+                return check_settings(file.read(SETTINGS_BYTES_MAX + 1), str(self.paths.config_toml))
+        except OSError:
+            return check_settings("", str(self.paths.config_toml))
+
+    async def files_of(self, folder: str, look: Callable[[], tuple[str, ...] | None]) -> tuple[str, ...] | None:
+        """What `look` finds in a folder, remembered for a while: people type faster than disks change."""
+        looked_s, files = self._files.get(folder, (float("-inf"), None))
+        if monotonic() - looked_s > FILES_KEPT_S:
+            files = await asyncio.to_thread(look)
+            self._files.clear()
+            self._files[folder] = (monotonic(), files)
+        return files
+
+    async def models(self) -> tuple[ModelInfo, ...]:
+        """The catalogue's models that are in play or could be; none without the daemon."""
+        asked_s, models = self._models
+        if monotonic() - asked_s > MODELS_KEPT_S:
+            try:
+                prices = await asyncio.wait_for(self.link.ask(lambda daemon: daemon.prices()), MODELS_WAIT_S)
+            except (Unreachable, Refused, TimeoutError):
+                return ()
+            models = tuple(prices.models)
+            self._models = (monotonic(), models)
+        return models
+
+    def say(self, words: str, kind: types.MessageType = types.MessageType.Info) -> None:
+        """One line where the editor shows messages; many editors drop the results of commands."""
+        self.window_show_message(types.ShowMessageParams(kind, words))
+
+    def offer_to_start(self, *, running: bool) -> None:
+        """Ask, once for an editor's life, whether to start the daemon: where it is down, and where the editor can show a question."""
+        window = self.client_capabilities.window
+        if running or self._offered or window is None or window.show_message is None:
+            return
+        self._offered = True
+        self.run_aside(self._offer())
+
+    async def _offer(self) -> None:
+        answer = await self.window_show_message_request_async(
+            types.ShowMessageRequestParams(types.MessageType.Info, "Start the stepfare daemon now?", [types.MessageActionItem(START)])
+        )
+        if answer is not None and answer.title == START:
+            await self.start()
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Faults go to the log: a box in the editor for each would help nobody."""
+        log.error("%s: %s", getattr(source, "__name__", source), error)
+
+    async def _cannot_start(self) -> None:
+        log.error("nothing was wired to start the daemon")
+
+    def _daemon_changed(self, state: State) -> None:
+        self.spend.update(state)
+
+    def _send_spend(self, spend: Spend) -> None:
+        self.protocol.notify(METHOD, spend)
+
+    def _ask_tier(self, session: str) -> None:
+        self.run_aside(self._tell_tier(session))
+
+    async def _tell_tier(self, session: str) -> None:
+        try:
+            detail = await self.link.ask(lambda daemon: daemon.session(session))
+        except (Unreachable, Refused):
+            return
+        served = [step.tier for step in detail.steps if step.tier]
+        if served:
+            self.spend.tier_known(session, served[-1])
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a task beside the requests failed", exc_info=error)

@@ -1,0 +1,1 @@
+"""What the server does for an editor, one file a feature: each turns LSP into a question, asks, and turns the answer back."""

@@ -1,0 +1,50 @@
+"""The optional object that each command takes: `session` or `workspace`, and what the command itself needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pygls.exceptions import JsonRpcInvalidParams
+
+from stepfare_lsp.places import path_of
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What was asked for; None where nothing was said. `workspace` is a path."""
+
+    session: str | None = None
+    workspace: str | None = None
+    tier: str | None = None
+    kind: str | None = None
+
+
+def arguments_of(command: str, given: Sequence[object]) -> Arguments:
+    """The arguments of a command. Editors add their own behind ours, or send null. Raises JsonRpcInvalidParams."""
+    first = given[0] if given else None
+    named = _named(first)
+    if named is None:
+        raise JsonRpcInvalidParams(message=f'{command} takes one object such as {{"workspace": "/path"}}, not {type(first).__name__}.')
+
+    def text(name: str) -> str | None:
+        value = named.get(name)
+        if value is None or (isinstance(value, str) and value):
+            return value
+        raise JsonRpcInvalidParams(message=f"{command}: `{name}` must be a text that is not empty.")
+
+    workspace = text("workspace")
+    path = None if workspace is None else path_of(workspace)
+    if workspace is not None and path is None:
+        raise JsonRpcInvalidParams(message=f"{command}: `workspace` must be an absolute path or a file: URI.")
+    return Arguments(text("session"), path, text("tier"), text("kind"))
+
+
+def _named(first: object) -> Mapping[str, Any] | None:
+    if first is None:
+        return {}
+    if isinstance(first, Mapping):
+        return cast("Mapping[str, Any]", first)
+    as_dict = getattr(first, "_asdict", None)  # what pygls makes of an object that it has no type for
+    return cast("Mapping[str, Any]", as_dict()) if callable(as_dict) else None

@@ -1,0 +1,84 @@
+"""The wiring: which LSP method and which command goes to which feature. Nothing is decided here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from lsprotocol import types
+
+from stepfare.paths import Paths, paths_from
+from stepfare_lsp.base import StepfareServer
+from stepfare_lsp.features import actions, commands, completion, diagnostics, hover, wishes
+from stepfare_lsp.features.arguments import Arguments, arguments_of
+
+COMMANDS = dict([*commands.QUESTIONS, *wishes.WISHES])
+
+
+def stepfare_server(environ: Mapping[str, str] | None = None) -> StepfareServer:
+    """A server for one editor, for the user of this environment."""
+    paths: Paths = paths_from(os.environ if environ is None else environ)
+    ls = StepfareServer(paths)
+    ls.start = lambda: commands.start_daemon(ls, Arguments())
+    _wire_life(ls)
+    _wire_pages(ls)
+    for name, command in COMMANDS.items():
+        _wire_command(ls, name, command)
+    return ls
+
+
+def _wire_life(ls: StepfareServer) -> None:
+    @ls.feature(types.INITIALIZED)
+    async def initialized(_: types.InitializedParams) -> None:
+        ls.begin()
+
+    @ls.feature(types.SHUTDOWN)
+    def shutdown(*_: object) -> None:
+        ls.end()
+
+    @ls.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    async def folders(_: types.DidChangeWorkspaceFoldersParams) -> None:
+        ls.spend.refresh()
+
+
+def _wire_pages(ls: StepfareServer) -> None:
+    @ls.feature(types.TEXT_DOCUMENT_DID_OPEN)
+    async def opened(params: types.DidOpenTextDocumentParams) -> None:
+        await diagnostics.publish(ls, params.text_document.uri)
+
+    @ls.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+    async def changed(params: types.DidChangeTextDocumentParams) -> None:
+        await diagnostics.publish(ls, params.text_document.uri)
+
+    @ls.feature(types.TEXT_DOCUMENT_DID_SAVE)
+    async def saved(params: types.DidSaveTextDocumentParams) -> None:
+        if ls.is_ours(params.text_document.uri):
+            await diagnostics.publish_all(ls)
+
+    @ls.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def closed(params: types.DidCloseTextDocumentParams) -> None:
+        diagnostics.clear(ls, params.text_document.uri)
+
+    @ls.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=list(completion.TRIGGERS)))
+    async def complete(params: types.CompletionParams) -> types.CompletionList:
+        return await completion.complete(ls, params.text_document.uri, params.position)
+
+    @ls.feature(types.TEXT_DOCUMENT_HOVER)
+    async def show(params: types.HoverParams) -> types.Hover | None:
+        return await hover.hover(ls, params.text_document.uri, params.position)
+
+    kinds: list[types.CodeActionKind | str] = [types.CodeActionKind.QuickFix, actions.PALETTE_KIND]
+
+    @ls.feature(types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=kinds))
+    def offer(params: types.CodeActionParams) -> list[types.CodeAction]:
+        return actions.actions(ls, params)
+
+
+def _wire_command(
+    ls: StepfareServer, name: str, command: Callable[[StepfareServer, Arguments], Awaitable[Mapping[str, Any] | None]]
+) -> None:
+    # Whatever the editor sends along is taken and judged by us: pygls honours no defaults.
+    @ls.command(name)
+    async def run(*given: Any) -> Mapping[str, Any] | None:
+        return await command(ls, arguments_of(name, given))

@@ -1,0 +1,168 @@
+"""The line that a status bar shows, `stepfare/spend`: sent when it changes, at once after a quiet second, at most once a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from stepfare.control.protocol import Overview, Session
+from stepfare_lsp.link import Connecting, Offline, Online, State
+from stepfare_lsp.places import is_inside
+from stepfare_lsp.present import PLAY_MONEY, coins
+
+METHOD = "stepfare/spend"
+PAUSE_S_MIN = 1.0
+SESSIONS_KEPT_MAX = 200
+
+Spend: TypeAlias = Mapping[str, str | int | None]
+
+
+def newest_session(sessions: Sequence[Session], folders: Sequence[str]) -> Session | None:
+    """The session that was active last in these folders; without folders, anywhere. Sessions come newest first."""
+    return next((one for one in sessions if not folders or any(is_inside(one.workspace, folder) for folder in folders)), None)
+
+
+def spend_of(state: State, folders: Sequence[str], tier: str | None = None) -> Spend | None:
+    """The notification for a state; None while nothing is known yet. `tier` is what served the newest session last."""
+    match state:
+        case Connecting():
+            return None
+        case Offline():
+            return _spend("stepfare is off", mode="offline")
+        case Online(_, overview):
+            session = newest_session(overview.sessions, folders)
+            if session is None:
+                text = f"{coins(overview.today.spent_pusd)} today"
+            else:
+                text = " . ".join(filter(None, [coins(session.totals.spent_pusd), tier]))
+            return _spend(
+                f"{text} . {PLAY_MONEY}" if overview.mode == "simulator" else text,
+                session=session.id if session else None,
+                spent_pusd=session.totals.spent_pusd if session else None,
+                today_pusd=overview.today.spent_pusd,
+                tier=tier if session else None,
+                severity=_severity(session, overview),
+                mode=overview.mode,
+            )
+
+
+def _spend(
+    text: str,
+    *,
+    session: str | None = None,
+    spent_pusd: int | None = None,
+    today_pusd: int | None = None,
+    tier: str | None = None,
+    severity: str = "info",
+    mode: str,
+) -> Spend:
+    return {
+        "text": text,
+        "session": session,
+        "spent_pusd": spent_pusd,
+        "today_pusd": today_pusd,
+        "tier": tier,
+        "severity": severity,
+        "mode": mode,
+    }
+
+
+def _severity(session: Session | None, overview: Overview) -> str:
+    """info, warning from a budget's `warn_at` on, error from the cap on."""
+    if session is None or session.budget is None:
+        return "info"
+    budget = session.budget
+    pairs = ((session.totals.spent_pusd, budget.session_pusd), (overview.today.spent_pusd, budget.day_pusd))
+    against = [(spent, cap) for spent, cap in pairs if cap is not None]
+    if any(spent >= cap for spent, cap in against):
+        return "error"
+    return "warning" if any(spent >= cap * budget.warn_at for spent, cap in against) else "info"
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """How many steps each tier had served of a session, and which served last as far as that tells."""
+
+    counts: Mapping[str, int]
+    tier: str | None
+
+
+class SpendLine:
+    """Decides when the line goes out. `ask_tier` is asked, at most once a session, where sums alone do not tell which tier served last."""
+
+    def __init__(self, send: Callable[[Spend], None], folders: Callable[[], Sequence[str]], ask_tier: Callable[[str], None]) -> None:
+        self._send = send
+        self._folders = folders
+        self._ask_tier = ask_tier
+        self._seen: dict[str, _Seen] = {}
+        self._asked: set[str] = set()
+        self._state: State = Connecting()
+        self._sent: Spend | None = None
+        self._sent_s = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+
+    def update(self, state: State) -> None:
+        """A new state of the daemon."""
+        self._state = state
+        if isinstance(state, Online):
+            for session in state.overview.sessions:
+                self._notice(session)
+        self.refresh()
+
+    def tier_known(self, session: str, tier: str) -> None:
+        """The daemon's answer to what `ask_tier` asked; a step that came since then knows better."""
+        seen = self._seen.get(session)
+        if seen is not None and seen.tier is None:
+            self._seen[session] = _Seen(seen.counts, tier)
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Send what the line says now, if that is news, as soon as may be."""
+        if self._timer is not None:
+            return
+        wait_s = self._sent_s + PAUSE_S_MIN - asyncio.get_running_loop().time()
+        if wait_s > 0:
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._due)
+        else:
+            self._go()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _due(self) -> None:
+        self._timer = None
+        self._go()
+
+    def _go(self) -> None:
+        state, folders = self._state, self._folders()
+        tier: str | None = None
+        if isinstance(state, Online) and (session := newest_session(state.overview.sessions, folders)) is not None:
+            tier = self._seen[session.id].tier if session.id in self._seen else None
+            if tier is None and session.totals.steps and session.id not in self._asked:
+                self._asked.add(session.id)
+                self._ask_tier(session.id)
+        spend = spend_of(state, folders, tier)
+        if spend is None or spend == self._sent:
+            return
+        self._sent, self._sent_s = spend, asyncio.get_running_loop().time()
+        self._send(spend)
+
+    def _notice(self, session: Session) -> None:
+        counts = {tier: bucket.steps for tier, bucket in session.totals.by_tier.items() if bucket.steps}
+        before = self._seen.pop(session.id, None)
+        grown = [tier for tier, number in counts.items() if number > (before.counts.get(tier, 0) if before else 0)]
+        if before is not None and not grown:
+            tier = before.tier
+        else:
+            # Several tiers at once: between two looks, or before the first. Then somebody has to be asked.
+            tier = grown[0] if len(grown) == 1 else None
+            self._asked.discard(session.id)
+        self._seen[session.id] = _Seen(counts, tier)
+        while len(self._seen) > SESSIONS_KEPT_MAX:
+            gone = next(iter(self._seen))
+            del self._seen[gone]
+            self._asked.discard(gone)
