@@ -34,9 +34,9 @@ def test_the_overview_says_mode_spend_and_what_is_wrong() -> None:
                   deepseek no-key: set DEEPSEEK_API_KEY
         Problems  error /srv/shop/.stepfare.toml:3:8: tier `premum` is not known; did you mean `premium`?
 
-        SESSION  LAST STEP  STEPS     SPENT  AGENT     PROJECT   TITLE
-        s-4f2a   3 min ago      4   $0.4213  cline     shop      Fix the failing [31mtest in the cart
-        s-77     just now       1  unpriced  continue  /srv/lib
+        SESSION  LAST STEP  STEPS     SPENT  AGENT     PROJECT  TITLE
+        s-4f2a   3 min ago      4   $0.4213  cline     shop     Fix the failing [31mtest in the cart
+        s-77     just now       1  unpriced  continue  lib
         """,
     )
 
@@ -53,17 +53,19 @@ def test_a_session_shows_each_step_with_its_reason() -> None:
                   $0.005500 of it rewrote caches because the model changed
                   $0.01200 at most for answers still under way
                   $0.003000 at most, lost sight of when the daemon died
-                  $0.2100 an hour at the pace of late
+                  $0.2100 an hour at its pace so far
         Budget    $2.00 a session, $10.00 a day
         Pinned    premium for the whole session
         Prompt    48,213 tokens in, 40 % of them read from caches; 2,104 tokens out
         Warm      lab/small: 19,285 tokens for 2 min more
 
-        #  KIND                TIER      MODEL           IN  CACHED  OUT        COST  WHY
-        1  explore             frugal    lab/small   12,000   8,000  220  $0.0004213  after read, read, search comes explore
-        2  edit (not explore)  balanced  lab/medium  12,000   8,000  220    ~$0.4000  it had read the file; lab/other was busy
-        3  run                 frugal    lab/new     12,000   8,000  220    unpriced  after read, read, search comes explore
-        4  summarize                                                            open
+        #  KIND       TIER      MODEL           IN  CACHED  OUT        COST  WHY
+        1  explore    frugal    lab/small   12,000   8,000  220  $0.0004213  after read, read, search comes explore
+        2  edit       balanced  lab/medium  12,000   8,000  220    ~$0.4000  explore was foreseen; it had read the file; lab/other was busy
+        3  run        frugal    lab/new     12,000   8,000  220    unpriced  after read, read, search comes explore
+        4  summarize                                                   open
+
+        Why a step got its model: `stepfare explain s-4f2a:4`
         """,
     )
 
@@ -124,9 +126,9 @@ def test_models_show_what_they_can_and_why_they_are_not_in_play() -> None:
     check(
         catalogue.models(PRICES, all_models=False),
         """
-        MODEL       TIER       WINDOW        IN  CACHED     OUT  CAN            STATE    WHY
-        lab/medium  balanced  200,000     $3.00   $0.30  $15.00  tools, vision  in-play
-        lab/new     premium    32,000  unpriced                                 no-key   set LAB_KEY
+        MODEL       TIER       WINDOW        IN  CACHED     OUT  STATE    NOTES
+        lab/medium  balanced  200,000     $3.00   $0.30  $15.00  in-play  tools, vision
+        lab/new     premium    32,000  unpriced                  no-key   set LAB_KEY
 
         2 models. Prices in dollars per million tokens, as of now. All models of the catalogue: `stepfare models --all`.
         """,
@@ -137,10 +139,10 @@ def test_prices_show_their_conditions_and_their_source() -> None:
     check(
         catalogue.prices(PRICES),
         """
-        MODEL       WHEN                                   IN  CACHED  WRITE  WRITE 1H     OUT  FROM
-        lab/medium  always                              $3.00   $0.30  $3.75     $6.00  $15.00  genai-prices, 2026-09-20
-                    prompts over 200,000 tokens         $6.00   $0.30  $3.75     $6.00  $15.00
-                    from 2027-01-01, 01:00-04:00 UTC  $0.0125   $0.30  $3.75     $6.00  $15.00
+        MODEL             IN  CACHED  WRITE  WRITE 1H     OUT  WHEN, AND WHO SAYS SO
+        lab/medium     $3.00   $0.30  $3.75     $6.00  $15.00  always (genai-prices of 2026-09-20)
+                       $6.00   $0.30  $3.75     $6.00  $15.00  prompts over 200,000 tokens
+                     $0.0125   $0.30  $3.75     $6.00  $15.00  from 2027-01-01, 01:00-04:00 UTC
         lab/new     unpriced
 
         Prices in dollars per million tokens. Catalogue 2026-09-21.
@@ -177,19 +179,24 @@ def test_no_baseline_is_no_comparison() -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "cost"),
-    [("", "open"), ("open", "open"), ("down", "none")],
+    [("open", "open"), ("down", "none")],
 )
 def test_a_step_without_a_bill_is_open_or_cost_nothing(outcome: str, cost: str) -> None:
     step = a_step("edit", cost_pusd=None, cost_source=None, usage=None, attempts=[Attempt(id="a", model="m", outcome=outcome)])
     assert spend.cost(step) == cost
 
 
+def test_what_a_crash_lost_is_neither_nothing_nor_unpriced() -> None:
+    step = a_step("edit", cost_pusd=None, cost_source=None, usage=None, attempts=[Attempt(id="a", model="m", outcome="lost")])
+    assert spend.cost(step) == paint.Span("lost", "bad")
+
+
 def test_a_step_says_what_went_wrong_on_the_way() -> None:
     tries = [Attempt(id=outcome, model="lab/small", outcome=outcome) for outcome in ("slow", "wobbly", "hang-up")]
-    step = a_step("edit", attempts=tries, escalated=True, because=[])
+    step = a_step("edit", attempts=tries, escalated=True, predicted="edit", because=[])
     shown = paint.plain(spend.session(SessionDetail(session=SESSION, steps=[step]), NOW_MS))
     expected = "the first answer needed a better model and was taken back; lab/small was too slow; lab/small wobbly; the client hung up"
-    assert shown.splitlines()[-1].endswith(expected)
+    assert shown.splitlines()[-3].endswith(expected)
 
 
 def test_a_bar_is_one_short_line() -> None:

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
-from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, NoReturn, ParamSpec, Protocol, TypeVar
 
 import click
 
@@ -16,7 +16,7 @@ from stepfare.paths import Paths, paths_from
 
 if TYPE_CHECKING:
     from stepfare.control.client import Daemon
-    from stepfare.control.protocol import Message
+    from stepfare.control.protocol import Decision, Message, SessionDetail, Sessions
 
 OK, PROBLEM, USAGE, NOT_RUNNING = 0, 1, 2, 3
 
@@ -63,6 +63,38 @@ def ask(paths: Paths, question: Callable[[Daemon], Awaitable[T]]) -> T:
         ) from problem
     except Refused as problem:
         raise Trouble(problem.failure.error, problem.failure.words) from problem
+
+
+class Answers(Protocol):
+    """What can be asked of the daemon and, when it is not running, of its ledger's file."""
+
+    async def sessions(self, *, workspace: str | None = None, since_ms: int | None = None, limit: int | None = None) -> Sessions: ...
+    async def session(self, session_id: str) -> SessionDetail: ...
+    async def decision(self, decision_id: str = "last") -> Decision: ...
+
+
+def ask_or_read(paths: Paths, question: Callable[[Answers], Awaitable[T]]) -> T:
+    """Put a question to the running daemon, or to the ledger's file where no daemon runs. Raises Trouble like `ask`."""
+    try:
+        return ask(paths, question)
+    except Trouble as trouble:
+        if trouble.code != NOT_RUNNING or not paths.ledger_db.is_file():
+            raise
+    from stepfare.cli.offline import Ledger
+    from stepfare.control.client import Refused
+    from stepfare.store.errors import StoreError
+
+    async def read() -> T:
+        async with Ledger(paths, now_ms()) as ledger:
+            return await question(ledger)
+
+    click.echo("The daemon is not running; this is what the ledger's file says. (`stepfare serve` starts it.)", err=True)
+    try:
+        return asyncio.run(read())
+    except Refused as problem:
+        raise Trouble(problem.failure.error, problem.failure.words) from problem
+    except StoreError as problem:
+        raise Trouble("ledger", str(problem)) from problem
 
 
 def command_of(function: Callable[P, object]) -> Callable[P, object]:

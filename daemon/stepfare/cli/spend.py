@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from stepfare.cli.asking import USAGE, Trouble, ask, command_of, here, json_option, now_ms, print_message
-from stepfare.control.client import Daemon, Refused
+from stepfare.cli.asking import USAGE, Answers, Trouble, ask_or_read, command_of, here, json_option, now_ms, print_message
+from stepfare.control.client import Refused
 from stepfare.control.protocol import SessionDetail, Sessions
 
 UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
@@ -30,16 +30,16 @@ def sessions(project: str | None, since: str, limit: int, as_json: bool) -> None
     now = now_ms()
     since_ms = _since_ms(since, now)
 
-    async def question(daemon: Daemon) -> Sessions:
+    async def question(source: Answers) -> Sessions:
         found = Sessions(sessions=[])
         # An agent may have been started in the folder itself or at the top of its repository: the nearest that has sessions counts.
         for folder in _project_folders(project) if project else [None]:
-            found = await daemon.sessions(workspace=folder, since_ms=since_ms, limit=limit)
+            found = await source.sessions(workspace=folder, since_ms=since_ms, limit=limit)
             if found.sessions:
                 break
         return found
 
-    message = ask(here(), question)
+    message = ask_or_read(here(), question)
     if as_json:
         print_message(message)
         return
@@ -61,10 +61,10 @@ def sessions(project: str | None, since: str, limit: int, as_json: bool) -> None
 def session(session_id: str, as_json: bool) -> None:
     """Show one session, step by step: the last one, or the one with this id or with an id that begins so."""
 
-    async def question(daemon: Daemon) -> SessionDetail:
-        return await daemon.session(await _whole_id(daemon, session_id))
+    async def question(source: Answers) -> SessionDetail:
+        return await source.session(await whole_id(source, session_id))
 
-    message = ask(here(), question)
+    message = ask_or_read(here(), question)
     if as_json:
         print_message(message)
         return
@@ -73,18 +73,19 @@ def session(session_id: str, as_json: bool) -> None:
     paint.show(spend.session(message, now_ms()))
 
 
-async def _whole_id(daemon: Daemon, given: str) -> str:
+async def whole_id(source: Answers, given: str) -> str:
+    """The id of the session meant by `last`, an id, or the beginning of one. Raises Trouble and Refused."""
     if given == "last":
-        newest = (await daemon.sessions(limit=1)).sessions
+        newest = (await source.sessions(limit=1)).sessions
         if not newest:
             raise Trouble("not-found", "There is no session yet.")
         return newest[0].id
     try:
-        return (await daemon.session(given)).session.id
+        return (await source.session(given)).session.id
     except Refused as problem:
         if problem.status != 404:
             raise
-        ids = [each.id for each in (await daemon.sessions(limit=PREFIX_SEARCH_MAX)).sessions if each.id.startswith(given)]
+        ids = [each.id for each in (await source.sessions(limit=PREFIX_SEARCH_MAX)).sessions if each.id.startswith(given)]
         if len(ids) > 1:
             shown = ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")
             raise Trouble("ambiguous", f"{len(ids)} sessions begin with {given}: {shown}. Write more of the id.") from problem

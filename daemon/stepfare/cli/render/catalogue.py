@@ -18,15 +18,14 @@ def models(message: Prices, *, all_models: bool) -> list[Block]:
     if not message.models:
         return [line("No model is in play. Set a provider's key, for example OPENROUTER_API_KEY, and restart the daemon.")]
     columns = (
-        Column("MODEL"),
+        Column("MODEL", shrink=True),
         Column("TIER"),
         Column("WINDOW", right=True),
         Column("IN", right=True),
         Column("CACHED", right=True),
         Column("OUT", right=True),
-        Column("CAN"),
         Column("STATE"),
-        Column("WHY", wrap=True),
+        Column("NOTES", wrap=True),
     )
     rows = tuple(
         (
@@ -34,9 +33,8 @@ def models(message: Prices, *, all_models: bool) -> list[Block]:
             tier(model.tier),
             count(model.context_tokens),
             *_now(model.price_now),
-            ", ".join(model.capabilities),
             Span(model.state, STATE_STYLES.get(model.state, "warn")),
-            clean(model.why),
+            clean("; ".join(part for part in (model.why, ", ".join(model.capabilities)) if part)),
         )
         for model in message.models
     )
@@ -47,14 +45,13 @@ def models(message: Prices, *, all_models: bool) -> list[Block]:
 def prices(message: Prices) -> list[Block]:
     """Each price row of each model, with the condition under which it holds, where it is from and of which day."""
     columns = (
-        Column("MODEL"),
-        Column("WHEN"),
+        Column("MODEL", shrink=True),
         Column("IN", right=True),
         Column("CACHED", right=True),
         Column("WRITE", right=True),
         Column("WRITE 1H", right=True),
         Column("OUT", right=True),
-        Column("FROM", wrap=True),
+        Column("WHEN, AND WHO SAYS SO", wrap=True),
     )
     rows = tuple(row for model in message.models for row in _price_rows(model))
     if not rows:
@@ -69,12 +66,13 @@ def _now(price: PriceRow | None) -> tuple[Cell, Cell, Cell]:
 
 
 def _price_rows(model: ModelInfo) -> Iterable[tuple[Cell, ...]]:
-    source = clean(", ".join(part for part in (model.price_source, model.price_as_of) if part))
+    source = clean(" of ".join(part for part in (model.price_source, model.price_as_of) if part))
     if not model.prices:
-        yield (model.id, Span("unpriced", "warn"), "", "", "", "", "", source)
+        yield (model.id, Span("unpriced", "warn"), "", "", "", "", source)
     for number, row in enumerate(model.prices):
         figures = tuple(rate(each) for each in (row.input, row.cache_read, row.cache_write, row.cache_write_1h, row.output))
-        yield (model.id if number == 0 else "", _when(row), *figures, source if number == 0 else "")
+        said = f" ({source})" if source and number == 0 else ""
+        yield (model.id if number == 0 else "", *figures, f"{_when(row)}{said}")
 
 
 def _when(row: PriceRow) -> str:

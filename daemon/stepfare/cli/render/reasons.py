@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from stepfare.cli.render.paint import Block, Cell, Column, Span, Table, line, tier
+from stepfare.cli.render.paint import Block, Cell, Column, Line, Span, Table, line, tier
 from stepfare.cli.render.words import chance, clean, count, money, rate
-from stepfare.control.protocol import Candidate, Decision, Rejection
+from stepfare.control.protocol import Candidate, Decision, Floor, Rejection
 
+LABEL_WIDTH = 6
 CHANCE_SHOWN_MIN = 0.01
 REASONS_OF_REJECTION = {
     "below-floor": "below the floor",
@@ -27,14 +28,14 @@ def decision(message: Decision) -> list[Block]:
         if message.chosen
         else line(Span("Nobody can serve this step.", "bad")),
         line(),
-        line(Span("Step", "head"), f"  {message.kind}{_chances(message)}"),
-        line(Span("Floor", "head"), " ", tier(message.floor.tier), f", set by {message.floor.source}: {clean(message.floor.words)}"),
+        line(Span("Step", "head"), f"  {message.kind}{_chances(message)}", hang=LABEL_WIDTH),
+        _floor(message.floor),
     ]
     if message.gate.on:
         needs = f" an action that needs {message.gate.needs} goes to the next tier" if message.gate.needs else ""
-        blocks.append(line(Span("Gate", "head"), f"  held until the action is known;{needs}"))
+        blocks.append(line(Span("Gate", "head"), f"  held until the action is known;{needs}", hang=LABEL_WIDTH))
     if message.because:
-        blocks += [line(), line(Span("Why", "head")), *(line(f"- {clean(words)}", indent=2) for words in message.because)]
+        blocks += [line(), line(Span("Why", "head")), *(line(f"- {clean(words)}", indent=2, hang=4) for words in message.because)]
     if message.candidates:
         blocks += [line(), line(Span("Candidates", "head"), ", cheapest first, with what this step was expected to cost")]
         for number, candidate in enumerate(message.candidates, 1):
@@ -42,6 +43,10 @@ def decision(message: Decision) -> list[Block]:
     if message.rejections:
         blocks += [line(), line(Span("Rejected", "head")), _rejections(message.rejections)]
     return blocks
+
+
+def _floor(floor: Floor) -> Line:
+    return line(Span("Floor", "head"), " ", tier(floor.tier), f", set by {floor.source}: {clean(floor.words)}", hang=LABEL_WIDTH)
 
 
 def _tier_of(message: Decision) -> tuple[Cell, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 
 from stepfare.cli.render.paint import Block, Cell, Column, Line, Span, Table, line, tier
 from stepfare.cli.render.words import ago, clean, coins, count, counted, lasting, money, share, short_path
@@ -58,8 +59,8 @@ def sessions(messages: Sequence[Session], now_ms: int) -> list[Block]:
         Column("LAST STEP"),
         Column("STEPS", right=True),
         Column("SPENT", right=True),
-        Column("AGENT"),
-        Column("PROJECT"),
+        Column("AGENT", spare=True),
+        Column("PROJECT", spare=True),
         Column("TITLE", wrap=True),
     )
     rows = tuple(
@@ -69,7 +70,7 @@ def sessions(messages: Sequence[Session], now_ms: int) -> list[Block]:
             count(session.totals.steps),
             spent(session.totals),
             clean(session.client),
-            clean(session.project) or short_path(session.workspace),
+            _name(session.project or session.workspace),
             clean(session.title),
         )
         for session in messages
@@ -89,7 +90,7 @@ def session(message: SessionDetail, now_ms: int) -> list[Block]:
     blocks.append(line())
     spend_lines = spend(one.totals)
     if one.burn_pusd_per_hour:
-        spend_lines.append((f"{money(one.burn_pusd_per_hour)} an hour at the pace of late",))
+        spend_lines.append((f"{money(one.burn_pusd_per_hour)} an hour at its pace so far",))
     blocks.extend(_labelled("Spent", spend_lines))
     blocks.extend(_labelled("Budget", _budget(one)))
     blocks.extend(_labelled("Pinned", [(tier(one.pin), " for the whole session")] if one.pin else []))
@@ -99,8 +100,14 @@ def session(message: SessionDetail, now_ms: int) -> list[Block]:
         _labelled("Warm", [(f"{each.model}: {counted(each.tokens, 'token')} for {lasting(each.until_ms - now_ms)} more",) for each in warm])
     )
     blocks.append(line())
-    blocks.append(_steps(message.steps) if message.steps else line("No steps yet."))
-    return blocks
+    if not message.steps:
+        return [*blocks, line("No steps yet.")]
+    return [
+        *blocks,
+        _steps(message.steps),
+        line(),
+        line(Span(f"Why a step got its model: `stepfare explain {one.id}:{len(message.steps)}`", "dim")),
+    ]
 
 
 def spend(totals: Totals) -> list[tuple[Cell, ...]]:
@@ -147,6 +154,11 @@ def problem_line(problem: protocol.Problem) -> tuple[Cell, ...]:
         Span(problem.severity, "bad" if problem.severity == "error" else "warn"),
         f" {short_path(problem.source)}{place}: {clean(problem.words)}",
     )
+
+
+def _name(folder: str) -> str:
+    """A folder by its last name: lists are for recognising, the session's own page has the whole path."""
+    return clean(PurePath(folder).name)
 
 
 def _against(spent_pusd: int, would_be_pusd: int, name: str) -> str:
@@ -200,10 +212,10 @@ def _steps(steps: Sequence[Step]) -> Table:
         Column("#", right=True),
         Column("KIND"),
         Column("TIER"),
-        Column("MODEL"),
-        Column("IN", right=True),
-        Column("CACHED", right=True),
-        Column("OUT", right=True),
+        Column("MODEL", shrink=True),
+        Column("IN", right=True, spare=True),
+        Column("CACHED", right=True, spare=True),
+        Column("OUT", right=True, spare=True),
         Column("COST", right=True),
         Column("WHY", wrap=True),
     )
@@ -213,22 +225,25 @@ def _steps(steps: Sequence[Step]) -> Table:
 def _step(number: int, step: Step) -> tuple[Cell, ...]:
     usage = step.usage
     tokens = ("", "", "") if usage is None else tuple(count(n) for n in (usage.input_tokens, usage.cache_read_tokens, usage.output_tokens))
-    kind = step.kind if step.kind == step.predicted else f"{step.kind} (not {step.predicted})"
-    return (str(number), kind, tier(step.tier), step.model or "", *tokens, cost(step), _why(step))
+    return (str(number), step.kind, tier(step.tier), step.model or "", *tokens, cost(step), _why(step))
 
 
 def cost(step: Step) -> Cell:
-    """What a step cost; `~` where it was estimated, `open` while nobody can know."""
+    """What a step cost: `~` where it was estimated; `open` while nobody can know, `lost` where nobody ever will."""
     if step.cost_pusd is not None:
         return ("~" if step.cost_source == "estimated" else "") + money(step.cost_pusd)
-    if step.cost_source is None and step.usage is None:
-        # An attempt that failed cost nothing that anybody could bill; one without an outcome is still running.
-        return "open" if not step.attempts or any(attempt.outcome in ("", "open") for attempt in step.attempts) else "none"
-    return Span(money(None), "warn")
+    if step.usage is not None:
+        return Span(money(None), "warn")
+    outcomes = [attempt.outcome for attempt in step.attempts]
+    if "lost" in outcomes:
+        return Span("lost", "bad")
+    # Attempts that ended without usage were refused or never sent: nobody billed them.
+    return "open" if not outcomes or "open" in outcomes else "none"
 
 
 def _why(step: Step) -> str:
-    parts = [*step.because[:1]]
+    parts = [f"{step.predicted} was foreseen"] if step.predicted != step.kind else []
+    parts.extend(step.because[:1])
     if step.escalated:
         parts.append("the first answer needed a better model and was taken back")
     parts.extend(_troubles(step))
@@ -243,4 +258,4 @@ def _troubles(step: Step) -> Iterable[str]:
 
 def _labelled(label: str, lines: Sequence[tuple[Cell, ...]]) -> list[Line]:
     """Lines under one label at the left, the label on the first only."""
-    return [line((label if at == 0 else "").ljust(LABEL_WIDTH), *cells) for at, cells in enumerate(lines)]
+    return [line((label if at == 0 else "").ljust(LABEL_WIDTH), *cells, hang=LABEL_WIDTH) for at, cells in enumerate(lines)]

@@ -52,8 +52,13 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """`40 %`; an empty whole has no share."""
-    return f"{100 * part / whole:.0f} %" if whole else "none"
+    """`40 %`; an empty whole has no share. `100 %` and `0 %` are said of all and nothing only, not of almost."""
+    if not whole:
+        return "none"
+    percent = 100 * part / whole
+    if 0 < percent < 1:
+        return "<1 %"
+    return ">99 %" if 99 < percent < 100 else f"{percent:.0f} %"
 
 
 def chance(probability: float) -> str:

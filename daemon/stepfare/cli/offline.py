@@ -1,0 +1,61 @@
+"""Answers about sessions and decisions from the ledger's file, for when no daemon is running to ask. It only reads.
+
+What only a running daemon knows (pins, warm caches, budgets in force) is left out.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from stepfare.control import protocol
+from stepfare.control.client import Refused
+from stepfare.paths import Paths
+from stepfare.server import present
+from stepfare.store import queries
+from stepfare.store.queries import SessionRow
+from stepfare.store.readers import Readers
+
+SESSIONS_SHOWN = 20
+
+
+class Ledger:
+    """Asked like the daemon, for what both can tell; open between `async with`. Raises Refused, and StoreError for an unreadable file."""
+
+    def __init__(self, paths: Paths, now_ms: int) -> None:
+        self._readers = Readers(paths.ledger_db)
+        self._now_ms = now_ms
+
+    async def __aenter__(self) -> Ledger:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._readers.close()
+
+    async def sessions(self, *, workspace: str | None = None, since_ms: int | None = None, limit: int | None = None) -> protocol.Sessions:
+        rows = await self._readers.ask(lambda connection: queries.sessions(connection, limit or SESSIONS_SHOWN, since_ms or 0, workspace))
+        return protocol.Sessions(sessions=[self._session(row) for row in rows])
+
+    async def session(self, session_id: str) -> protocol.SessionDetail:
+        row = await self._readers.ask(lambda connection: queries.session(connection, session_id))
+        if row is None:
+            raise Refused(protocol.Failure(error="no-session", words="no session has this id; `stepfare sessions` lists them"), 404)
+        steps = await self._readers.ask(lambda connection: queries.steps(connection, session_id))
+        shown = [present.step(one, await self._record(one.attempts[-1].reserved.decision)) for one in steps if one.attempts]
+        return protocol.SessionDetail(session=self._session(row), steps=shown)
+
+    async def decision(self, decision_id: str = "last") -> protocol.Decision:
+        if decision_id == "last":
+            record = await self._readers.ask(lambda connection: queries.latest_decision(connection, None))
+        else:
+            record = await self._record(decision_id)
+        if record is None:
+            raise Refused(
+                protocol.Failure(error="no-decision", words="no decision has this id; `stepfare session ID --json` has them"), 404
+            )
+        return protocol.Decision.model_validate_json(record)
+
+    async def _record(self, decision_id: str) -> bytes | None:
+        return await self._readers.ask(lambda connection: queries.decision(connection, decision_id))
+
+    def _session(self, row: SessionRow) -> protocol.Session:
+        return present.session(row, None, (), self._now_ms)
