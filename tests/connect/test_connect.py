@@ -459,16 +459,17 @@ def test_an_unknown_client_and_one_that_is_not_connected_are_said_so(desk: Desk)
 
 
 @pytest.fixture
-def daemon() -> Iterator[Callable[[object], int]]:
-    """Starts a server that lists models as the daemon does, to whoever has the token, and gives its port."""
+def daemon() -> Iterator[Callable[..., int]]:
+    """Starts a server that tells its mode and lists models as the daemon does, to whoever has the token, and gives its port."""
     servers: list[ThreadingHTTPServer] = []
 
-    def start(listing: object) -> int:
+    def start(listing: object, mode: str = "live") -> int:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                known = self.path == "/v1/models" and self.headers["authorization"] == f"Bearer {TOKEN}"
-                body = json.dumps(listing).encode()
-                self.send_response(200 if known else 401)
+                known = self.headers["authorization"] == f"Bearer {TOKEN}"
+                answers = {"/health": {"status": "ok", "mode": mode}, "/v1/models": listing}
+                body = json.dumps(answers.get(self.path)).encode()
+                self.send_response(404 if self.path not in answers else 200 if known or self.path == "/health" else 401)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -495,7 +496,7 @@ def _daemon_json(desk: Desk, port: int, token: str = TOKEN) -> Path:
     return path
 
 
-def test_address_token_and_window_are_the_daemons(desk: Desk, daemon: Callable[[object], int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_address_token_and_window_are_the_daemons(desk: Desk, daemon: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STEPFARE_TOKEN")
     port = daemon({"data": [{"id": "auto", "context_length": 64000}, {"id": "lab/small", "context_length": 32000}]})
     _daemon_json(desk, port)
@@ -505,7 +506,7 @@ def test_address_token_and_window_are_the_daemons(desk: Desk, daemon: Callable[[
 
 
 def test_a_daemon_that_does_not_answer_leaves_the_window_as_it_was_told(
-    desk: Desk, daemon: Callable[[object], int], monkeypatch: pytest.MonkeyPatch
+    desk: Desk, daemon: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"http://127.0.0.1:{daemon({'data': [{'id': 'auto', 'context_length': 64000}]})}"
     desk.connect("cline3", "--url", url)
@@ -516,8 +517,13 @@ def test_a_daemon_that_does_not_answer_leaves_the_window_as_it_was_told(
 
 
 @pytest.mark.parametrize("listing", [{}, [], {"data": [1, {"id": "auto"}]}, {"data": [{"id": "auto", "context_length": "many"}]}])
-def test_a_strange_list_of_models_gives_the_usual_window(desk: Desk, daemon: Callable[[object], int], listing: object) -> None:
+def test_a_strange_list_of_models_gives_the_usual_window(desk: Desk, daemon: Callable[..., int], listing: object) -> None:
     desk.connect("cline3", "--url", f"http://127.0.0.1:{daemon(listing)}")
+    assert _at(desk.json(CLINE), "providers", "openai-compatible", "settings")["contextWindow"] == 128000
+
+
+def test_the_simulators_window_is_not_what_a_client_is_told(desk: Desk, daemon: Callable[..., int]) -> None:
+    desk.connect("cline3", "--url", f"http://127.0.0.1:{daemon({'data': [{'id': 'auto', 'context_length': 400000}]}, 'simulator')}")
     assert _at(desk.json(CLINE), "providers", "openai-compatible", "settings")["contextWindow"] == 128000
 
 

@@ -23,7 +23,7 @@ CONTEXT_TOKENS = 128_000
 """What is told where nobody can be asked: no model that does agents' work today has less."""
 CONTEXT_TOKENS_MIN = 4_096
 ASK_S_MAX = 3.0
-MODELS_BYTES_MAX = 4 * 1024 * 1024
+ANSWER_BYTES_MAX = 4 * 1024 * 1024
 WINDOW_NAMES = ("context_length", "context_window", "context_tokens", "max_model_len")
 
 
@@ -62,20 +62,29 @@ def with_version(url: str) -> str:
 
 
 def ask_for_window(base_url: str, token: str) -> int:
-    """The context window that the daemon advertises for `auto`, in tokens; 0 where nobody answers."""
+    """The context window to tell a client, in tokens; 0 where nobody answers."""
     parts = urlsplit(base_url)
     assert parts.hostname is not None, base_url
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     connection = kind(parts.hostname, parts.port, timeout=ASK_S_MAX)
     try:
-        connection.request("GET", f"{parts.path}/models", headers={"Authorization": f"Bearer {token}"})
-        answer = connection.getresponse()
-        body = answer.read(MODELS_BYTES_MAX)
-        return _window_in(cast(object, json.loads(body))) if answer.status == 200 else 0
+        health = _asked(connection, f"{parts.path.removesuffix('/v1')}/health", token)
+        if isinstance(health, dict) and cast("dict[str, object]", health).get("mode") == "simulator":
+            # The simulator's window tells nothing of the models that will answer once there is a key.
+            return CONTEXT_TOKENS
+        return _window_in(_asked(connection, f"{parts.path}/models", token))
     except (OSError, HTTPException, ValueError):
         return 0
     finally:
         connection.close()
+
+
+def _asked(connection: HTTPConnection, path: str, token: str) -> object:
+    """The JSON that is answered; None for a refusal."""
+    connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+    answer = connection.getresponse()
+    body = answer.read(ANSWER_BYTES_MAX)
+    return cast(object, json.loads(body)) if answer.status == 200 else None
 
 
 def _window_in(listing: object) -> int:
