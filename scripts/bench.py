@@ -53,9 +53,9 @@ def main(arguments: list[str]) -> int:
             measure: Callable[[Stand], list[report.Row]] = import_module(f"benchmark.{name}").measure
             try:
                 rows += measure(stand)
-            except (world.CannotMeasure, WrongAnswer, OSError) as problem:
+            except (world.CannotMeasure, WrongAnswer, OSError, TimeoutError) as problem:
                 if str(problem) != why:
-                    problems.append(f"{name}: {problem}")
+                    problems.append(f"{name}: {problem or type(problem).__name__}")
     print((report.as_json if chosen.json else report.table)(rows, about, problems))
     return 1 if problems else 0
 

@@ -14,7 +14,7 @@ from benchmark import bodies
 from benchmark.report import Row
 from benchmark.stand import KB, MB, Stand
 from benchmark.wire import Target, WrongAnswer, connect
-from benchmark.world import daemon, memory_bytes
+from benchmark.world import daemon, memory_bytes, pass_through
 
 IDLE_AFTER_S = 1.0
 SESSIONS, SESSIONS_QUICK = 200, 40
@@ -29,6 +29,9 @@ def measure(stand: Stand) -> list[Row]:
     stand.needed_daemon()
     stand.upstream.plan(chunks=8)
     sessions = stand.rounds(SESSIONS, SESSIONS_QUICK)
+    with pass_through(stand.upstream.port) as (process, _, _):
+        time.sleep(IDLE_AFTER_S)
+        bare = memory_bytes(process.pid) / MIB
     with daemon(stand.upstream.port) as fresh:
         time.sleep(IDLE_AFTER_S)
         idle = memory_bytes(fresh.process.pid) / MIB
@@ -36,7 +39,7 @@ def measure(stand: Stand) -> list[Row]:
         time.sleep(IDLE_AFTER_S)
         worked = memory_bytes(fresh.process.pid) / MIB
     return [
-        Row("memory", "idle", "MiB", ours=idle, bare=memory_bytes(stand.bare_process.pid) / MIB, target=IDLE_TARGET_MB),
+        Row("memory", "idle", "MiB", ours=idle, bare=bare, target=IDLE_TARGET_MB),
         Row("memory", f"after {sessions} sessions of {STEPS} steps with 100 KB", "MiB", ours=worked),
         Row("memory", "installed, with all it needs", "MB", ours=installed_bytes("stepfare") / MB, target=INSTALLED_TARGET_MB),
     ]
@@ -51,7 +54,7 @@ async def _work(target: Target, sessions: int) -> None:
             body = session.next_body()
             heard = await line.call([target.head(len(body)), body])
             if not heard.whole:
-                raise WrongAnswer(f"{target.name} answered {heard.answer.decode('utf-8', 'replace')!r}")
+                raise WrongAnswer(f"{target.name} answered {heard.shown()}")
     line.hang_up()
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 from benchmark import bodies
 from benchmark.report import Row
 from benchmark.stand import KB, MS, Stand, p50
-from benchmark.wire import Caller, Heard, Target, WrongAnswer, connect
+from benchmark.wire import ANSWER_LIMIT_S, Caller, Heard, Target, WrongAnswer, connect
 from benchmark.world import Daemon, Process, cpu_s, memory_bytes
 
 CHUNK_STREAMS = 10
@@ -45,7 +45,7 @@ def measure(stand: Stand) -> list[Row]:
 def _right(target: Target, answers: list[Heard]) -> list[Heard]:
     for heard in answers:
         if not heard.whole:
-            raise WrongAnswer(f"{target.name} answered {heard.answer.decode('utf-8', 'replace')!r}")
+            raise WrongAnswer(f"{target.name} answered {heard.shown()}")
     return answers
 
 
@@ -54,11 +54,12 @@ async def _many(target: Target, sessions: list[bodies.Session]) -> list[Heard]:
     callers: list[Caller] = []
     for begin in range(0, len(sessions), OPEN_AT_ONCE):
         callers += await asyncio.gather(*(connect(target, keep_arrivals=True) for _ in sessions[begin : begin + OPEN_AT_ONCE]))
-    calls = []
+    calls: list[asyncio.Future[Heard]] = []
     for caller, session in zip(callers, sessions, strict=True):
         body = session.next_body()
         calls.append(caller.call([target.head(len(body)), body]))
-    answers = cast(list[Heard], await asyncio.gather(*calls))
+    async with asyncio.timeout(ANSWER_LIMIT_S):
+        answers = await asyncio.gather(*calls)
     for caller in callers:
         caller.hang_up()
     return _right(target, answers)
@@ -145,7 +146,8 @@ async def _leave(target: Target, sessions: list[bodies.Session]) -> tuple[dict[s
     left = {
         f"{session.last_id:0{bodies.ID_BYTES}d}": callers[at].hang_up() for at, session in enumerate(sessions) if at % HANG_UP_EVERY == 0
     }
-    stayed = _right(target, [await call for at, call in enumerate(calls) if at % HANG_UP_EVERY])
+    async with asyncio.timeout(ANSWER_LIMIT_S):
+        stayed = _right(target, [await call for at, call in enumerate(calls) if at % HANG_UP_EVERY])
     for at, caller in enumerate(callers):
         if at % HANG_UP_EVERY:
             caller.hang_up()

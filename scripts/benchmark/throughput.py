@@ -9,7 +9,7 @@ import time
 from benchmark import bodies
 from benchmark.report import Row
 from benchmark.stand import KB, MS, Stand
-from benchmark.wire import Target, WrongAnswer, connect
+from benchmark.wire import ANSWER_LIMIT_S, Target, WrongAnswer, connect
 from benchmark.world import Process, cpu_s
 
 CONCURRENCY = 32
@@ -75,7 +75,7 @@ async def _load(target: Target, opening: bytes, seconds: float, pid: int) -> tup
                 body = session.next_body()
                 heard = await line.call([target.head(len(body)), body])
                 if not heard.whole:
-                    raise WrongAnswer(f"{target.name} answered {heard.answer.decode('utf-8', 'replace')!r}")
+                    raise WrongAnswer(f"{target.name} answered {heard.shown()}")
                 done += counting
                 if time.perf_counter() >= until:
                     break
@@ -83,7 +83,7 @@ async def _load(target: Target, opening: bytes, seconds: float, pid: int) -> tup
 
     gc.disable()
     try:
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.timeout(WARM_UP_S + seconds + ANSWER_LIMIT_S), asyncio.TaskGroup() as group:
             for _ in range(CONCURRENCY):
                 group.create_task(caller())
             await asyncio.sleep(WARM_UP_S)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import re
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 RECEIVE_BYTES = 256 * 1024
 ANSWER_LIMIT_S = 60.0
+LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 CHUNKED_END = b"0\r\n\r\n"
 SHOWN_BYTES = 400
 
@@ -104,7 +106,11 @@ class Heard:
     began_s: float
     arrivals_s: list[float] = field(default_factory=list[float])
     whole: bool = False
-    answer: bytes = b""
+    head: bytes = b""
+    """The answer's head, with whatever of its body came along."""
+
+    def shown(self) -> str:
+        return repr(self.head[:SHOWN_BYTES].decode("utf-8", "replace"))
 
 
 class Caller(asyncio.Protocol):
@@ -115,8 +121,9 @@ class Caller(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._heard = Heard(0.0)
         self._done: asyncio.Future[Heard] | None = None
+        self._in_body = False
         self._tail = b""
-        self._left_bytes = -1
+        self._left_bytes: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -128,7 +135,7 @@ class Caller(asyncio.Protocol):
     def call(self, pieces: Sequence[bytes]) -> asyncio.Future[Heard]:
         assert self._transport is not None
         self._heard = Heard(time.monotonic())
-        self._tail, self._left_bytes = b"", -1
+        self._in_body, self._tail, self._left_bytes = False, b"", None
         self._done = asyncio.get_running_loop().create_future()
         if self._transport.is_closing():
             self._finish(whole=False)
@@ -144,32 +151,28 @@ class Caller(asyncio.Protocol):
         return now
 
     def data_received(self, data: bytes) -> None:
-        if len(self._heard.answer) < SHOWN_BYTES:
-            self._heard.answer += data[:SHOWN_BYTES]
+        if not self._in_body:
+            self._heard.head += data
+            head, end, data = self._heard.head.partition(b"\r\n\r\n")
+            if not end:
+                return
+            self._in_body = True
+            length = LENGTH.search(head)
+            self._left_bytes = int(length[1]) if length else None
         if self._keep_arrivals and b"data:" in data:
             self._heard.arrivals_s.append(time.monotonic())
-        if self._left_bytes < 0 and self._tail == b"" and b"content-length:" in data[:SHOWN_BYTES].lower():
-            head, _, rest = data.partition(b"\r\n\r\n")
-            self._left_bytes = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]) - len(rest)
-        elif self._left_bytes > 0:
+        if self._left_bytes is not None:
             self._left_bytes -= len(data)
         self._tail = (self._tail + data)[-len(CHUNKED_END) :]
-        if self._left_bytes == 0 or (self._left_bytes < 0 and self._tail == CHUNKED_END):
+        if self._left_bytes == 0 if self._left_bytes is not None else self._tail == CHUNKED_END:
             self._finish(whole=True)
 
     def _finish(self, *, whole: bool) -> None:
         if self._done is not None and not self._done.done():
-            self._heard.whole = whole and self._heard.answer.startswith(b"HTTP/1.1 200")
+            self._heard.whole = whole and self._heard.head.startswith(b"HTTP/1.1 200")
             self._done.set_result(self._heard)
 
 
 async def connect(target: Target, *, keep_arrivals: bool = False) -> Caller:
     _, caller = await asyncio.get_running_loop().create_connection(lambda: Caller(keep_arrivals=keep_arrivals), "127.0.0.1", target.port)
     return caller
-
-
-def run(work: Callable[[], Awaitable[Any]]) -> Any:
-    async def wrapped() -> Any:
-        return await work()
-
-    return asyncio.run(wrapped())
