@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 from stepfare.core.entry import Entry, Opened, Reserved
 from stepfare.ledger.journal import Phase, moved, phase_of
-from stepfare.ledger.totals import NOTHING, Closing, Firsts, Slice, Sums, added, firsts_of, slice_of
+from stepfare.ledger.totals import DAY_MS, NOTHING, Closing, Firsts, Slice, Sums, added, firsts_of, slice_of
 
 QUARTER_MS = 900_000
-"""Sums over time are kept by the quarter of an hour: every time zone in use begins its days on one."""
+"""Sums over time are kept by the quarter of an hour, since every time zone in use begins its days on one, and by the day (of UTC)."""
+SPANS_MS = (QUARTER_MS, DAY_MS)
 
 
 @dataclass(slots=True)
@@ -44,8 +45,8 @@ class Tally:
     open: dict[str, Reserved] = field(default_factory=dict[str, Reserved])
     by_session: dict[tuple[str, str, str, str], Sums] = field(default_factory=dict[tuple[str, str, str, str], Sums])
     """Keyed by session, model, tier, kind."""
-    by_quarter: dict[tuple[int, str, str, str, str], Sums] = field(default_factory=dict[tuple[int, str, str, str, str], Sums])
-    """Keyed by the quarter's start in ms, workspace, model, tier, kind."""
+    by_time: dict[tuple[int, int, str, str, str, str], Sums] = field(default_factory=dict[tuple[int, int, str, str, str, str], Sums])
+    """Keyed by a span of `SPANS_MS`, its start in ms, workspace, model, tier, kind."""
 
     def post(self, entry: Entry, closed: Phase | None) -> Place | None:
         """Takes the entry in and says where it stands; None where it was posted already.
@@ -94,5 +95,6 @@ class Tally:
     def _add(self, session: str, at_ms: int, workspace: str, one: Slice) -> None:
         by_session = (session, one.model, one.tier, one.kind)
         self.by_session[by_session] = added(self.by_session.get(by_session, NOTHING), one.sums)
-        by_quarter = (at_ms - at_ms % QUARTER_MS, workspace, one.model, one.tier, one.kind)
-        self.by_quarter[by_quarter] = added(self.by_quarter.get(by_quarter, NOTHING), one.sums)
+        for span_ms in SPANS_MS:
+            by_time = (span_ms, at_ms - at_ms % span_ms, workspace, one.model, one.tier, one.kind)
+            self.by_time[by_time] = added(self.by_time.get(by_time, NOTHING), one.sums)

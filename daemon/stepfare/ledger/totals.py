@@ -142,17 +142,19 @@ def added(one: Sums, other: Sums) -> Sums:
 
 def totals_of_slices(slices: Iterable[Slice], reserved_pusd: int = 0) -> Totals:
     """The totals of these slices, with what is reserved beside them."""
-    whole = NOTHING
+    gathered = list(slices)
     tiers: dict[str, Bucket] = {}
     models: dict[str, Bucket] = {}
     kinds: dict[str, Bucket] = {}
-    for one in slices:
-        whole = added(whole, one.sums)
+    for one in gathered:
         steps, spent_pusd = one.sums[:2]
         if steps or spent_pusd:
             for buckets, name in ((tiers, one.tier), (models, one.model), (kinds, one.kind)):
-                before = buckets.get(name) or Bucket()
-                buckets[name] = Bucket(before.steps + steps, before.spent_pusd + spent_pusd)
+                before = buckets.get(name)
+                buckets[name] = (
+                    Bucket(steps, spent_pusd) if before is None else Bucket(before.steps + steps, before.spent_pusd + spent_pusd)
+                )
+    whole = map(sum, zip(NOTHING, *(one.sums for one in gathered), strict=True))
     return Totals(reserved_pusd=reserved_pusd, by_tier=tiers, by_model=models, by_kind=kinds, **dict(zip(SUMS, whole, strict=True)))
 
 

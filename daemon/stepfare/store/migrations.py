@@ -61,8 +61,9 @@ def m001_the_journal_and_what_is_derived_from_it(connection: sqlite3.Connection)
             PRIMARY KEY (session, model, tier, kind)
         ) STRICT, WITHOUT ROWID""",
         f"""CREATE TABLE time_slices (
-            quarter_ms INTEGER NOT NULL, workspace TEXT NOT NULL, model TEXT NOT NULL, tier TEXT NOT NULL, kind TEXT NOT NULL, {sums},
-            PRIMARY KEY (quarter_ms, workspace, model, tier, kind)
+            span_ms INTEGER NOT NULL, start_ms INTEGER NOT NULL,
+            workspace TEXT NOT NULL, model TEXT NOT NULL, tier TEXT NOT NULL, kind TEXT NOT NULL, {sums},
+            PRIMARY KEY (span_ms, start_ms, workspace, model, tier, kind)
         ) STRICT, WITHOUT ROWID""",
     ):
         connection.execute(statement)

@@ -59,7 +59,7 @@ def first_row(connection: sqlite3.Connection, since_ms: int) -> int:
     """The first row of that time or later; one past the end where there is none."""
     if since_ms <= 0:
         return 1
-    row = connection.execute("SELECT min(row) FROM journal WHERE at_ms >= ?", (since_ms,)).fetchone()[0]
+    row = connection.execute("SELECT min(row) FROM journal INDEXED BY journal_by_time WHERE at_ms >= ?", (since_ms,)).fetchone()[0]
     return _count(connection) + 1 if row is None else row
 
 

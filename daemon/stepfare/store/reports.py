@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 from stepfare.core.entry import Lost, Reserved, Settled
 from stepfare.ledger import codec
-from stepfare.ledger.tally import QUARTER_MS
+from stepfare.ledger.tally import QUARTER_MS, SPANS_MS
 from stepfare.ledger.totals import DAY_MS, SUMS, Group, Slice, Totals, day_of, slice_of, totals_of_slices
 
 END_OF_TIME_MS = 1 << 53
 SQL_VALUES_MAX = 500
 """Values in one list of a statement; old builds of SQLite take 999."""
+_WORKSPACE_THEN = "(SELECT coalesce(max(workspace), '') FROM sessions WHERE session = closing.session AND opened < closing.row)"
 _SUMS = ", ".join(SUMS)
 _SUMMED = ", ".join(f"sum({name})" for name in SUMS)
 
@@ -32,6 +33,20 @@ class Span:
     @property
     def end_ms(self) -> int:
         return END_OF_TIME_MS if self.until_ms is None else self.until_ms
+
+    def within(self, span_ms: int) -> Span:
+        """What of it is whole spans of this length; empty at its beginning where there are none."""
+        first_ms = -(-self.since_ms // span_ms) * span_ms
+        return Span(first_ms, max(first_ms, self.end_ms // span_ms * span_ms))
+
+    def around(self, inner: Span | None) -> Iterator[Span]:
+        """What lies before and after a span within this one; all of it where that is empty."""
+        parts = (
+            [self]
+            if inner is None or inner.since_ms >= inner.end_ms
+            else [Span(self.since_ms, inner.since_ms), Span(inner.end_ms, self.end_ms)]
+        )
+        yield from (part for part in parts if part.since_ms < part.end_ms)
 
     def holds(self, first_ms: int, last_ms: int) -> bool:
         return self.since_ms <= first_ms and last_ms < self.end_ms
@@ -120,41 +135,47 @@ def _add_sessions(sheet: _Sheet, connection: sqlite3.Connection, span: Span, ses
         if span.holds(first_ms, last_ms) and sheet.group != "day":
             whole.append(name)
         else:
-            _add_closed(sheet, connection, span, "closing.session = ?", [name])
+            _add_closed(sheet, connection, span, "journal_by_session", "closing.session = ?", [name])
     for name, one in _session_slices(connection, whole):
         sheet.add(one, session=name)
 
 
 def _add_times(sheet: _Sheet, connection: sqlite3.Connection, span: Span, workspace: str | None) -> None:
-    """Quarters that lie within the span from their slices, those that its ends cut through from the journal."""
-    first_ms = -(-span.since_ms // QUARTER_MS) * QUARTER_MS
-    last_ms = span.end_ms // QUARTER_MS * QUARTER_MS
-    edges = [Span(span.since_ms, first_ms), Span(last_ms, span.end_ms)] if first_ms <= last_ms else [span]
+    """Days that lie within the span from their slices, quarters of the days that its ends cut through from theirs, and what is
+    left of the quarters that its ends cut through from the journal."""
+    inner: Span | None = None
+    for span_ms in sorted(SPANS_MS, reverse=True):
+        if sheet.group == "day" and sheet.day_offset_ms % span_ms:
+            continue  # Days elsewhere are no whole days of UTC.
+        outer = span.within(span_ms)
+        for part in outer.around(inner):
+            _add_slices(sheet, connection, span_ms, part, workspace)
+        inner = outer
+    # An attempt that ended before its session was opened belongs to no workspace: the slices say so too.
+    here, values = ("", []) if workspace is None else (f" AND {_WORKSPACE_THEN} = ?", [workspace])
+    for part in span.around(inner):
+        where = f"closing.at_ms >= ? AND closing.at_ms < ?{here}"
+        _add_closed(sheet, connection, part, "journal_by_time", where, [part.since_ms, part.end_ms, *values])
+
+
+def _add_slices(sheet: _Sheet, connection: sqlite3.Connection, span_ms: int, part: Span, workspace: str | None) -> None:
     here, values = ("", []) if workspace is None else (" AND workspace = ?", [workspace])
-    day = f"(quarter_ms + {sheet.day_offset_ms}) / {DAY_MS}" if sheet.group == "day" else "0"
+    day = f"(start_ms + {sheet.day_offset_ms}) / {DAY_MS}" if sheet.group == "day" else "0"
     rows = connection.execute(
-        f"SELECT {day} AS day, model, tier, kind, {_SUMMED} FROM time_slices WHERE quarter_ms >= ? AND quarter_ms < ?{here}"
+        f"SELECT {day} AS day, model, tier, kind, {_SUMMED} FROM time_slices WHERE span_ms = ? AND start_ms >= ? AND start_ms < ?{here}"
         " GROUP BY day, model, tier, kind",
-        [first_ms, last_ms, *values],
+        [span_ms, part.since_ms, part.end_ms, *values],
     )
     for number, model, tier, kind, *sums in rows:
         sheet.add(Slice(model, tier, kind, tuple(sums)), at_ms=number * DAY_MS - sheet.day_offset_ms)
-    # An attempt that ended before its session was opened belongs to no workspace: the slices say so too.
-    here = (
-        " AND (SELECT coalesce(max(workspace), '') FROM sessions WHERE session = closing.session AND opened < closing.row) = ?"
-        if workspace is not None
-        else ""
-    )
-    for edge in edges:
-        if edge.since_ms < edge.end_ms:
-            where = f"closing.at_ms >= ? AND closing.at_ms < ?{here}"
-            _add_closed(sheet, connection, edge, where, [edge.since_ms, edge.end_ms, *values])
 
 
-def _add_closed(sheet: _Sheet, connection: sqlite3.Connection, span: Span, where: str, values: Sequence[str | int]) -> None:
-    """What attempts add that ended within the span, read from the journal."""
+def _add_closed(sheet: _Sheet, connection: sqlite3.Connection, span: Span, index: str, where: str, values: Sequence[str | int]) -> None:
+    """What attempts add that ended within the span, read from the journal by that index."""
     rows = connection.execute(
-        "SELECT closing.firsts, CAST(closing.body AS BLOB), CAST(reserved.body AS BLOB) FROM journal AS closing JOIN journal AS reserved"
+        "SELECT closing.firsts, CAST(closing.body AS BLOB), CAST(reserved.body AS BLOB)"
+        # CROSS keeps the order: first what ended in the span, then its reservations.
+        f" FROM journal AS closing INDEXED BY {index} CROSS JOIN journal AS reserved"
         " ON reserved.session = closing.session AND reserved.step = closing.step"
         " AND reserved.attempt = closing.attempt AND reserved.phase = 'reserved'"
         f" WHERE closing.phase IN ('settled', 'lost') AND {where}",

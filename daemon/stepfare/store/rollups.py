@@ -27,9 +27,9 @@ def write_slices(connection: sqlite3.Connection, tally: Tally) -> None:
     """Adds the tally's sums to those on disk, and empties it of them."""
     if tally.by_session:
         connection.executemany(statements.ADD_SESSION_SLICE, [(*key, *sums) for key, sums in tally.by_session.items()])
-        connection.executemany(statements.ADD_TIME_SLICE, [(*key, *sums) for key, sums in tally.by_quarter.items()])
+        connection.executemany(statements.ADD_TIME_SLICE, [(*key, *sums) for key, sums in tally.by_time.items()])
         tally.by_session.clear()
-        tally.by_quarter.clear()
+        tally.by_time.clear()
 
 
 def rebuild(connection: sqlite3.Connection) -> None:

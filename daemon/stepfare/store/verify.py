@@ -158,7 +158,7 @@ def _derived_flaws(connection: sqlite3.Connection, fold: _Fold) -> Iterator[str]
     }
     open_attempts: _Table = {(attempt,): (fold.rows[attempt],) for attempt in tally.open}
     session_slices: _Table = dict[_Key, tuple[object, ...]](tally.by_session.items())
-    time_slices: _Table = dict[_Key, tuple[object, ...]](tally.by_quarter.items())
+    time_slices: _Table = dict[_Key, tuple[object, ...]](tally.by_time.items())
     expected = (
         ("open_attempts", 1, open_attempts),
         ("sessions", 1, sessions),
