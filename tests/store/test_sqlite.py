@@ -79,6 +79,16 @@ async def test_an_append_that_breaks_the_order_is_refused_whole_and_hits_nobody_
     assert verify(tmp_path / "ledger.db").whole
 
 
+async def test_an_entry_that_no_database_can_hold_hits_nobody_else(tmp_path: Path) -> None:
+    async with books(tmp_path / "ledger.db", [opened()]) as store:
+        results = await asyncio.gather(
+            store.append(reserved("a1", step=2**64)), store.append(reserved("a2")), store.append(reserved("a3")), return_exceptions=True
+        )
+        assert [type(result) for result in results] == [OverflowError, type(None), type(None)]
+        assert await journal_of(store) == [opened(), reserved("a2"), reserved("a3")]
+    assert verify(tmp_path / "ledger.db").whole
+
+
 async def test_a_caller_that_goes_away_does_not_take_its_entry_with_it(tmp_path: Path) -> None:
     async with books(tmp_path / "ledger.db", [opened()]) as store:
         going = asyncio.create_task(store.append(reserved()))

@@ -28,6 +28,8 @@ BUSY_TIMEOUT_MS = 5_000
 WAITING_APPENDS_MAX = 8_192
 """Appends in flight; the next one waits for room before it is queued."""
 ENTRIES_BATCH_ROWS = 1_000
+RECENT_SESSIONS_MAX = 300
+"""Whose entries are read again at the start, which must be quick."""
 
 
 class Store:
@@ -132,7 +134,7 @@ class Store:
             after_row = batch[-1].row
             limit = None if limit is None else limit - size
 
-    async def recent_entries(self, since_ms: int, sessions_max: int = 1_000) -> list[Entry]:
+    async def recent_entries(self, since_ms: int, sessions_max: int = RECENT_SESSIONS_MAX) -> list[Entry]:
         """All entries, in journal order, of the sessions heard of since then (the newest `sessions_max` of them)."""
         return await self._readers.ask(lambda connection: queries.recent_entries(connection, since_ms, sessions_max))
 
@@ -184,7 +186,11 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA journal_mode = WAL")
+        mode: str = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise StoreError(
+                f"{path} is on a drive that cannot hold a ledger (a network drive?): set STEPFARE_HOME to a folder on a local one."
+            )
         # With NORMAL, a power cut could take the last commits back after they were acknowledged.
         connection.execute("PRAGMA synchronous = FULL")
         # The writer copies the log back when nobody waits, rather than within somebody's commit.

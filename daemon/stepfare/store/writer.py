@@ -162,14 +162,9 @@ class Writer:
             except _Illegal as illegal:
                 illegal.append.error = illegal.error
                 rest.remove(illegal.append)
-            except (sqlite3.Error, OSError):
+            except Exception:  # noqa: BLE001
                 break
-            except Exception as error:  # noqa: BLE001
-                # A bug of ours must not end the thread that everyone waits for.
-                for append in rest:
-                    append.error = error
-                return
-        # One of them may be to blame (posted long ago, too big for the disk): each on its own finds out.
+        # One of them may be to blame (posted long ago, too big for the disk, a bug of ours): each on its own finds out.
         for append in rest:
             try:
                 self._transact([append], careful=True)
@@ -177,6 +172,8 @@ class Writer:
                 append.error = illegal.error
             except (sqlite3.Error, OSError) as error:
                 append.error = StoreError(in_words(self._path, error))
+            except Exception as error:  # noqa: BLE001
+                append.error = error
 
     def _transact(self, appends: Sequence[Append], *, careful: bool) -> None:
         """Writes all appends or none. `careful` looks up what is else taken at its word: that a reservation is new."""
