@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean as mean
 from typing import Any
 
 from stepfare.core.request import RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
@@ -177,10 +178,12 @@ def learned(seen: Iterable[Example], shrink: float = SHRINK) -> Table:
         for start in range(len(example.context) + 1):
             counts[example.context[start:]][example.kind] += 1
         written[example.kind].append(example.output_tokens)
+    anything = [length for lengths in written.values() for length in lengths]
     return Table(
         {context: tuple(counts[context][kind] for kind in PREDICTED) for context in sorted(counts) if counts[context].total() >= CASES_MIN},
         shrink,
-        {kind: round(sum(written[kind]) / len(written[kind])) for kind in PREDICTED if written[kind]},
+        # A kind that the recordings lack is expected to be as long as any turn.
+        {kind: round(mean(written[kind] or anything)) for kind in PREDICTED},
     )
 
 

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from stepfare.core.request import RequestView, Role, Text, ToolResult, Turn
+from stepfare.steps.envelopes import words_of_turn
 
 HEAD_TURNS_MAX = 6
 """System texts and the scene that a client sets stand in so many first turns."""
 TAIL_TURNS_MAX = 64
 SYSTEM_CHARS_MAX = 131_072
+OPENING_CHARS = 4_096
 SCENE_CHARS_MAX = 4_096
+USER_CHARS_MAX = 131_072
 FACTS_KEPT_MAX = 256
 
 CLIENTS = (
@@ -116,7 +119,7 @@ _MODE_HINTS = (
 _ABSOLUTE = r"(/[^\n'\"`)<]*|[A-Za-z]:[\\/][^\n'\"`)<]*)"
 _WORKSPACE_MARKS = r"[Ww]orking [Dd]irectory(?: is now| is)?|Workspace root folder|working in the directory|# AGENTS\.md instructions for"
 _WORKSPACE = re.compile(rf"(?:{_WORKSPACE_MARKS})[:\s(]*['\"`]?{_ABSOLUTE}|<cwd>\s*{_ABSOLUTE}")
-_ENVELOPE = re.compile(r"<(system-reminder|environment_details|environment_context|mode_notice)\b[^>]*>(.*?)(?:</\1>|\Z)", re.DOTALL)
+_ENVELOPE = re.compile(r"<(system-reminder|environment_details|environment_context|mode_notice)\b[^>]{0,200}>(.*?)(?:</\1>|\Z)", re.DOTALL)
 _USER_INPUT = re.compile(r"\A\s*<user_input mode=\"[a-z]+\"")
 _SCENE = re.compile(
     r"\A\s*(?:This is (?:the )?Qwen Code|# AGENTS\.md instructions|<environment_context>|I'm currently working in the directory)"
@@ -128,12 +131,15 @@ _BLOCK_PROTOCOL = re.compile(r"exactly ONE bash code block")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What one text of the client's own says. `protocol` names a way of acting that needs no tools: xml, edits, bash."""
+    """What one turn of the client's own says. `protocol` names a way of acting that needs no tools: xml, edits, bash;
+    `opening` is how a system text begins, `words` are a human's where the turn is one."""
 
     client: str = ""
     workspace: str = ""
     mode: str = ""
     protocol: str = ""
+    opening: str = ""
+    words: str = ""
 
 
 _NO_FACTS = Facts()
@@ -221,9 +227,14 @@ def codex_workspace(headers: Mapping[str, str]) -> str:
     return next((str(path) for path in cast("dict[str, Any]", spaces)), "") if isinstance(spaces, dict) else ""
 
 
-def system_texts(view: RequestView) -> list[str]:
-    """The system texts among the first turns."""
-    return [view.turns[index].text for index in range(min(HEAD_TURNS_MAX, len(view.turns))) if view.turns[index].role is Role.SYSTEM]
+def openings(view: RequestView) -> list[str]:
+    """How the system texts among the first turns begin."""
+    return [facts.opening for facts in _head(view) if facts.opening]
+
+
+def first_words(view: RequestView, below: int) -> str:
+    """The first human words of the conversation, where they stand before the turn `below`."""
+    return next((facts.words for facts in _head(view)[:below] if facts.words), "")
 
 
 def _head(view: RequestView) -> list[Facts]:
@@ -247,7 +258,7 @@ def _facts(turn: Turn) -> Facts:
         return _NO_FACTS
     mode, workspace = marks_in(turn)
     if turn.role is not Role.SYSTEM:
-        return Facts("", workspace, mode)
+        return Facts(workspace=workspace, mode=mode, words=words_of_turn(turn))
     text = "\n".join(_client_texts(turn))
     client = next((client for mark, client in SYSTEM_MARKS if mark in text), "")
     protocol = "bash" if _BLOCK_PROTOCOL.search(text) else ""
@@ -255,7 +266,7 @@ def _facts(turn: Turn) -> Facts:
         protocol = "xml"
     elif client == "aider" and _EDIT_PROTOCOL.search(text):
         protocol = "edits"
-    return Facts(client, workspace, mode, protocol)
+    return Facts(client, workspace, mode, protocol, text[:OPENING_CHARS])
 
 
 def _client_texts(turn: Turn) -> Sequence[str]:
@@ -272,7 +283,13 @@ def _client_texts(turn: Turn) -> Sequence[str]:
                 opening = _USER_INPUT.match(block.text)
                 if opening is not None:
                     found.append(opening.group())
-                found += [envelope.group(2) for envelope in _ENVELOPE.finditer(block.text)] if "</" in block.text else []
+                # Reminders open a text or close it; what lies between in a very long one is a file.
+                ends = (
+                    block.text
+                    if len(block.text) <= USER_CHARS_MAX
+                    else block.text[: USER_CHARS_MAX // 2] + block.text[-USER_CHARS_MAX // 2 :]
+                )
+                found += [envelope.group(2) for envelope in _ENVELOPE.finditer(ends)]
             if _SCENE.match(block.text):
                 found.append(block.text[:SCENE_CHARS_MAX])
     return found

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from stepfare.core.request import Role, Text, ToolResult, Turn
 from stepfare.steps.tables import words
-from stepfare.steps.xml_tools import is_result
+from stepfare.steps.xml_tools import is_heading, is_result
 
 WORDS_CHARS_MAX = 2_000
 TEXT_CHARS_MAX = 65_536
@@ -33,15 +33,15 @@ _KEPT = words(
     "task feedback answer user_message user_input user_query user-request command-args pr_description",
 )
 
-_DROPPED_TAG = re.compile(rf"<({'|'.join(_DROPPED)})\b[^>]*>.*?(?:</\1>|\Z)", re.DOTALL)
-_KEPT_TAG = re.compile(rf"<({'|'.join(_KEPT)})\b[^>]*>(.*?)(?:</\1>|\Z)", re.DOTALL)
+_DROPPED_TAG = re.compile(rf"<({'|'.join(_DROPPED)})\b[^>]{{0,200}}>.*?(?:</\1>|\Z)", re.DOTALL)
+_KEPT_TAG = re.compile(rf"<({'|'.join(_KEPT)})\b[^>]{{0,200}}>(.*?)(?:</\1>|\Z)", re.DOTALL)
 _COMMAND = re.compile(r"\A\s*<command-message>.*?<command-name>(.*?)</command-name>", re.DOTALL)
 _REPLY_IN_RESULT = re.compile(r"\AThe user doesn't want to proceed with this tool use.*?the user said:\s*(.*)", re.DOTALL)
 # How texts begin that a program wrote in the human's place.
 _MACHINE_BEGINNINGS = (
     r"\[(?:SYSTEM|ERROR|NOTE|TASK RESUMPTION|structured-output-enforce)\]",
     r"\[\[NOTE\]|\[Continue assisting|\[Request interrupted",
-    r"# AGENTS\.md instructions|# TODO LIST|# task_progress|TODO LIST UPDATE|Base directory for this skill:",
+    r"# AGENTS\.md instructions|(?:[#] )?TODO LIST|# task_progress|Base directory for this skill:",
     r"This session is being continued from|Your response above was cut off|Another language model started to solve",
     r"CRITICAL: Respond with TEXT ONLY|What did we do so far\?|Continue if you have next steps",
     r"This is (?:the )?Qwen Code|Here are summaries of some files present in my git repository",
@@ -80,9 +80,12 @@ def words_of_turn(turn: Turn) -> str:
     if turn.role not in (Role.USER, Role.TOOL):
         return ""
     said: list[str] = []
+    in_result = False
     for block in turn.blocks:
         if isinstance(block, Text) and turn.role is Role.USER:
-            said.append(words_of(block.text))
+            # Classic Cline may send a result's heading and its body as two texts; a human's reply stands in tags even there.
+            said.append(words_of(block.text) if not in_result or _KEPT_TAG.search(block.text) else "")
+            in_result = is_heading(block.text)
         elif isinstance(block, ToolResult):
             said.append(words_in_result(block.text))
     return "\n".join(words for words in said if words)[:WORDS_CHARS_MAX]

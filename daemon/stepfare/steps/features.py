@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from stepfare.core.request import RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
+from stepfare.core.request import RequestView, Role, Tool, ToolCall, ToolResult, Turn
 from stepfare.core.step import Action, ActionKind, StepFeatures
 from stepfare.steps import clients
-from stepfare.steps.envelopes import WORDS_CHARS_MAX, first_words, words_of_turn
+from stepfare.steps.envelopes import WORDS_CHARS_MAX, words_of_turn
 from stepfare.steps.results import LOOKING, REJECTED, failed
 from stepfare.steps.side_calls import side_of
 from stepfare.steps.toolmap import action_of
@@ -36,7 +36,7 @@ CACHED_WORDS = 64
 
 _MISSING = "result missing"
 """What classic Cline sends as a tool's result when the truth stands in the user's text that follows."""
-_NAMED_FILE = re.compile(r"(?<![\w/.~:-])(?:/|\./|[A-Za-z]:/)?(?:[\w.~-]+/)*[\w~-][\w.~-]*\.[A-Za-z][A-Za-z0-9]{0,7}(?![\w/])")
+_NAMED_FILE = re.compile(r"(?<![\w/\\.~:-])(?:/|\./|[A-Za-z]:[/\\])?(?:[\w.~-]+[/\\])*[\w~-][\w.~-]*\.[A-Za-z][A-Za-z0-9]{0,7}(?![\w/\\])")
 """A word with an extension, with folders or without. Words that lack a space after a full stop look so too; no glob matches them."""
 _LOOKS_LIKE_FILE = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}$")
 TOUCHING = frozenset({ActionKind.READ, ActionKind.EDIT, ActionKind.WRITE})
@@ -115,9 +115,9 @@ def _tail(view: RequestView, protocol: str) -> _Tail:
         for block in turn.blocks:
             if isinstance(block, ToolResult):
                 results.setdefault(block.id, block)
-            elif isinstance(block, Text) and turn.role is Role.USER and protocol:
-                written += results_in(block.text)
-                plain = plain or block.text
+        if turn.role is Role.USER and protocol:
+            plain = turn.text
+            written += results_in(plain)
         if not (mode and workspace):
             said, place = clients.marks_in(turn)
             mode, workspace = mode or said, workspace or place
@@ -128,7 +128,7 @@ def _tail(view: RequestView, protocol: str) -> _Tail:
             else:
                 words = ""
     if human_at < 0:
-        words = first_words(turns, bottom)[0]
+        words = clients.first_words(view, bottom)
     return _Tail(tuple(actions), since, words[:WORDS_CHARS_MAX], mode, workspace)
 
 

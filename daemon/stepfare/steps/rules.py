@@ -13,7 +13,7 @@ STUCK_FAILURES = 2
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`because` is a sentence for a reader; `{side}`, `{client}` and `{since}` are filled in."""
+    """`because` is a sentence for a reader; `{side}` and `{client}` are filled in."""
 
     kind: StepKind
     because: str
@@ -23,7 +23,7 @@ class Rule:
 RULES: tuple[Rule, ...] = (
     # Order matters: a completion or a side call stays one in whatever mode the client is.
     Rule(StepKind.COMPLETE, "the request came to the inline-completion endpoint", lambda step: step.completion),
-    Rule(StepKind.SIDE, "{client} asks for a {side} beside its loop: these are its very words for that", lambda step: bool(step.side)),
+    Rule(StepKind.SIDE, "{client} makes a call beside its loop ({side}): these are its own words for that", lambda step: bool(step.side)),
     Rule(StepKind.PLAN, "{client} is in plan mode", lambda step: step.mode == "plan"),
     Rule(
         StepKind.EDIT,
@@ -44,7 +44,7 @@ def certain_rule(step: StepFeatures) -> tuple[StepKind, str] | None:
     for rule in RULES:
         if rule.when(step):
             client = "the client" if step.client == "unknown" else step.client
-            return rule.kind, rule.because.format(side=step.side, client=client, since=step.actions_since_human)
+            return rule.kind, rule.because.format(side=step.side, client=client)
     return None
 
 

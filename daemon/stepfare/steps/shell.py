@@ -68,6 +68,10 @@ class ShellReading:
 
 def read_shell(text: str, *, windows: bool = False) -> ShellReading:
     """What this shell text does; never fails."""
+    return _read(text, windows, WRAPPER_DEPTH_MAX)
+
+
+def _read(text: str, windows: bool, depth: int) -> ShellReading:
     kinds: list[ActionKind] = []
     paths: dict[str, None] = {}
     folder = ""
@@ -76,7 +80,7 @@ def read_shell(text: str, *, windows: bool = False) -> ShellReading:
         if words and words[0] in ("cd", "pushd", "Set-Location") and len(words) > 1:
             folder = _joined(folder, words[1])
             continue
-        part = _part(words, command, WRAPPER_DEPTH_MAX)
+        part = _part(words, command, depth)
         if part.kind is not None:
             kinds.append(part.kind)
         for path in part.paths:
@@ -183,6 +187,14 @@ def _awk(call: _Call) -> _Part:
     return _NOTHING if call.command.piped and not files else _Part(ActionKind.READ, files)
 
 
+def _query(call: _Call) -> _Part:
+    """jq and yq: what they read is whatever their program says, and the files after it."""
+    files = _files(_after_script(call.rest, ("-f", "--from-file"), valued=("--arg", "--argjson", "--indent")), bare=True)
+    if any(word in ("-i", "--inplace", "--in-place") for word in call.rest):
+        return _Part(ActionKind.EDIT, files)
+    return _NOTHING if call.command.piped and not files else _Part(ActionKind.READ, files)
+
+
 def _grep(call: _Call) -> _Part:
     files = _files(
         _after_script(
@@ -280,12 +292,12 @@ def _script(call: _Call) -> _Part:
 def _shell(call: _Call) -> _Part:
     for place, word in enumerate(call.rest):
         if re.match(r"^(?:-\w*c|/[cC]|-[cC]ommand)$", word) and place + 1 < len(call.rest):
-            inner = read_shell(call.rest[place + 1]) if call.depth else ShellReading(ActionKind.RUN)
+            inner = _read(call.rest[place + 1], False, call.depth - 1) if call.depth else ShellReading(ActionKind.RUN)
             return _Part(inner.kind, inner.paths)
         if not word.startswith("-"):
             return _Part(ActionKind.TEST if _is_test_script(word) else ActionKind.RUN, _files((word,)))
     if call.command.heredoc:
-        inner = read_shell(call.command.heredoc) if call.depth else ShellReading(ActionKind.RUN)
+        inner = _read(call.command.heredoc, False, call.depth - 1) if call.depth else ShellReading(ActionKind.RUN)
         return _Part(inner.kind, inner.paths)
     return _Part(ActionKind.RUN)
 
@@ -314,6 +326,8 @@ _SPECIAL: Mapping[str, Callable[[_Call], _Part]] = {
     "sed": _sed,
     "gsed": _sed,
     "perl": _perl,
+    "jq": _query,
+    "yq": _query,
     "awk": _awk,
     "gawk": _awk,
     "git": _git,
@@ -424,7 +438,7 @@ def _is_test_script(word: str) -> bool:
 def _files(words: Iterable[str], bare: bool = False) -> tuple[str, ...]:
     """Those words that name files: with a folder or an extension, or with `bare` any plain word."""
     return tuple(
-        word
+        word.partition("::")[0]
         for word in words
         if not word.startswith("-") and _is_file(word) and (bare or "/" in word or "\\" in word or _EXTENSION.search(word))
     )

@@ -26,7 +26,7 @@ FILTERS = frozenset(
 READERS = frozenset(
     words(
         "cat less more head tail bat nl wc stat file md5 md5sum sha1sum sha256sum shasum cksum diff cmp od xxd hexdump strings",
-        "jq yq column sort uniq cut tr comm paste tac zcat readlink realpath basename dirname du df lsof ps pgrep env printenv",
+        "column sort uniq cut tr comm paste tac zcat readlink realpath basename dirname du df lsof ps pgrep env printenv",
         "man help get-content gc get-item get-itemproperty select-object test-path get-date nm objdump ldd",
     )
 )
@@ -175,8 +175,10 @@ WRAPPERS: Mapping[str, frozenset[str]] = {
 TAKES_NUMBER = frozenset({"timeout", "gtimeout"})
 KEYWORDS = frozenset({"if", "then", "else", "elif", "do", "while", "until", "!", "{", "("})
 SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ksh", "fish", "pwsh", "powershell", "cmd", "pwsh.exe", "powershell.exe", "cmd.exe"})
+# How Python, JavaScript and Ruby write files.
 WRITING_CODE = re.compile(
-    r"open\([^)]*,\s*(?:mode\s*=\s*)?[rb]?\\?['\"][wa]b?\+?\\?['\"]|\.write_text\(|\.write_bytes\(|\bwriteFile(?:Sync)?\(|\bappendFile(?:Sync)?\(|File\.write\(|\.writelines\("
+    r"open\([^)]{0,200},\s*(?:mode\s*=\s*)?[rb]?\\?['\"][wa]b?\+?\\?['\"]"
+    r"|\.write_text\(|\.write_bytes\(|\.writelines\(|\bwriteFile(?:Sync)?\(|\bappendFile(?:Sync)?\(|File\.write\("
 )
 
 KIND_OF: Mapping[str, ActionKind] = {

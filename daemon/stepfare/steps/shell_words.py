@@ -67,6 +67,12 @@ class _Lexer:
         delimiters: list[tuple[str, bool]] = []
         open_brackets = 0
 
+        def add(piece: str) -> None:
+            nonlocal word
+            if word is None:
+                word = []
+            word.append(piece)
+
         def close_word() -> None:
             nonlocal word, operator
             if word is None:
@@ -92,7 +98,7 @@ class _Lexer:
         while self.at < end and len(self.commands) < COMMANDS_MAX:
             plain = _PLAIN.match(text, self.at)
             if plain is not None:
-                word = [*(word or ()), plain.group()]
+                add(plain.group())
                 self.at = plain.end()
                 continue
             char = text[self.at]
@@ -115,17 +121,17 @@ class _Lexer:
             elif char == "\\" and not self.windows:
                 self.at += 2
                 if following != "\n":
-                    word = [*(word or ()), following]
+                    add(following)
             elif char == "\\":
                 self.at += 1
-                word = [*(word or ()), char]
+                add(char)
             elif char == "'":
                 stop = text.find("'", self.at + 1)
                 stop = end if stop < 0 else stop
-                word = [*(word or ()), text[self.at + 1 : stop]]
+                add(text[self.at + 1 : stop])
                 self.at = stop + 1
             elif char == '"':
-                word = [*(word or ()), self._double_quoted(depth)]
+                add(self._double_quoted(depth))
             elif char == "`":
                 if self.windows:
                     self.at += 2
@@ -133,10 +139,10 @@ class _Lexer:
                 stop = text.find("`", self.at + 1)
                 stop = end if stop < 0 else stop
                 self._inside(text[self.at + 1 : stop], depth)
-                word = [*(word or ()), "$()"]
+                add("$()")
                 self.at = stop + 1
             elif char == "$":
-                word = [*(word or ()), self._dollar(depth)]
+                add(self._dollar(depth))
             elif char == "#":
                 if word is None:
                     stop = text.find("\n", self.at)
@@ -162,7 +168,7 @@ class _Lexer:
                 if following == "(" and depth < DEPTH_MAX:
                     self.at += 2
                     self.scan(depth + 1)
-                    word = [*(word or ()), "$()"]
+                    add("$()")
                 elif text.startswith("<<<", self.at):
                     close_word()
                     self.at += 3

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from stepfare.core.request import RequestView, Role
-from stepfare.steps.clients import system_texts
+from stepfare.steps.clients import openings
 
-SYSTEM_HEAD_CHARS = 4_096
 USER_CHARS_MAX = 16_384
 
 
@@ -54,7 +53,7 @@ def side_of(view: RequestView) -> str:
     kind = _codex_kind(view.headers.get("x-codex-turn-metadata", ""))
     if kind in ("compaction", "prewarm"):
         return "compaction" if kind == "compaction" else "warm-up"
-    systems = [text[:SYSTEM_HEAD_CHARS] for text in system_texts(view)]
+    systems = openings(view)
     last = view.turns[-1]
     said = last.text[:USER_CHARS_MAX].lstrip() if last.role is Role.USER else ""
     for mark in MARKS:

@@ -266,7 +266,9 @@ def _patch(name: str, given: Mapping[str, Any], text: str) -> Action:
     body = next(
         (value for key in ("input", "patch", "diff", "patchText", "content") for value in (given.get(key),) if isinstance(value, str)), ""
     )
-    found = list(_PATCH_FILE.finditer(body or text.replace("\\n", "\n")))
+    # In a piece of code, or in JSON that broke off, the line ends of a patch are still escaped.
+    body = body or text
+    found = list(_PATCH_FILE.finditer(body if "\n" in body else body.replace("\\n", "\n")))
     paths = tuple(dict.fromkeys(match.group(2) or match.group(3) for match in found))
     only_new = bool(found) and all(match.group(1) == "Add" for match in found)
     return Action(ActionKind.WRITE if only_new else ActionKind.EDIT, name, (paths or _paths(given, text))[:PATHS_MAX])
@@ -311,7 +313,7 @@ def _paths(given: Mapping[str, Any], text: str) -> tuple[str, ...]:
                 one = next(
                     (value for inner in _PATH_KEYS for value in (cast("dict[str, Any]", one).get(inner),) if isinstance(value, str)), None
                 )
-            if isinstance(one, str) and one and "\n" not in one:
+            if isinstance(one, str) and one and "\n" not in one and "://" not in one:
                 found[one] = None
     if not given:
         found = dict.fromkeys(_unescaped(path) for path in _LOOSE_PATH.findall(text[:ARGUMENT_CHARS_MAX]))

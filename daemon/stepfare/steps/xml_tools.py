@@ -30,8 +30,10 @@ _CALL = re.compile(rf"(?:^|(?<=[\n\r>]))[ \t]*<({'|'.join(NAMES)})>(?=\s*(?:<|\Z
 _PARAMETER = re.compile(r"\s*<([a-z_]+)>")
 # Parameters that may hold any text, closing tags of their own name included: they end at the last one.
 _GREEDY = frozenset({"content", "diff", "result", "response", "input"})
-_RESULT = re.compile(rf"^\[({'|'.join(NAMES)})(?: for '(.*?)')?\] Result:[ \t]*\n?", re.MULTILINE | re.DOTALL)
-_ANY_RESULT = re.compile(r"\A\s*\[[a-z_]+(?: for '[^\n]*')?\] Result:")
+_RESULT = re.compile(rf"^\[({'|'.join(NAMES)})(?: for '(.{{0,1000}}?)')?\] Result:[ \t]*\n?", re.MULTILINE | re.DOTALL)
+_ANY_RESULT = re.compile(r"\A\s*\[[a-z_]+(?: for '.{0,1000}?')?\] Result:", re.DOTALL)
+_AFTER_RESULT = "<environment_details>"
+HEADING_CHARS_MAX = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,20 @@ def results_in(text: str) -> tuple[TextResult, ...]:
         return ()
     marks = list(_RESULT.finditer(text[:TEXT_CHARS_MAX]))
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    return tuple(TextResult(mark.group(1), mark.group(2) or "", text[mark.end() : end]) for mark, end in zip(marks, ends, strict=True))
+    return tuple(
+        TextResult(mark.group(1), mark.group(2) or "", text[mark.end() : end].partition(_AFTER_RESULT)[0].strip("\n"))
+        for mark, end in zip(marks, ends, strict=True)
+    )
 
 
 def is_result(text: str) -> bool:
     """Whether a user's text opens as a tool's result does."""
-    return _ANY_RESULT.match(text[:400]) is not None
+    return _ANY_RESULT.match(text[:HEADING_CHARS_MAX]) is not None
+
+
+def is_heading(text: str) -> bool:
+    """Whether a user's text is nothing but a result's heading: its body is then the next text."""
+    return len(text) <= HEADING_CHARS_MAX and text.rstrip().endswith("] Result:") and is_result(text)
 
 
 def _parameters(body: str) -> dict[str, str]:

@@ -1,0 +1,93 @@
+"""Requests for the tests of steps: captured shapes from files, and small ones from plain tuples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from stepfare.core.request import RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
+from stepfare.core.step import Action, ActionKind, StepFeatures
+from stepfare.dialects.openai_chat import read_request
+
+CASES = Path(__file__).resolve().parents[1] / "cases" / "requests"
+
+# What each client says of itself in its headers.
+USER_AGENTS = {
+    "cline": "ai-sdk/openai-compatible/3.0.37 ai-sdk/provider-utils/5.0.30 runtime/bun/1.3.13",
+    "cline-classic": "Cline/3.82.0",
+    "continue": "ls/JS 5.23.2",
+    "opencode": "opencode/1.18.33 ai-sdk/openai-compatible/2.0.1",
+    "kilo": "Kilo-Code/7.7.7 ai-sdk/openai-compatible/2.0.1",
+    "qwen": "QwenCode/0.15.10 (linux; x64)",
+    "aider": "OpenAI/Python 2.20.0",
+    "mini-swe-agent": "OpenAI/Python 2.20.0",
+}
+
+
+def captured(name: str) -> RequestView:
+    """The request of that name, `cline/act_first`, as the daemon reads it."""
+    return read_request((CASES / f"{name}.json").read_bytes(), {"user-agent": USER_AGENTS[name.partition("/")[0]]})
+
+
+def a_view(
+    *turns: Turn,
+    tools: Sequence[str] = ("bash", "read", "edit"),
+    headers: Mapping[str, str] | None = None,
+    endpoint: str = "chat",
+) -> RequestView:
+    """A request of these turns."""
+    return RequestView(
+        dialect="openai",
+        endpoint=endpoint,
+        raw=b"",
+        headers=headers or {},
+        model="auto",
+        stream=True,
+        turns=turns,
+        digests=(),
+        tools=tuple(Tool(name) for name in tools),
+        needs=frozenset(),
+    )
+
+
+def system(*texts: str) -> Turn:
+    return Turn(Role.SYSTEM, tuple(Text(text) for text in texts))
+
+
+def user(*texts: str) -> Turn:
+    return Turn(Role.USER, tuple(Text(text) for text in texts))
+
+
+def called(call: str, name: str, **arguments: object) -> Turn:
+    return Turn(Role.ASSISTANT, (ToolCall(call, name, json.dumps(arguments)),))
+
+
+def gave(call: str, text: str, *, failed: bool = False) -> Turn:
+    return Turn(Role.TOOL, (ToolResult(call, text, failed),))
+
+
+def acted(*kinds: str) -> tuple[Action, ...]:
+    """Actions of these kinds; an exclamation mark stands for a failure."""
+    return tuple(Action(ActionKind(kind.rstrip("!")), "tool", failed=kind.endswith("!")) for kind in kinds)
+
+
+AT_WORK = StepFeatures(
+    client="cline",
+    mode="act",
+    side="",
+    completion=False,
+    agent_loop=True,
+    recent=(),
+    actions_since_human=0,
+    failures=0,
+    files=(),
+    human_words="mend it",
+)
+
+
+def some_features(*kinds: str, **changed: Any) -> StepFeatures:
+    """Features of an agent in its loop after these actions since the human spoke."""
+    return replace(replace(AT_WORK, recent=acted(*kinds), actions_since_human=len(kinds)), **changed)
