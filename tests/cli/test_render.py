@@ -8,8 +8,8 @@ import pytest
 
 from stepfare.cli.render import catalogue, paint, reasons, spend
 from stepfare.cli.render.paint import Block
-from stepfare.control.protocol import Attempt, Decision, Floor, SessionDetail, Totals
-from tests.cli.samples import DECISION, DETAIL, NOW_MS, OVERVIEW, PRICES, SESSION, a_step
+from stepfare.control.protocol import Attempt, Bucket, Decision, Floor, SessionDetail, Totals
+from tests.cli.samples import DECISION, DETAIL, NOW_MS, OVERVIEW, PRICE, PRICES, SESSION, a_step
 
 
 def check(blocks: list[Block], expected: str) -> None:
@@ -137,7 +137,7 @@ def test_models_show_what_they_can_and_why_they_are_not_in_play() -> None:
 
 def test_prices_show_their_conditions_and_their_source() -> None:
     check(
-        catalogue.prices(PRICES),
+        catalogue.prices(PRICES, NOW_MS),
         """
         MODEL             IN  CACHED  WRITE  WRITE 1H     OUT  WHEN, AND WHO SAYS SO
         lab/medium     $3.00   $0.30  $3.75     $6.00  $15.00  always (genai-prices of 2026-09-20)
@@ -150,11 +150,33 @@ def test_prices_show_their_conditions_and_their_source() -> None:
     )
 
 
+def test_prices_of_the_past_are_left_out_and_those_to_come_are_named() -> None:
+    day_ms = 86_400_000
+    at = {name: PRICE.model_copy(update={"from_ms": ms}) for name, ms in (("old", 0), ("now", NOW_MS - day_ms), ("next", NOW_MS + day_ms))}
+    model = PRICES.models[0].model_copy(update={"prices": list(at.values())})
+    shown = paint.plain(catalogue.prices(PRICES.model_copy(update={"models": [model]}), NOW_MS)).splitlines()
+    assert [row.split("  ")[-1] for row in shown[1:3]] == [
+        "since 2026-05-27, until 2026-05-29 (genai-prices of 2026-09-20)",
+        "from 2026-05-29",
+    ]
+
+
+def test_play_money_is_never_taken_for_real() -> None:
+    played = Bucket(steps=1, spent_pusd=1_000_000_000_000)
+    mixed = Totals(steps=2, spent_pusd=3_000_000_000_000, by_model={"simulator/frugal": played, "lab/small": Bucket(steps=1)})
+    lines = [paint.plain([paint.line(*cells)]).strip() for cells in spend.spend(mixed)]
+    assert lines[1] == "$1.00 of it is the simulator's play money"
+    all_played = mixed.model_copy(update={"spent_pusd": 1_000_000_000_000})
+    assert paint.plain([paint.line(*spend.spend(all_played)[1])]).strip() == "all of it is the simulator's play money"
+    listed = paint.plain(spend.sessions([SESSION.model_copy(update={"totals": mixed})], NOW_MS))
+    assert "play $3.00" in listed
+
+
 def test_an_empty_list_says_what_to_do_next() -> None:
     check(spend.sessions([], NOW_MS), "No sessions yet. Point a coding agent at the daemon: `stepfare connect --list` shows how.\n")
     check(spend.session(SessionDetail(session=SESSION, steps=[]), NOW_MS)[-1:], "No steps yet.\n")
     assert "OPENROUTER_API_KEY" in paint.plain(catalogue.models(PRICES.model_copy(update={"models": []}), all_models=False))
-    assert "stepfare prices --all" in paint.plain(catalogue.prices(PRICES.model_copy(update={"models": []})))
+    assert "stepfare prices --all" in paint.plain(catalogue.prices(PRICES.model_copy(update={"models": []}), NOW_MS))
 
 
 @pytest.mark.parametrize(

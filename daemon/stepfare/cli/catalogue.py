@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from stepfare.cli.asking import ask, command_of, here, json_option, print_message
+from stepfare.cli.asking import ask, command_of, here, json_option, now_ms, print_message
 from stepfare.control.protocol import Prices
 
 all_option = click.option("--all", "all_models", is_flag=True, help="Models of all providers, not only of those in use.")
@@ -37,7 +37,7 @@ def prices(all_models: bool, as_json: bool) -> None:
         return
     from stepfare.cli.render import catalogue, paint
 
-    paint.show(catalogue.prices(message))
+    paint.show(catalogue.prices(message, now_ms()))
 
 
 def _catalogue(all_models: bool) -> Prices:

@@ -14,6 +14,8 @@ LABEL_WIDTH = 10
 OVERVIEW_SESSIONS_MAX = 8
 TIERS: tuple[protocol.TierName, ...] = ("frugal", "balanced", "premium")
 PLAY_MONEY = "Simulator: no provider key was found, so a built-in simulator answers and nothing real is paid. All sums are play money."
+SIMULATED = "simulator/"
+"""How the names of models begin that are none."""
 NO_SESSIONS = "No sessions yet. Point a coding agent at the daemon: `stepfare connect --list` shows how."
 
 OUTCOMES = {
@@ -68,7 +70,7 @@ def sessions(messages: Sequence[Session], now_ms: int) -> list[Block]:
             session.id,
             ago(session.last_ms, now_ms),
             count(session.totals.steps),
-            spent(session.totals),
+            _played(session.totals) + spent(session.totals),
             clean(session.client),
             _name(session.project or session.workspace),
             clean(session.title),
@@ -113,6 +115,9 @@ def session(message: SessionDetail, now_ms: int) -> list[Block]:
 def spend(totals: Totals) -> list[tuple[Cell, ...]]:
     """What a total says, a sentence each: spent, what it would have been, what is open, what was lost."""
     lines: list[tuple[Cell, ...]] = [(Span(spent(totals), "head"), f" for {counted(totals.steps, 'step')}", _unpriced(totals))]
+    if play_pusd := _play_pusd(totals):
+        share_of_it = "all" if play_pusd == totals.spent_pusd else money(play_pusd)
+        lines.append((Span(f"{share_of_it} of it is the simulator's play money", "warn"),))
     compared = [
         _against(totals.spent_pusd, what, name)
         for what, name in ((totals.always_premium_pusd, "always premium"), (totals.always_balanced_pusd, "always balanced"))
@@ -167,6 +172,15 @@ def _against(spent_pusd: int, would_be_pusd: int, name: str) -> str:
         # Said as plainly as a saving: whoever reads this may want to change the profile.
         return f"{money(-saved_pusd)} more than {name}"
     return f"{money(saved_pusd)} ({share(saved_pusd, would_be_pusd)}) less than {name}"
+
+
+def _play_pusd(totals: Totals) -> int:
+    return sum(bucket.spent_pusd for model, bucket in totals.by_model.items() if model.startswith(SIMULATED))
+
+
+def _played(totals: Totals) -> str:
+    """Marks sums with play money in them, where a list has no room for a sentence."""
+    return "play " if _play_pusd(totals) else ""
 
 
 def _unpriced(totals: Totals) -> Cell:
