@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -101,10 +103,15 @@ def desk_with_daemon(root: Path) -> Iterator[Desk]:
     desk = Desk(root)
     for folder in (desk.home, desk.folder):
         folder.mkdir(parents=True)
+    pid = 0
     try:
         started = cast("dict[str, object]", json.loads(desk.stepfare("serve", "--detach", "--port", "0", "--json")))
+        pid = cast(int, started["pid"])
         assert started["mode"] == "simulator", started
         yield desk
         desk.stepfare("stop")
+        pid = 0
     finally:
+        if pid:
+            os.kill(pid, signal.SIGKILL)
         end_marked(desk.mark)

@@ -84,6 +84,7 @@ def test_a_question_about_the_code_is_answered_on_frugal_models(desk: Desk, agen
     assert set(kinds) == {"explore", "summarize"}
     assert kinds[-1] == "summarize"
     _reads_are_frugal(detail)
+    _settings_go_back(desk, agent)
 
 
 @pytest.mark.parametrize("agent", [CLINE, CONTINUE, CLASSIC], ids=lambda agent: agent.id)
@@ -124,6 +125,16 @@ def _reads_are_frugal(detail: protocol.SessionDetail) -> None:
             assert (step.predicted, step.tier) == ("edit", "balanced")
             assert step.probabilities["edit"] >= EDIT_EXPECTED_FROM
             assert "an edit follows" in step.because[0]
+
+
+def _settings_go_back(desk: Desk, agent: Agent) -> None:
+    """There were no settings before. Of a file that the agent itself wrote into since, only our values go."""
+    token = desk.stepfare("token").strip()
+    gone = json.loads(desk.stepfare("disconnect", agent.client, "--json"))
+    outcomes = [file["outcome"] for file in gone["clients"][0]["files"]]
+    assert outcomes == (["cleaned", "removed"] if agent is CLASSIC else ["removed"])
+    left = [path for path in desk.home.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
+    assert left == []
 
 
 def _done(desk: Desk, agent: Agent, task: str) -> Told:

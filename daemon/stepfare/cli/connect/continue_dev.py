@@ -41,7 +41,7 @@ def _entry(endpoint: Endpoint, key: str) -> dict[str, object]:
         "apiBase": endpoint.base_url,
         "apiKey": key,
         "roles": ["chat", "edit", "apply", "summarize"],
-        # Continue does not know the model by name, and would offer it no tools.
+        # Continue does not know the model by name, so it has to be told that it calls tools natively.
         "capabilities": ["tool_use"],
         "defaultCompletionOptions": {"contextLength": endpoint.context_tokens},
     }
