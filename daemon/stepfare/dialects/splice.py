@@ -14,11 +14,13 @@ import msgspec
 
 from stepfare.dialects.base import BadRequest
 
-_KEY = re.compile(rb'[ \t\r\n]*"((?:[^"\\]|\\.)*)"[ \t\r\n]*:[ \t\r\n]*')
+_KEY = re.compile(rb'[ \t\r\n]*"((?:[^"\\]++|\\.)*+)"[ \t\r\n]*:[ \t\r\n]*')
 _COMMA = re.compile(rb"[ \t\r\n]*,")
 _CLOSE = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*\Z")
 _OPEN = re.compile(rb"[ \t\r\n]*\{")
 _SPACE = re.compile(r"[ \t\r\n]*")
+
+_TOO_DEEP = "the JSON is nested too deeply to be read"
 
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -54,24 +56,31 @@ class JsonObject:
 
 
 def loads(raw: bytes) -> object:
-    """Decode JSON; lone surrogate escapes, which the fast decoder refuses, are accepted. Raises BadRequest."""
+    """Decode JSON. What the fast decoder refuses and clients do send, half characters and broken UTF-8, is read as U+FFFD, so that
+    every text can be encoded again. Raises BadRequest."""
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        try:
-            return json.loads(raw.decode("utf-8", "replace"), parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            raise BadRequest(f"not valid JSON: {error}") from None
     except RecursionError:
-        raise BadRequest("the JSON is nested too deeply to be read") from None
+        raise BadRequest(_TOO_DEEP) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        value = json.loads(raw.decode("utf-8", "replace"), parse_constant=_refuse_constant)
+        text = json.dumps(value, ensure_ascii=False)
+        return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    except RecursionError:
+        raise BadRequest(_TOO_DEEP) from None
+    except ValueError as error:
+        raise BadRequest(f"not valid JSON: {error}") from None
 
 
 def scan(body: bytes) -> JsonObject:
-    """Find the top-level values of a JSON object. Raises BadRequest with words for a person."""
+    """Find the top-level values of a JSON object. What stands inside strings is not judged: broken UTF-8 goes through as it came.
+    Raises BadRequest with words for a person."""
     try:
         fields = _decode_object(body)
     except RecursionError:
-        raise BadRequest("the JSON is nested too deeply to be read") from None
+        raise BadRequest(_TOO_DEEP) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _scan_slowly(body)
     return _walk(body, fields) or _scan_slowly(body)
@@ -82,12 +91,9 @@ def items(raw: bytes) -> list[bytes]:
     try:
         return [bytes(item) for item in _decode_array(raw)]
     except RecursionError:
-        raise BadRequest("the JSON is nested too deeply to be read") from None
+        raise BadRequest(_TOO_DEEP) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        values = loads(raw)
-        if not isinstance(values, list):
-            raise BadRequest("a list was expected") from None
-        return [json.dumps(value, separators=(",", ":")).encode() for value in values]  # pyright: ignore[reportUnknownVariableType]
+        return _items_slowly(raw)
 
 
 def replace(obj: JsonObject, values: Mapping[str, bytes]) -> bytes:
@@ -125,50 +131,73 @@ def _walk(body: bytes, fields: Mapping[str, msgspec.Raw]) -> JsonObject | None:
         name = _KEY.match(body, position)
         if name is None or (name[1] != key.encode("utf-8", "replace") and json.loads(b'"' + name[1] + b'"') != key):
             return None
-        position = name.end() + len(memoryview(raw))
+        value = memoryview(raw)
+        # Lengths of another value of the same key would lead astray: what stands here must be what was decoded.
+        if not body.startswith(value, name.end()):
+            return None
+        position = name.end() + len(value)
         spans.append(Span(key, name.end(), position))
     return JsonObject(body, tuple(spans)) if _CLOSE.match(body, position) else None
 
 
 def _scan_slowly(body: bytes) -> JsonObject:
     """The same by the standard library, which accepts what the fast decoder refuses and says where a mistake is."""
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadRequest(f"the body is not UTF-8 (byte {error.start})") from None
+    text = body.decode("utf-8", "surrogateescape")
     if text.startswith("\ufeff"):
         raise BadRequest("the body begins with a byte order mark; send plain UTF-8")
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
     spans: list[tuple[str, int, int]] = []
     try:
         position = _after(text, 0, "{")
         while not text.startswith("}", position := _skip(text, position)):
             if spans:
                 position = _after(text, position, ",")
-            key, position = decoder.raw_decode(text, _skip(text, position))
+            key, position = _SLOW.raw_decode(text, _skip(text, position))
             if not isinstance(key, str):
-                raise BadRequest(f"a key was expected at character {position}")
+                raise BadRequest(f"the body is not valid JSON: a key was expected before character {position}")
             start = _skip(text, _after(text, position, ":"))
-            _, position = decoder.raw_decode(text, start)
+            _, position = _SLOW.raw_decode(text, start)
             spans.append((key, start, position))
-        if _skip(text, position + 1) != len(text):
-            raise BadRequest(f"something follows the end of the JSON object at character {position + 1}")
+        _nothing_after(text, position + 1)
     except RecursionError:
-        raise BadRequest("the JSON is nested too deeply to be read") from None
+        raise BadRequest(_TOO_DEEP) from None
     except ValueError as error:
         raise BadRequest(f"the body is not valid JSON: {error}") from None
     return JsonObject(body, tuple(_in_bytes(text, spans)))
+
+
+def _items_slowly(raw: bytes) -> list[bytes]:
+    text = raw.decode("utf-8", "surrogateescape")
+    found: list[bytes] = []
+    try:
+        position = _after(text, 0, "[")
+        while not text.startswith("]", position := _skip(text, position)):
+            if found:
+                position = _after(text, position, ",")
+            start = _skip(text, position)
+            _, position = _SLOW.raw_decode(text, start)
+            found.append(_bytes(text[start:position]))
+        _nothing_after(text, position + 1)
+    except RecursionError:
+        raise BadRequest(_TOO_DEEP) from None
+    except ValueError as error:
+        raise BadRequest(f"the body is not valid JSON: {error}") from None
+    return found
 
 
 def _in_bytes(text: str, spans: list[tuple[str, int, int]]) -> list[Span]:
     byte, at = 0, 0
     places: list[Span] = []
     for key, start, end in spans:
-        first = byte + len(text[at:start].encode())
-        byte = first + len(text[start:end].encode())
+        first = byte + len(_bytes(text[at:start]))
+        byte = first + len(_bytes(text[start:end]))
         at = end
         places.append(Span(key, first, byte))
     return places
+
+
+def _bytes(text: str) -> bytes:
+    """The very bytes that this text was decoded from."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _skip(text: str, position: int) -> int:
@@ -180,9 +209,19 @@ def _after(text: str, position: int, sign: str) -> int:
     position = _skip(text, position)
     if not text.startswith(sign, position):
         found = repr(text[position]) if position < len(text) else "the end"
-        raise BadRequest(f"the body is not a JSON object: {sign!r} was expected at character {position}, found {found}")
+        wanted = {"{": "a JSON object", "[": "a JSON list"}.get(sign, "valid JSON")
+        raise BadRequest(f"the body is not {wanted}: {sign!r} was expected at character {position}, found {found}")
     return position + 1
+
+
+def _nothing_after(text: str, position: int) -> None:
+    if _skip(text, position) != len(text):
+        raise BadRequest(f"the body is not valid JSON: something follows its end at character {position}")
 
 
 def _refuse_constant(word: str) -> object:
     raise BadRequest(f"{word} is not JSON")
+
+
+_SLOW = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=len)
+"""Used for places only; numbers, which may have more digits than Python converts, are not looked at."""
