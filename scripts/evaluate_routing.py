@@ -225,9 +225,7 @@ def show(found: dict[str, Any]) -> None:
     spent = found["time"]
     print("\nprocessor time for features and verdict")
     print(f"  a conversation met in its middle: p50 {spent['met_p50_us']:.0f} us, p99 {spent['met_p99_us']:.0f} us")
-    print(
-        f"  its next step:                    p50 {spent['next_p50_us']:.0f} us, p99 {spent['next_p99_us']:.0f} us ({spent['steps']:,} each)"
-    )
+    print(f"  its next step: p50 {spent['next_p50_us']:.0f} us, p99 {spent['next_p99_us']:.0f} us ({spent['steps']:,} of each)")
 
 
 def main() -> None:
