@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 
 from stepfare.control.protocol import Event
 from stepfare.core.entry import Entry, Lost, Reserved, Settled, Voided
@@ -38,14 +38,17 @@ class Books:
         for entry in entries:
             self._state.apply(entry)
         try:
-            await self._store.append(*self._waiting(), *entries, decision=decision)
-        except BaseException:
-            now_ms = self._world.now_ms()
-            for entry in entries:
-                if isinstance(entry, Reserved):
-                    self._state.apply(Voided(entry.attempt, entry.session, now_ms, "unbooked", "the books could not be written"))
+            await self._catch_up()
+            await self._store.append(*entries, decision=decision)
+        except asyncio.CancelledError:
+            # The client left meanwhile, but the reservation is on its way to the disk: it is closed there too.
+            for voided in self._voided(entries, "hang-up", "the client left before anything was sent"):
+                self.spawn(self.close(voided))
             raise
-        self._booked()
+        except BaseException:
+            for voided in self._voided(entries, "unbooked", "the books could not be written"):
+                self._state.apply(voided)
+            raise
         for entry in entries:
             self._announce(entry)
 
@@ -53,13 +56,12 @@ class Books:
         """Post how an attempt ended. A disk that refuses is said in the log and in the overview, and tried again with the next entry."""
         self._state.apply(entry)
         try:
-            await self._store.append(*self._waiting(), entry)
+            await self._catch_up()
+            await self._store.append(entry)
         except StoreError as error:
             self._unbooked.append(entry)
             self._state.trouble("ledger", f"{error} {len(self._unbooked)} entries wait in memory and are written as soon as it can be.")
             _log.error("the ledger cannot be written: %s", error)
-        else:
-            self._booked()
         self._announce(entry)
 
     async def close_surely(self, entry: Settled | Voided | Lost) -> None:
@@ -78,13 +80,23 @@ class Books:
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _waiting(self) -> list[Entry]:
-        return list(self._unbooked)
+    async def _catch_up(self) -> None:
+        """Write what the disk refused before. Raises StoreError where it still does."""
+        while self._unbooked:
+            entry = self._unbooked[0]
+            try:
+                await self._store.append(entry)
+            except AssertionError:
+                # Its reservation never reached the disk either: there is nothing to close.
+                _log.exception("an entry that waited does not fit the journal and is left out")
+            if self._unbooked and self._unbooked[0] is entry:
+                self._unbooked.popleft()
+            if not self._unbooked:
+                self._state.trouble("ledger", "")
 
-    def _booked(self) -> None:
-        if self._unbooked:
-            self._unbooked.clear()
-            self._state.trouble("ledger", "")
+    def _voided(self, entries: Sequence[Entry], outcome: str, why: str) -> list[Voided]:
+        now_ms = self._world.now_ms()
+        return [Voided(entry.attempt, entry.session, now_ms, outcome, why) for entry in entries if isinstance(entry, Reserved)]
 
     def _announce(self, entry: Entry) -> None:
         kind = _KINDS.get(type(entry))
