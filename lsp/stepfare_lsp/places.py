@@ -15,6 +15,7 @@ from pygls.workspace import PositionCodec
 from stepfare.config.dotfile import DOTFILE_NAME
 from stepfare.config.schema import Settings, Table, WrittenDotfile
 
+_NAME = re.compile(r"[/\\:]")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
@@ -75,7 +76,7 @@ def page_of(uri: str, text: str, codec: PositionCodec, version: int | None, conf
 
 def table_of(uri: str, config_toml: Path) -> type[Table] | None:
     """What kind of our files a URI names, if any."""
-    if unquote(uri).replace("\\", "/").rpartition("/")[2] == DOTFILE_NAME:
+    if _NAME.split(unquote(uri))[-1] == DOTFILE_NAME:
         return WrittenDotfile
     path = path_of(uri)
     return Settings if path is not None and os.path.realpath(path) == os.path.realpath(config_toml) else None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from stepfare.config.check import DOTFILE_BYTES_MAX
 from stepfare.config.dotfile import DOTFILE_NAME
+from stepfare.config.places import Places
 from stepfare.config.read import read
 from stepfare.core.step import StepKind, Tier
 
@@ -52,31 +53,61 @@ def with_profile(text: str, profile: str) -> str:
 
 
 def _with(text: str, path: tuple[str, ...], value: str) -> str:
-    windows = "\r\n" in text and "\n" not in text.replace("\r\n", "")
+    key = ".".join(path)
     before = read(text, DOTFILE_NAME, DOTFILE_BYTES_MAX)
     if not before.readable:
         problem = before.problems[-1]
         raise CannotWrite(
             f"{DOTFILE_NAME} cannot be changed while it is broken (line {problem.line}: {problem.words}) Mend it, then try again."
         )
+    windows = "\r\n" in text and "\n" not in text.replace("\r\n", "")
+    plain = text.replace("\r\n", "\n")
+    wanted = _set(before.data, path, value)
+    for write in (_in_place, _by_library):
+        written = write(plain, before.places, path, f'"{value}"')
+        # Whatever a writer may make of a text that it half understands: the rest must mean what it meant before.
+        if written is not None and wanted is not None and read(written, DOTFILE_NAME, DOTFILE_BYTES_MAX).data == wanted:
+            return written.replace("\n", "\r\n") if windows else written
+    raise CannotWrite(
+        f'`{key}` cannot be set in this {DOTFILE_NAME} as it is written; it was left alone. Write the line by hand: {path[-1]} = "{value}"'
+    )
+
+
+def _in_place(text: str, places: Places, path: tuple[str, ...], value: str) -> str | None:
+    """Over the old value, or as a line behind the last one of its table; None where neither is plain."""
+    lines = text.split("\n")
+    old = places.values.get(path)
+    if old is not None:
+        line = lines[old.line - 1]
+        lines[old.line - 1] = line[: old.column - 1] + value + line[old.column - 1 + old.length :]
+        return "\n".join(lines)
+    header = places.keys.get(path[:-1])
+    if header is None or not lines[header.line - 1].lstrip().startswith("["):
+        return None
+    last = max((place.line for key, place in places.values.items() if key[:-1] == path[:-1]), default=header.line)
+    indent = lines[last - 1][: len(lines[last - 1]) - len(lines[last - 1].lstrip())] if last > header.line else ""
+    return "\n".join([*lines[:last], f"{indent}{path[-1]} = {value}", *(lines[last:] or [""])])
+
+
+def _by_library(text: str, _: Places, path: tuple[str, ...], value: str) -> str | None:
+    """As tomlkit would; it knows inline tables, dotted keys and where a first key goes."""
     try:
-        document = tomlkit.parse(text.replace("\r\n", "\n"))
+        document = tomlkit.parse(text)
         table: MutableMapping[str, Any] = document
         for name in path[:-1]:
             if name not in table:
                 table[name] = tomlkit.table()
             table = table[name]
-        table[path[-1]] = value
-        written = tomlkit.dumps(document)
-    except (TOMLKitError, TypeError, ValueError) as error:
-        raise CannotWrite(f"`{'.'.join(path)}` cannot be set in this {DOTFILE_NAME} ({error}). Write the line by hand.") from error
-    # Whatever the writer may make of a text that it half understands: the rest must mean what it meant before.
-    if read(written, DOTFILE_NAME, DOTFILE_BYTES_MAX).data != _set(before.data, path, value):
-        raise CannotWrite(
-            f"Setting `{'.'.join(path)}` would change more of {DOTFILE_NAME} than that; it was left as it is. Write the line by hand."
-        )
-    return written.replace("\n", "\r\n") if windows else written
+        table[path[-1]] = value.strip('"')
+        return tomlkit.dumps(document)
+    except (TOMLKitError, TypeError, ValueError):
+        return None
 
 
-def _set(data: Mapping[str, Any], path: tuple[str, ...], value: str) -> Mapping[str, Any]:
-    return {**data, path[0]: value if len(path) == 1 else _set(data.get(path[0], {}), path[1:], value)}
+def _set(data: Any, path: tuple[str, ...], value: str) -> Mapping[str, Any] | None:
+    """The data with one value changed; None where something else than a table stands in the way."""
+    if not isinstance(data, Mapping):
+        return None
+    table = cast("Mapping[str, Any]", data)
+    inner = value if len(path) == 1 else _set(table.get(path[0], {}), path[1:], value)
+    return None if inner is None else {**table, path[0]: inner}

@@ -92,10 +92,18 @@ class _Seen:
 class SpendLine:
     """Decides when the line goes out. `ask_tier` is asked, at most once a session, where sums alone do not tell which tier served last."""
 
-    def __init__(self, send: Callable[[Spend], None], folders: Callable[[], Sequence[str]], ask_tier: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        send: Callable[[Spend], None],
+        folders: Callable[[], Sequence[str]],
+        ask_tier: Callable[[str], None],
+        *,
+        pause_s: float = PAUSE_S_MIN,
+    ) -> None:
         self._send = send
         self._folders = folders
         self._ask_tier = ask_tier
+        self._pause_s = pause_s
         self._seen: dict[str, _Seen] = {}
         self._asked: set[str] = set()
         self._state: State = Connecting()
@@ -122,7 +130,7 @@ class SpendLine:
         """Send what the line says now, if that is news, as soon as may be."""
         if self._timer is not None:
             return
-        wait_s = self._sent_s + PAUSE_S_MIN - asyncio.get_running_loop().time()
+        wait_s = self._sent_s + self._pause_s - asyncio.get_running_loop().time()
         if wait_s > 0:
             self._timer = asyncio.get_running_loop().call_later(wait_s, self._due)
         else:

@@ -159,11 +159,10 @@ def smallest_edit(before: str, after: str, page: Page) -> types.TextEdit:
     if last:
         stretch = types.Range(page.position(first, 0), page.position(len(old) - last, 0))
         return types.TextEdit(stretch, "".join(f"{line}\n" for line in lines))
-    # Without a common end the edit reaches to the end of the text; the line end before it is then part of it.
-    if first == len(old):
-        return types.TextEdit(page.range(first - 1, len(page.lines[first - 1]), 0), "".join(f"\n{line}" for line in lines))
+    # Without a common end the edit reaches to the end of the text; the last line in common goes along, with its line end.
+    first = max(0, first - 1)
     end = page.position(len(old) - 1, len(page.lines[-1]))
-    return types.TextEdit(types.Range(page.position(first, 0), end), "\n".join(lines))
+    return types.TextEdit(types.Range(page.position(first, 0), end), "\n".join(new[first:]))
 
 
 def _replace(path: Path, text: str) -> None:
