@@ -19,7 +19,7 @@ DEEP = b'{"model":"auto","messages":[{"role":"user","content":' + b"[" * 100_000
         (b"{", 400, "JSON"),
         (b"[1]", 400, "not a JSON object"),
         (b'{"model":"auto","messages":[{"role":"user"}],}', 400, "JSON|expected"),
-        (b'\xff\xfe{"model":"auto"}', 400, "UTF-8"),
+        (b'\xff\xfe{"model":"auto"}', 400, "not a JSON object"),
         (b"{}", 400, '"model" is missing'),
         (b'{"model":7,"messages":[]}', 400, '"model" is missing or not a string'),
         (b'{"model":"auto"}', 400, '"messages" is missing'),
