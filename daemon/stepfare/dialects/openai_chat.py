@@ -6,7 +6,8 @@ Answers are the business of `openai_chat_answer`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import compress
 from typing import cast
 
 from stepfare.core.attempt import Failure, Fault
@@ -14,7 +15,7 @@ from stepfare.core.model import Capability
 from stepfare.core.request import Block, Image, Opaque, RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
 from stepfare.dialects import splice
 from stepfare.dialects.base import BadRequest
-from stepfare.dialects.turns import LazyTurns, body_digest, digest
+from stepfare.dialects.turns import LazyTurns, body_digest, digest, has_parts
 
 NAME = "openai"
 PATH = "/chat/completions"
@@ -29,7 +30,28 @@ _ROLES = {
     "function": Role.TOOL,
 }
 
-_OVERFLOW_MARKS = ("context_length_exceeded", "maximum context length", "prompt is too long", "context window", "too many tokens")
+# How providers say that a prompt is too long for the model, in lower case.
+_OVERFLOW_MARKS = (
+    "context_length",
+    "context length",
+    "context size",
+    "context window",
+    "prompt is too long",
+    "prompt too long",
+    "input is too long",
+    "too many tokens",
+    "exceeds max length",
+    "exceeded model token limit",
+    "exceeds the maximum number of tokens",
+    "maximum prompt length",
+    "reduce the length of the messages",
+)
+# How some say with status 400 what others say with 401.
+_KEY_MARKS = ("incorrect api key", "invalid api key", "api key not valid", "api_key_invalid")
+ERROR_CHARS_MAX = 300
+"""What of a provider's error is told in words."""
+ERROR_BYTES_READ = 4096
+ERROR_DEPTH_MAX = 4
 
 
 def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
@@ -38,16 +60,18 @@ def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
     model = obj.get("model")
     if not isinstance(model, str) or not model:
         raise BadRequest('"model" is missing or not a string: name a profile such as "auto" or a model such as "openai/gpt-6-luna"')
-    messages_raw = obj.raw("messages")
-    if messages_raw is None or not messages_raw.startswith(b"["):
+    messages = obj.span("messages")
+    if messages is None or not body.startswith(b"[", messages.start):
         raise BadRequest('"messages" is missing or not a list')
-    raws = splice.items(messages_raw)
+    raws = splice.items(memoryview(body)[messages.start : messages.end])
     if not raws:
         raise BadRequest('"messages" is empty')
     stream = obj.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise BadRequest('"stream" must be true or false')
     tools = _tools(obj)
+    in_parts = [has_parts(raw) for raw in raws]
+    digests = tuple(digest(raw, parts=parts) for raw, parts in zip(raws, in_parts, strict=True))
     return RequestView(
         dialect=NAME,
         endpoint="chat",
@@ -56,12 +80,12 @@ def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
         model=model,
         stream=bool(stream),
         turns=LazyTurns(raws, read_turn),
-        digests=tuple(digest(raw) for raw in raws),
+        digests=digests,
         tools=tools,
-        needs=_needs(obj, body, tools),
+        needs=_needs(obj, compress(raws, in_parts), tools),
         max_output_tokens=_first_int(obj, "max_completion_tokens", "max_tokens"),
         wants_usage=not stream or _wants_usage(obj),
-        body_digest=body_digest(body),
+        body_digest=body_digest(body[: messages.start], digests, body[messages.end :]),
     )
 
 
@@ -92,7 +116,7 @@ def read_turn(raw: bytes) -> Turn:
     if role is Role.TOOL:
         text = "\n".join(block.text for block in blocks if isinstance(block, Text))
         others = [block for block in blocks if not isinstance(block, Text)]
-        return Turn(role, (ToolResult(str(fields.get("tool_call_id", "")), text), *others))
+        return Turn(role, (ToolResult(_text(fields.get("tool_call_id")), text), *others))
     return Turn(role, (*blocks, *_calls(fields.get("tool_calls"))))
 
 
@@ -108,16 +132,21 @@ def error_event(words: str, code: str) -> bytes:
 
 
 def read_error(status: int, content_type: str, body: bytes) -> Fault:
-    """Why the provider gave no answer, from its status and body; the retry time is the caller's to add."""
-    words = _error_words(body) if "html" not in content_type else ""
+    """Why the provider gave no answer, from its status and body; the retry time is the caller's to add. The fault keeps the
+    body only where it is an error in this format, which clients may be shown."""
+    value = _error_value(body)
+    words = _error_words(value) or ("" if value is not None or _is_page(content_type, body) else _plain_words(body))
     said = f": {words}" if words else f" with {content_type or 'no content type'}"
-    text = body[:4096].decode("utf-8", "replace").lower()
-    if status in (400, 413, 422) and any(mark in text for mark in _OVERFLOW_MARKS):
-        return Fault(Failure.OVERFLOW, f"the prompt is too long for it{said}", status, body=body)
+    shown = body if isinstance(value, dict) and words else b""
+    text = body[:ERROR_BYTES_READ].decode("utf-8", "replace").lower()
+    if status == 413 or (status in (400, 422) and any(mark in text for mark in _OVERFLOW_MARKS)):
+        return Fault(Failure.OVERFLOW, f"the prompt is too long for it{said}", status, body=shown)
+    if status == 400 and any(mark in text for mark in _KEY_MARKS):
+        return Fault(Failure.KEY, f"it answered {status}{said}", status, body=shown)
     if status == 429 and "insufficient_quota" in text:
-        return Fault(Failure.KEY, f"its account has no credit left{said}", status, body=body)
+        return Fault(Failure.KEY, f"its account has no credit left{said}", status, body=shown)
     failure = _FAILURES.get(status, Failure.REFUSED if 400 <= status < 500 else Failure.DOWN)
-    return Fault(failure, f"it answered {status}{said}", status, body=body)
+    return Fault(failure, f"it answered {status}{said}", status, body=shown)
 
 
 _FAILURES = {
@@ -129,24 +158,42 @@ _FAILURES = {
     409: Failure.BUSY,
     425: Failure.BUSY,
     429: Failure.BUSY,
+    498: Failure.BUSY,  # Groq, where a cheaper tier of service has no room.
     503: Failure.BUSY,
     529: Failure.BUSY,
 }
 
 
-def _error_words(body: bytes) -> str:
+def _error_value(body: bytes) -> object:
     try:
-        value = splice.loads(body[: 64 * 1024])
+        return splice.loads(body) if body else None
     except BadRequest:
+        return None
+
+
+def _error_words(value: object, depth: int = 0) -> str:
+    """What an error says, wherever the provider put it."""
+    if isinstance(value, list) and value:
+        value = cast("list[object]", value)[0]  # Google's wraps it in a list.
+    if isinstance(value, str):
+        return " ".join(value.split())[:ERROR_CHARS_MAX]
+    if not isinstance(value, dict) or depth > ERROR_DEPTH_MAX:
         return ""
-    if isinstance(value, dict):
-        fields = cast("dict[str, object]", value)
-        error = fields.get("error") or fields
-        if isinstance(error, dict):
-            error = cast("dict[str, object]", error).get("message")
-        if isinstance(error, str):
-            return error[:300]
-    return ""
+    fields = cast("dict[str, object]", value)
+    found = next((words for key in ("error", "message", "detail") if (words := _error_words(fields.get(key), depth + 1))), "")
+    metadata = fields.get("metadata")
+    raw = cast("dict[str, object]", metadata).get("raw") if isinstance(metadata, dict) else None
+    if found and isinstance(raw, str) and raw:
+        found = f"{found} ({' '.join(raw.split())})"  # OpenRouter's own message says only that its provider failed.
+    return found[:ERROR_CHARS_MAX]
+
+
+def _plain_words(body: bytes) -> str:
+    return " ".join(body[:ERROR_BYTES_READ].decode("utf-8", "replace").split())[:ERROR_CHARS_MAX]
+
+
+def _is_page(content_type: str, body: bytes) -> bool:
+    return "html" in content_type or body[:64].lstrip().lower().startswith((b"<!doctype", b"<html"))
 
 
 def _content(content: object) -> tuple[Block, ...]:
@@ -178,10 +225,19 @@ def _calls(calls: object) -> tuple[ToolCall, ...]:
         fields = cast("dict[str, object]", call) if isinstance(call, dict) else {}
         function = fields.get("function") or fields.get("custom")
         named = cast("dict[str, object]", function) if isinstance(function, dict) else {}
-        arguments = named.get("arguments", named.get("input", ""))
-        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-        found.append(ToolCall(str(fields.get("id", "")), str(named.get("name", "")), text))
+        arguments = named.get("arguments", named.get("input"))
+        found.append(ToolCall(_text(fields.get("id")), _text(named.get("name")), _text(arguments)))
     return tuple(found)
+
+
+def _text(value: object) -> str:
+    """A text as it is; nothing for null, for two calls without an id do not share one; anything else as JSON."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    try:
+        return json.dumps(value)
+    except RecursionError:
+        return ""
 
 
 def _tools(obj: splice.JsonObject) -> tuple[Tool, ...]:
@@ -198,16 +254,16 @@ def _tools(obj: splice.JsonObject) -> tuple[Tool, ...]:
         schema = named.get("parameters")
         properties = cast("dict[str, object]", schema).get("properties") if isinstance(schema, dict) else None
         names = tuple(cast("dict[str, object]", properties)) if isinstance(properties, dict) else ()
-        found.append(Tool(str(named.get("name", "")), names))
+        found.append(Tool(_text(named.get("name")), names))
     return tuple(found)
 
 
-def _needs(obj: splice.JsonObject, body: bytes, tools: tuple[Tool, ...]) -> frozenset[Capability]:
+def _needs(obj: splice.JsonObject, in_parts: Iterable[bytes], tools: tuple[Tool, ...]) -> frozenset[Capability]:
     needs: set[Capability] = set()
     if tools:
         needs.add(Capability.TOOLS)
-    # The mark stands in the bytes of every image block; in a string it would be escaped.
-    if b'"image_url"' in body:
+    # The mark stands in the bytes of every image part; in a string it would be escaped.
+    if any(b'"image_url"' in raw for raw in in_parts):
         needs.add(Capability.VISION)
     response_format = obj.get("response_format")
     if isinstance(response_format, dict) and cast("dict[str, object]", response_format).get("type") == "json_schema":

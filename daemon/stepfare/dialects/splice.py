@@ -42,12 +42,14 @@ class JsonObject:
     body: bytes
     spans: tuple[Span, ...]
 
+    def span(self, key: str) -> Span | None:
+        """Where that key's value stands, or None."""
+        return next((span for span in reversed(self.spans) if span.key == key), None)
+
     def raw(self, key: str) -> bytes | None:
         """The bytes of that key's value, or None."""
-        for span in reversed(self.spans):
-            if span.key == key:
-                return self.body[span.start : span.end]
-        return None
+        span = self.span(key)
+        return None if span is None else self.body[span.start : span.end]
 
     def get(self, key: str) -> object:
         """The value of that key, decoded; None where it is missing."""
@@ -86,14 +88,14 @@ def scan(body: bytes) -> JsonObject:
     return _walk(body, fields) or _scan_slowly(body)
 
 
-def items(raw: bytes) -> list[bytes]:
+def items(raw: bytes | memoryview) -> list[bytes]:
     """The elements of a JSON array, as their own bytes. Raises BadRequest where it is no array."""
     try:
         return [bytes(item) for item in _decode_array(raw)]
     except RecursionError:
         raise BadRequest(_TOO_DEEP) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _items_slowly(raw)
+        return _items_slowly(bytes(raw))
 
 
 def replace(obj: JsonObject, values: Mapping[str, bytes]) -> bytes:
