@@ -131,14 +131,17 @@ def _raises(kinds: object, function: Native | None = None, *arguments: object, *
 class Approximately:
     """`pytest.approx`: equal to what is near."""
 
-    def __init__(self, value: float, rel: float | None = None, abs: float | None = None) -> None:  # noqa: A002 as pytest names it
+    def __init__(self, value: object, **tolerances: float) -> None:
+        if not isinstance(value, int | float):
+            raise Unsupported("approx of something else than a number")
         self._value = value
-        self._tolerance = max(abs if abs is not None else 1e-12, (rel if rel is not None else 1e-6) * (value if value > 0 else -value))
+        self._tolerance = max(tolerances.get("abs", 1e-12), tolerances.get("rel", 1e-6) * abs(value))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, int | float) and -self._tolerance <= other - self._value <= self._tolerance
 
-    __hash__ = None  # pyright: ignore[reportAssignmentType]
+    def __hash__(self) -> int:
+        return hash(self._value)
 
 
 KNOWN_MODULES: Mapping[str, Mapping[str, object]] = {

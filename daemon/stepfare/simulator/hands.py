@@ -41,7 +41,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Put `new` where `old` stands; `whole` is the file's content afterwards, for tools that can only write all of it."""
+    """Put `new` where `old` stands; `whole` is the file's content afterwards, for tools that can only write all of it (empty: unknown)."""
 
     path: str
     old: str
@@ -190,6 +190,8 @@ def ways(intent: Intent, box: Toolbox) -> Iterator[tuple[OutCall, ...]]:
                 "patch": (envelope(path, old, new),),
             }
             yield from _with(box, Role.EDIT, edit)
+            if not whole:
+                return
             yield from _with(box, Role.WRITE, {"path": (path,), "content": (whole,)})
             yield from _shell(box, f"cat > {shlex.quote(path)} <<'STEPFARE'\n{whole.rstrip(chr(10))}\nSTEPFARE", "Write the file")
         case Finish(text, verified):

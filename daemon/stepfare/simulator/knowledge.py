@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stepfare.simulator.hands import Look, Read, Replace, Run, Search
-from stepfare.simulator.results import Part, file_text, files_hit, files_in, folders_in
+from stepfare.simulator.results import Part, file_text, files_hit, files_in, folders_in, is_partial
 from stepfare.simulator.transcript import Move, Scene
 
 FILES_MAX = 2_000
@@ -46,6 +46,7 @@ class Knowledge:
     searches: int = 0
     runs: list[TestRun] = field(default_factory=list[TestRun])
     edits: list[Replace] = field(default_factory=list[Replace])
+    partial: set[str] = field(default_factory=set[str])
     unreadable: set[str] = field(default_factory=set[str])
     """Files that one of several reads in a call did not get."""
     failed: list[Move] = field(default_factory=list[Move])
@@ -100,6 +101,8 @@ def _learn(known: Knowledge, move: Move, cwd: str, *, this_task: bool) -> None:
                     known.unreadable.add(path)
                     continue
                 known.contents[path] = file_text(part.text)
+                if is_partial(part.text):
+                    known.partial.add(path)
                 _files(known, [path])
         case Replace(path, old, new, whole):
             before = known.contents.get(path, "")
@@ -134,13 +137,16 @@ def verdict_of(output: str) -> Verdict:
     return Verdict.PASSED if _PASSED.search(output) else Verdict.DID_NOT_RUN
 
 
-_FAILING = re.compile(r"^(?:FAILED|ERROR) [^\s:]+::(?:\w+::)*(\w+)|^(?:FAIL|ERROR): (\w+)", re.MULTILINE)
+_FAILING = re.compile(
+    r"^(?:FAILED|ERROR) [^\s:]+::(?:\w+::)*(\w+)|^(?:FAIL|ERROR): (\w+)|^ +File .* in (test\w*)$",
+    re.MULTILINE,
+)
 _SAYS = (re.compile(r"^E\s{2,}(\S.*)$", re.MULTILINE), re.compile(r"^(\w*(?:Error|Exception): .*)$", re.MULTILINE))
 
 
 def failing_tests(output: str) -> tuple[str, ...]:
-    """Names of the test functions that failed, as pytest and unittest print them."""
-    return tuple(dict.fromkeys(found[1] or found[2] for found in _FAILING.finditer(output)))
+    """Names of the test functions that failed, as pytest, unittest and tracebacks print them."""
+    return tuple(dict.fromkeys(found[1] or found[2] or found[3] for found in _FAILING.finditer(output)))
 
 
 def failing_line(output: str) -> str:

@@ -211,7 +211,7 @@ def _logic(spot: Spot) -> Iterator[Change | None]:
                     yield Change(start + place.start(), start + place.end(), other, what)
         elif isinstance(node, ast.UnaryOp):
             yield spot.instead(node, spot.text(node.operand))
-        elif isinstance(node, ast.If | ast.While | ast.IfExp):
+        elif isinstance(node, ast.If | ast.While | ast.IfExp) and not isinstance(node.test, ast.UnaryOp):
             yield spot.instead(node.test, f"not ({spot.text(node.test)})")
 
 
@@ -242,5 +242,5 @@ def _swapped(spot: Spot, left: ast.expr, right: ast.expr) -> Change:
     return Change(start, end, text, f"`{spot.raw[start:end].decode()}` becomes `{text}`")
 
 
-MAKERS: tuple[Maker, ...] = (_operators, _comparisons, _bounds, _returns, _constants, _logic, _names)
+MAKERS: tuple[Maker, ...] = (_bounds, _operators, _comparisons, _returns, _logic, _constants, _names)
 """In the order in which such mistakes are common."""

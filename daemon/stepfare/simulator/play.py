@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from stepfare.core.step import Tier
 from stepfare.simulator import hands, words, xmlcalls
-from stepfare.simulator.hands import Finish, Intent, Present, Toolbox
+from stepfare.simulator.hands import Finish, Intent, Present, Run, Toolbox
 from stepfare.simulator.knowledge import Knowledge, fold
 from stepfare.simulator.options import MARK, MOVES_MAX
 from stepfare.simulator.plays import CHAT, FIX, PLAN_FIX, READ_ONLY, Phase, Wish, reached, wants_repair
@@ -97,6 +97,8 @@ def _ending(request: Request, scene: Scene, text: str, *, verified: bool = False
     """The last turn of a task: by the tool that ends one where there is such, else as text."""
     last = Present(text) if scene.planning else Finish(text, verified)
     calls = next(hands.ways(last, scene.box), ()) or (next(hands.ways(Finish(text), scene.box), ()) if scene.box.xml else ())
+    if not calls and scene.ends_by:
+        calls = next(hands.ways(Run(scene.ends_by), scene.box), ())
     if not calls and request.tool_choice not in ("auto", "none"):
         calls = hands.any_call(scene.box, request.tool_choice, text)
     if calls and scene.box.xml:

@@ -16,11 +16,14 @@ from stepfare.simulator.transcript import Scene
 
 READ_FILES_MAX = 3
 READ_AT_ONCE_MAX = 4
-FOLDERS_MAX = 6
+FOLDERS_MAX = 12
+FOLDERS_AT_ONCE_MAX = 6
+FOLDER_DEPTH_MAX = 3
 SOURCES_MAX = 8
 REPAIRS_MAX = 5
 TESTS_AT_ONCE_MAX = 20
-PYTHONS = ("python3", "python")
+PYTHONS = ("python3 -B", "python -B")
+"""Without bytecode files: one that is as old and as long as the edited source would be taken for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +70,14 @@ def look_around(scene: Scene, known: Knowledge) -> Wish | None:
 
 def look_into_folders(scene: Scene, known: Knowledge) -> Wish | None:
     """A listing that stops at the first level is continued in its folders, all at once."""
-    if scene.listing or any("/" in path for path in known.files):
+    if scene.listing or len(known.looked) > FOLDERS_MAX:
         return None
-    folders = [path for path in known.folders if path not in known.looked and "/" not in path and not _SKIPPED.search(path + "/")]
+    unseen = (path for path in known.folders if path not in known.looked and path.count("/") < FOLDER_DEPTH_MAX)
+    folders = [path for path in unseen if not _SKIPPED.search(path + "/") and not any(file.startswith(path + "/") for file in known.files)]
     if not folders:
         return None
-    looks: tuple[Intent, ...] = tuple(Look(folder) for folder in folders[:FOLDERS_MAX])
-    if scene.box.xml:
-        looks = looks[:1]
-    return Wish(f"Now the folders: {', '.join(folders[:FOLDERS_MAX])}.", (looks,))
+    now = folders[: 1 if scene.box.xml else FOLDERS_AT_ONCE_MAX]
+    return Wish(f"Now the folders: {', '.join(now)}.", (tuple(Look(folder) for folder in now),))
 
 
 def relevant(scene: Scene, known: Knowledge) -> list[str]:
@@ -202,8 +204,19 @@ def test_commands(scene: Scene, known: Knowledge) -> list[str]:
     if any("unittest" in known.contents.get(path, "") for path in shown):
         names = " ".join(named or everyone[:TESTS_AT_ONCE_MAX])
         return [f"{python} -m unittest {names}" for python in PYTHONS]
-    names = " ".join(["", *named]) if named or len(everyone) > 1 else f" {everyone[0]}"
-    return [f"{python} -m pytest -q{names}" for python in PYTHONS]
+    names = " ".join(["", *(named or everyone[:1])]) if named or len(everyone) == 1 else ""
+    pytests = [f"{program}{names}" for program in (*(f"{python} -m pytest -q" for python in PYTHONS), "pytest -q")]
+    bare = [path for path in shown if not _NEEDS_PYTEST.search(known.contents.get(path, "pytest"))]
+    return [*pytests, *(_without_pytest(path) for path in bare)]
+
+
+_NEEDS_PYTEST = re.compile(r"\bpytest\b|def test\w*\([^)]")
+
+
+def _without_pytest(path: str) -> str:
+    """Plain test functions need no runner: call them, the first that fails ends it."""
+    module = path.removesuffix(".py").replace("/", ".")
+    return f'python3 -c \'import {module} as t; print(sum(f() is None for n, f in vars(t).items() if n.startswith("test")), "passed")\''
 
 
 def repair_of(scene: Scene, known: Knowledge) -> Repair | NoRepair | None:
@@ -243,7 +256,9 @@ def repair(scene: Scene, known: Knowledge) -> Wish | None:
     if not isinstance(found, Repair):
         return None
     words = f"{', '.join(found.fixes)} would hold if in {found.path} {found.what}."
-    return _one(words, Replace(found.path, found.old, found.new, found.whole))
+    # Of a file that was shown in part, only that part may be touched.
+    whole = "" if found.path in known.partial else found.whole
+    return _one(words, Replace(found.path, found.old, found.new, whole))
 
 
 READ_ONLY = (

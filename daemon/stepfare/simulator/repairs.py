@@ -70,6 +70,8 @@ def find_repair(
             best = Repair(path, old, new, whole, change.what, fixed)
             if len(fixed) == len(broken):
                 return best
+    if best is None and not tried:
+        return NoRepair(f"I know no small change of the code that I have read that could make {broken[0].name} hold ({broken[0].why})")
     return best or NoRepair(f"none of the {tried} small changes that I know makes {broken[0].name} hold ({broken[0].why})")
 
 

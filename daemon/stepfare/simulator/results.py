@@ -43,8 +43,14 @@ _ERROR = re.compile(
 _TEXT_KEYS = ("result", "output", "content", "stdout", "text", "error", "message", "stderr")
 
 
+_REMINDER = re.compile(r"\s*<system-reminder>.*?</system-reminder>", re.DOTALL)
+_SHELL_REPORT = re.compile(r"\AChunk ID: [^\n]*\n(?:[A-Z][^\n]*\n)*?Output:\n")
+"""What some clients put around a tool's own words."""
+
+
 def read_result(text: str) -> Result:
     """The result in a tool's answer; JSON wrappings are opened, plain text is taken as it is."""
+    text = _SHELL_REPORT.sub("", _REMINDER.sub("", text))
     stripped = text.strip()
     if stripped[:1] in "[{" and stripped[-1:] in "]}":
         try:
@@ -75,7 +81,7 @@ def _unwrapped(value: object) -> Result | None:
 _FENCE = re.compile(r"\A```\w*\n(.*)\n```\Z", re.DOTALL)
 _FILE_TAG = re.compile(r"\A\s*<(file_content|file|content)\b[^>]*>\n?(.*?)\n?</\1>", re.DOTALL)
 _ABOVE = re.compile(r"\A(?:(?:\[(?:Showing lines|File|Lines)\b[^\n]*\]|Content of [^\n]*:)\n)+")
-_BELOW = re.compile(r"\n*\(File has \d+ lines total\.\)\s*\Z")
+_BELOW = re.compile(r"\n*\((?:File has \d+ lines total\.|End of file[^\n]*)\)\s*\Z")
 """What clients write above and below a file's own lines."""
 _LABELS = (
     re.compile(r"^\s*\d+ \| ?"),
@@ -84,6 +90,14 @@ _LABELS = (
     re.compile(r"^0\d+\| ?"),
     re.compile(r"^\s*\d+: ?"),
 )
+
+
+_PARTIAL = re.compile(r"\[Showing lines|\btruncated\b|lines? (?:omitted|not shown)|\(File has more lines", re.IGNORECASE)
+
+
+def is_partial(text: str) -> bool:
+    """Whether the client says, above or below, that there is more of the file than this."""
+    return bool(_PARTIAL.search(text[:200]) or _PARTIAL.search(text[-300:]))
 
 
 def file_text(text: str) -> str:

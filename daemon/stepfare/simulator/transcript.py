@@ -35,6 +35,8 @@ class Scene:
     planning: bool
     listing: str
     """File names that the client put into its prompt."""
+    ends_by: str = ""
+    """The shell command by which this client is told that the task is done, where there is no tool for that."""
 
 
 _TOOL_RESULT = re.compile(r"\A\[(\w+)(?: for '(.*?)')?\] Result:\n?(.*)\Z", re.DOTALL)
@@ -53,6 +55,7 @@ _CWD = re.compile(
     re.IGNORECASE,
 )
 _LISTING = re.compile(r"^# Current Working Directory \([^\n]*\) Files\n(.*?)(?=\n\n|\n# |\Z)", re.MULTILINE | re.DOTALL)
+_ENDS_BY = re.compile(r"echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT")
 _PLAN_SYSTEM = re.compile(r'^# Plan Mode\b|<context name="planMode">|Plan mode is active', re.MULTILINE)
 _PLAN_USER = re.compile(r'# Current Mode\nPLAN MODE|<user_input mode="plan">|Plan mode ACTIVE|Plan mode is active|Native Plan Mode')
 
@@ -76,7 +79,8 @@ def read_scene(request: Request) -> Scene:
     first_user = users[0].text if users else ""
     listing = next((found[1] for user in users if (found := _LISTING.search(user.text))), "")
     planning = bool(_PLAN_SYSTEM.search(system) or _PLAN_USER.search(last_user) or ("Plan mode ACTIVE" in first_user and len(users) == 1))
-    return Scene(task, tuple(moves[start:]), tuple(moves[:start]), box, planning, listing)
+    ends_by = _ENDS_BY.search(system) or _ENDS_BY.search(first_user)
+    return Scene(task, tuple(moves[start:]), tuple(moves[:start]), box, planning, listing, ends_by[0] if ends_by else "")
 
 
 def human_words(message: Message, *, only_tagged: bool) -> str:
