@@ -100,7 +100,7 @@ def held_out(seen: Sequence[Example]) -> dict[str, list[dict[StepKind, float]]]:
         for index in indices:
             context = seen[index].context
             found["majority"][index] = table.probabilities(())
-            found["last action"][index] = table.probabilities(context[-1:])
+            found["last action"][index] = table.probabilities(context[-2:])
             found["last three"][index] = table.probabilities(context)
             found["shuffled"][index] = control.probabilities(context)
     return found

@@ -14,9 +14,10 @@ from tests.steps.views import acted, some_features
 TABLE_OF_TEN = Table(
     {
         (): (500, 200, 200, 50, 20, 20, 10),
-        ("read",): (50, 40, 10, 0, 0, 0, 0),
-        ("search", "read"): (0, 30, 0, 0, 0, 0, 0),
-        ("read", "search", "read"): (3, 0, 0, 0, 0, 0, 0),
+        ("~led",): (500, 200, 200, 50, 20, 20, 10),
+        ("read", "~led"): (50, 40, 10, 0, 0, 0, 0),
+        ("search", "read", "~led"): (0, 30, 0, 0, 0, 0, 0),
+        ("read", "search", "read", "~led"): (3, 0, 0, 0, 0, 0, 0),
     },
     20.0,
     dict.fromkeys(PREDICTED, 100),
@@ -53,18 +54,26 @@ def test_a_certain_rule_comes_first(changed: dict[str, object], kind: StepKind, 
     ],
 )
 def test_the_context_is_the_last_three_actions_since_the_human(kinds: str, since: int, context: tuple[str, ...]) -> None:
-    assert context_of(some_features(recent=acted(*kinds.split()), actions_since_human=since)) == context
+    assert context_of(some_features(recent=acted(*kinds.split()), actions_since_human=since)) == (*context, "~led")
+
+
+@pytest.mark.parametrize(
+    ("client", "sort"),
+    [("cline", "~led"), ("claude-code", "~led"), ("unknown", "~led"), ("mini-swe-agent", "~alone"), ("openhands", "~alone")],
+)
+def test_an_agent_that_works_alone_has_figures_of_its_own(client: str, sort: str) -> None:
+    assert context_of(some_features(client=client))[-1] == sort
 
 
 def test_rare_contexts_lean_on_shorter_ones() -> None:
-    after_all = TABLE_OF_TEN.probabilities(())[StepKind.EDIT]
-    after_read = TABLE_OF_TEN.probabilities(("read",))[StepKind.EDIT]
-    after_two = TABLE_OF_TEN.probabilities(("search", "read"))[StepKind.EDIT]
-    after_three = TABLE_OF_TEN.probabilities(("read", "search", "read"))[StepKind.EDIT]
+    after_all = TABLE_OF_TEN.probabilities(("~led",))[StepKind.EDIT]
+    after_read = TABLE_OF_TEN.probabilities(("read", "~led"))[StepKind.EDIT]
+    after_two = TABLE_OF_TEN.probabilities(("search", "read", "~led"))[StepKind.EDIT]
+    after_three = TABLE_OF_TEN.probabilities(("read", "search", "read", "~led"))[StepKind.EDIT]
     assert after_read == pytest.approx((40 + 20 * after_all) / 120)
     assert after_two == pytest.approx((30 + 20 * after_read) / 50)
     assert after_three == pytest.approx(20 * after_two / 23)
-    assert TABLE_OF_TEN.probabilities(("edit", "edit", "never")) == TABLE_OF_TEN.probabilities(())
+    assert TABLE_OF_TEN.probabilities(("edit", "edit", "never", "~led")) == TABLE_OF_TEN.probabilities(("~led",))
 
 
 def test_because_quotes_the_longest_context_with_cases_enough() -> None:
@@ -87,7 +96,7 @@ def test_from_a_fifth_on_an_edit_is_expected() -> None:
     ("kinds", "kind"),
     [
         ("", StepKind.EXPLORE),  # a human has spoken: first one looks around
-        ("search read", StepKind.EDIT),
+        ("search read", StepKind.EXPLORE),
         ("edit edit", StepKind.EDIT),
         ("read edit test!", StepKind.EDIT),
         ("list list list", StepKind.EXPLORE),

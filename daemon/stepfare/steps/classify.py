@@ -1,6 +1,6 @@
 """Which kind of turn is to come: a certain rule, or else a table learned from recorded agent sessions.
 
-The table counts what followed after the last three kinds of action. Rare contexts lean on shorter ones: each count is joined by
+The table counts what followed after the last three kinds of action, for each sort of agent. Rare contexts lean on shorter ones: each count is joined by
 a prior of `shrink` cases that follow the shorter context, so that a handful of cases never shouts. `scripts/train_steps.py` writes it.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from stepfare.core.step import Step, StepFeatures, StepKind
-from stepfare.steps.context import CONTEXT_LENGTH, FAILED, HUMAN, context_of
+from stepfare.steps.context import ALONE, CONTEXT_LENGTH, FAILED, HUMAN, LED, context_of
 from stepfare.steps.rules import RECOVERABLE, certain_rule, stuck
 
 EDIT_THRESHOLD = 0.20
@@ -123,11 +123,12 @@ def _because(kind: StepKind, context: tuple[str, ...], table: Table) -> str:
     quoted, counts = table.quoted(context)
     cases = sum(counts)
     share = {name: count / cases if cases else 0.0 for name, count in zip(PREDICTED, counts, strict=True)}
-    where = f"after {_spoken(quoted)}" if quoted else "in a step of an agent"
+    spoken = _spoken(quoted)
+    where = f"after {spoken}" if spoken else "in a step of an agent"
     said = f"{where} {_NAMES[kind]} follows in {share[kind]:.0%} of {cases:,} recorded cases"
     return said if kind is StepKind.EDIT else f"{said}, an edit in {share[StepKind.EDIT]:.0%}"
 
 
 def _spoken(context: tuple[str, ...]) -> str:
     words = {HUMAN: "the human's words", f"test{FAILED}": "a failing test"}
-    return ", ".join(words.get(symbol, symbol) for symbol in context)
+    return ", ".join(words.get(symbol, symbol) for symbol in context if symbol not in (LED, ALONE))
