@@ -11,6 +11,7 @@ from stepfare.simulator.options import MARK
 from stepfare.simulator.play import play
 from stepfare.simulator.reading import Message, Part, read_request
 from stepfare.simulator.reply import capped
+from stepfare.simulator.shapes import manual_tools
 from stepfare.simulator.transcript import human_words, read_scene
 from tests.simulator.clients import MANUAL, Continue
 
@@ -180,12 +181,11 @@ def test_results_told_beside_missing_ones_are_found() -> None:
 
 def test_a_result_whose_heading_stands_alone_is_in_the_next_part() -> None:
     told = [{"type": "text", "text": "[read_file for 'a.py'] Result:"}, {"type": "text", "text": "x = 1"}]
-    scene = read_scene(
-        request(
-            system(MANUAL.format(folder="/w")),
-            user("<task>Explain a.py</task>"),
-            {"role": "assistant", "content": "<read_file>\n<path>a.py</path>\n</read_file>"},
-            {"role": "user", "content": told},
-        )
+    classic = request(
+        system(MANUAL.format(folder="/w")),
+        user("<task>Explain a.py</task>"),
+        {"role": "assistant", "content": "<read_file>\n<path>a.py</path>\n</read_file>"},
+        {"role": "user", "content": told},
     )
+    scene = read_scene(classic, manual_tools(classic.system))
     assert [move.result.text for move in scene.moves] == ["x = 1"]

@@ -37,8 +37,9 @@ class Check:
 class Project:
     """Sources by path, imported as their importer would find them. A source that cannot be evaluated is as if it were not there."""
 
-    def __init__(self, sources: Mapping[str, str], meter: Meter) -> None:
+    def __init__(self, sources: Mapping[str, str], meter: Meter, trees: Mapping[str, ast.Module] | None = None) -> None:
         self._sources = sources
+        self._trees = trees or {}
         self._meter = meter
         self._modules: dict[str, Scope] = {}
         self.machine = Machine(meter)
@@ -50,7 +51,8 @@ class Project:
         if len(self._modules) >= IMPORTS_MAX:
             raise Unsupported("too many imports")
         scope = self._modules[path] = Scope()
-        for statement in parsed(self._sources[path]).body:
+        tree = self._trees[path] if path in self._trees else parsed(self._sources[path])
+        for statement in tree.body:
             self._meter.charge()
             try:
                 if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -159,12 +161,14 @@ def parsed(source: str) -> ast.Module:
         raise Unsupported("a file that does not parse") from None
 
 
-def run_checks(tests: Sequence[str], sources: Mapping[str, str], meter: Meter) -> tuple[Check, ...]:
-    """Every test of the test files `tests`, with `sources` (test files among them) as the project."""
+def run_checks(
+    tests: Sequence[str], sources: Mapping[str, str], meter: Meter, trees: Mapping[str, ast.Module] | None = None
+) -> tuple[Check, ...]:
+    """Every test of the test files `tests`, with `sources` (test files among them) as the project; `trees` stand for their sources."""
     checks: list[Check] = []
     for path in tests:
         try:
-            project = Project(sources, meter)
+            project = Project(sources, meter, trees)
             scope = project.load(path)
             tree = parsed(sources[path])
         except Unsupported as unsupported:

@@ -25,6 +25,7 @@ class Spot:
 
     raw: bytes
     starts: tuple[int, ...]
+    tree: ast.Module
     function: ast.FunctionDef
     literals: tuple[object, ...]
 
@@ -43,6 +44,18 @@ class Spot:
     def instead(self, node: ast.expr | ast.stmt, text: str) -> Change:
         return Change(self.start(node), self.end(node), text, f"`{self.text(node)}` becomes `{text}`")
 
+    def changed(self, change: Change) -> ast.Module | None:
+        """The module with this function changed; None where the change does not parse. Only the function is parsed anew."""
+        start, end = self.at(self.function.lineno, 0), self.end(self.function)
+        text = (self.raw[start : change.start] + change.text.encode() + self.raw[change.end : end]).decode()
+        try:
+            # Within a block, so that a method keeps its indentation.
+            made = ast.parse(f"if 1:\n{text}" if self.function.col_offset else text).body[0]
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+        function = made.body[0] if isinstance(made, ast.If) else made
+        return ast.Module([_with(statement, self.function, function) for statement in self.tree.body], [])
+
     def between(self, left: ast.expr, right: ast.expr, symbol: str, text: str) -> Change | None:
         """The operator between two operands becomes another."""
         start, end = self.end(left), self.start(right)
@@ -51,6 +64,15 @@ class Spot:
             return None
         what = f"`{symbol}` between `{self.text(left)}` and `{self.text(right)}` becomes `{text}`"
         return Change(start + place.start(), start + place.end(), text, what)
+
+
+def _with(statement: ast.stmt, old: ast.stmt, new: ast.stmt) -> ast.stmt:
+    if statement is old:
+        return new
+    if isinstance(statement, ast.ClassDef) and old in statement.body:
+        body = [new if inner is old else inner for inner in statement.body]
+        return ast.ClassDef(statement.name, statement.bases, statement.keywords, body, statement.decorator_list)
+    return statement
 
 
 Maker: TypeAlias = Callable[[Spot], Iterator[Change | None]]

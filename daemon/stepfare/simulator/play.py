@@ -14,6 +14,7 @@ from stepfare.simulator.options import MARK, MOVES_MAX
 from stepfare.simulator.plays import CHAT, FIX, PLAN_FIX, READ_ONLY, Phase, Wish, reached, wants_repair
 from stepfare.simulator.reading import Request
 from stepfare.simulator.reply import OutCall, Reply
+from stepfare.simulator.shapes import manual_tools
 from stepfare.simulator.side import side_reply
 from stepfare.simulator.transcript import Scene, human_words, read_scene
 
@@ -28,11 +29,12 @@ def play(request: Request) -> Reply:
     side = side_reply(request)
     if side is not None:
         return side
-    scene = read_scene(request)
-    if not scene.box.every or request.tool_choice == "none":
-        users = [message for message in request.messages if message.role == "user"]
-        said = human_words(users[-1], only_tagged=False) if users else ""
-        return _thinking(request, Reply(words.chat(said, users[-1].images if users else 0)), "a plain question")
+    manual = () if request.tools else manual_tools(request.system)
+    if request.tool_choice == "none" or not (request.tools or manual):
+        last = next((message for message in reversed(request.messages) if message.role == "user"), None)
+        said = human_words(last, only_tagged=False) if last is not None else ""
+        return _thinking(request, Reply(words.chat(said, last.images if last is not None else 0)), "a plain question")
+    scene = read_scene(request, manual)
     phase, reply = _next(request, scene)
     return _thinking(request, reply, phase)
 

@@ -127,6 +127,11 @@ class Request:
     prefixes: tuple[Prefix, ...]
 
     @property
+    def system(self) -> str:
+        """The instructions above the conversation, joined."""
+        return "\n".join(message.text for message in self.messages if message.role in ("system", "developer"))
+
+    @property
     def prompt_tokens(self) -> int:
         return self.prefixes[-1].tokens
 

@@ -6,17 +6,20 @@ import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 
 from stepfare.simulator.checks import Check, Verdict, parsed, run_checks
 from stepfare.simulator.evaluated import Meter, Unsupported
 from stepfare.simulator.mistakes import MAKERS, Change, Spot
 
 CANDIDATES_MAX = 1_500
-STEPS_IN_ALL_MAX = 250_000
+STEPS_IN_ALL_MAX = 200_000
 STEPS_PER_TRY_MAX = 20_000
+STEPS_PER_TRY_MIN = 2_000
+LONGER_MAX = 4
+"""How many times the work of the tests as they are may a change cost."""
 LITERALS_MAX = 12
-PARSED_CHARS_PER_STEP = 40
+PARSED_CHARS_PER_STEP = 10
 """Parsing a candidate is work too."""
 
 
@@ -48,21 +51,29 @@ def find_repair(
     `refused` are whole files that were tried before and did not help.
     """
     meter = Meter(STEPS_IN_ALL_MAX)
-    before = run_checks(tests, sources, Meter(STEPS_PER_TRY_MAX))
+    first = Meter(STEPS_PER_TRY_MAX)
+    before = run_checks(tests, sources, first)
+    # A change that makes a loop endless must not use up the work of all the others.
+    per_try = min(STEPS_PER_TRY_MAX, max(STEPS_PER_TRY_MIN, LONGER_MAX * (STEPS_PER_TRY_MAX - first.steps)))
     broken = [check for check in before if check.verdict is Verdict.FAILS and (not failing or check.name in failing)]
     if not broken:
         return NoRepair(_why_not(before, failing))
     literals = _literals(tests, sources)
     best: Repair | None = None
     tried = 0
-    for path, change in islice(_candidates(tests, sources, broken, literals), CANDIDATES_MAX):
+    for path, spot, change in islice(_candidates(tests, sources, broken, literals), CANDIDATES_MAX):
         whole = apply(sources[path], change)
-        if whole in refused:
+        tree = spot.changed(change) if whole not in refused else None
+        if tree is None:
             continue
         tried += 1
         try:
-            meter.charge(len(whole) // PARSED_CHARS_PER_STEP)
-            fixed = _fixed(tests, {**sources, path: whole}, before, broken, meter)
+            meter.charge(len(spot.tree.body) + (spot.end(spot.function) - spot.start(spot.function)) // PARSED_CHARS_PER_STEP)
+            spent = Meter(min(per_try, meter.steps))
+            limit = spent.steps
+            after = run_checks(tests, sources, spent, {path: tree})
+            meter.charge(limit - max(0, spent.steps))
+            fixed = _fixed(before, after, broken)
         except Unsupported:
             break
         if fixed and (best is None or len(fixed) > len(best.fixes)):
@@ -82,14 +93,8 @@ def _why_not(before: Sequence[Check], failing: Sequence[str]) -> str:
     return "every test that I can evaluate holds in the code that I have read"
 
 
-def _fixed(
-    tests: Sequence[str], sources: Mapping[str, str], before: Sequence[Check], broken: Sequence[Check], meter: Meter
-) -> tuple[str, ...]:
-    """Names of the broken tests that hold now; none when any other broke."""
-    spent = Meter(min(STEPS_PER_TRY_MAX, meter.steps))
-    limit = spent.steps
-    after = run_checks(tests, sources, spent)
-    meter.charge(limit - max(0, spent.steps))
+def _fixed(before: Sequence[Check], after: Sequence[Check], broken: Sequence[Check]) -> tuple[str, ...]:
+    """Names of the broken tests that hold afterwards; none when any other broke."""
     if [check.name for check in before] != [check.name for check in after]:
         return ()
     if any(old.verdict is Verdict.HOLDS and new.verdict is not Verdict.HOLDS for old, new in zip(before, after, strict=True)):
@@ -115,7 +120,7 @@ def _lines(source: str, change: Change) -> tuple[str, str]:
 
 def _candidates(
     tests: Sequence[str], sources: Mapping[str, str], broken: Sequence[Check], literals: tuple[object, ...]
-) -> Iterator[tuple[str, Change]]:
+) -> Iterator[tuple[str, Spot, Change]]:
     """Changes of the functions that the broken tests name, then of the rest; each kind of mistake over all of them before the next."""
     wanted = _named_by(tests, sources, {check.name for check in broken})
     named: list[tuple[str, Spot]] = []
@@ -129,13 +134,22 @@ def _candidates(
             continue
         raw = source.encode()
         starts = (0, *(found.end() for found in re.finditer(rb"\n", raw)))
-        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
-            (named if function.name in wanted else others).append((path, Spot(raw, starts, function, literals)))
+        for function in _functions(tree):
+            (named if function.name in wanted else others).append((path, Spot(raw, starts, tree, function, literals)))
     for spots in (named, others):
         for maker in MAKERS:
-            for path, change in chain.from_iterable(((path, change) for change in maker(spot)) for path, spot in spots):
-                if change is not None:
-                    yield path, change
+            for path, spot in spots:
+                for change in maker(spot):
+                    if change is not None:
+                        yield path, spot, change
+
+
+def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
+    """Functions and methods; what is defined within one belongs to it."""
+    for statement in tree.body:
+        for node in statement.body if isinstance(statement, ast.ClassDef) else (statement,):
+            if isinstance(node, ast.FunctionDef):
+                yield node
 
 
 def _named_by(tests: Sequence[str], sources: Mapping[str, str], names: set[str]) -> set[str]:

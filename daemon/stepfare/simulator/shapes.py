@@ -67,6 +67,8 @@ _PARAMETER = re.compile(r"^- (?P<name>\w+): \((?P<need>required|optional)\) ?(?P
 
 def manual_tools(system: str) -> tuple[ToolSpec, ...]:
     """The tools that a system prompt describes in words, to be called by XML tags in the text; empty where it describes none."""
+    if "\n## " not in system:
+        return ()
     specs: list[ToolSpec] = []
     for section in _MANUAL.finditer(system):
         name, body = section["name"], section["body"]

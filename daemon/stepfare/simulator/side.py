@@ -16,6 +16,9 @@ from stepfare.simulator.words import quoted
 
 TITLE_WORDS = 4
 SUMMARY_TURNS_MAX = 6
+OPENING_CHARS = 600
+ASKED_CHARS = 2_000
+"""Where the marks of a call beside the loop stand: at the start of the instructions or of the last message."""
 
 _TITLE = re.compile(
     r"\btitle (for|generator)\b|reply with a title|generate a (short |concise |brief )*title|naming a coding session", re.IGNORECASE
@@ -33,10 +36,9 @@ def side_reply(request: Request) -> Reply | None:
     """The answer to a call beside the loop; None where this is a step of the loop or a plain question."""
     last = request.messages[-1]
     asked = last.text if last.role == "user" else ""
-    system = "\n".join(message.text for message in request.messages if message.role in ("system", "developer"))
-    opening = system[:600] if not request.tools else ""
+    opening = request.system[:OPENING_CHARS] if not request.tools else ""
     for pattern, answer, beside_tools in _SIDE:
-        if (beside_tools or not request.tools) and (pattern.search(asked[:2_000]) or pattern.search(opening)):
+        if (beside_tools or not request.tools) and (pattern.search(asked[:ASKED_CHARS]) or pattern.search(opening)):
             text = answer(request)
             return Reply(_as_json(request, text) or text)
     form = _as_json(request, MARK + "No model read this.")

@@ -12,6 +12,7 @@ from stepfare.simulator import hands, shapes, xmlcalls
 from stepfare.simulator.hands import Intent, Toolbox
 from stepfare.simulator.reading import Message, Request
 from stepfare.simulator.results import NONE_YET, Result, read_result
+from stepfare.simulator.shapes import ToolSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,11 @@ _PLAN_SYSTEM = re.compile(r'^# Plan Mode\b|<context name="planMode">|Plan mode i
 _PLAN_USER = re.compile(r'# Current Mode\nPLAN MODE|<user_input mode="plan">|Plan mode ACTIVE|Plan mode is active|Native Plan Mode')
 
 
-def read_scene(request: Request) -> Scene:
-    system = "\n".join(message.text for message in request.messages if message.role in ("system", "developer"))
+def read_scene(request: Request, manual: Sequence[ToolSpec] = ()) -> Scene:
+    """The scene of a request; `manual` are the tools that its prompt describes in words, where it offers none natively."""
+    system = request.system
     users = [message for message in request.messages if message.role == "user"]
     cwd = _cwd(system, users)
-    manual = () if request.tools else shapes.manual_tools(system)
     box = hands.toolbox(manual or shapes.native_tools(request.tools), cwd, xml=bool(manual))
     names = [tool.name for tool in manual]
     moves: list[Move] = []

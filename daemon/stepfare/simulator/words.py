@@ -28,7 +28,7 @@ def marked(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    line = " ".join(text.split())
+    line = " ".join(text[: QUOTE_CHARS_MAX * 4].split())
     return line if len(line) <= QUOTE_CHARS_MAX else line[: QUOTE_CHARS_MAX - 1] + "…"
 
 
