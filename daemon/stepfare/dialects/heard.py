@@ -19,6 +19,15 @@ from stepfare.dialects.base import (
 )
 
 TEXT_CHARS_KEPT = 256 * 1024
+ARGUMENT_CHARS_KEPT = 1024 * 1024
+"""Of all tool calls of an answer together; what is longer is counted, not kept."""
+
+
+@dataclass(slots=True)
+class _Call:
+    id: str
+    name: str
+    pieces: list[str] = field(default_factory=list[str])
 
 
 @dataclass(slots=True)
@@ -32,7 +41,10 @@ class Heard:
     fault: Faulted | None = None
     _texts: list[str] = field(default_factory=list[str])
     _text_chars: int = 0
-    _calls: dict[int, tuple[str, str, list[str]]] = field(default_factory=dict[int, tuple[str, str, list[str]]])
+    _argument_chars: int = 0
+    _calls: list[_Call] = field(default_factory=list[_Call])
+    _open: dict[int, _Call] = field(default_factory=dict[int, _Call])
+    """The call that each index of the stream means now."""
 
     def hear(self, events: Iterable[StreamEvent]) -> None:
         for event in events:
@@ -46,10 +58,10 @@ class Heard:
                     self._content(len(text))
                 case ToolCallStarted(index, call_id, name):
                     self._content(len(name))
-                    self._calls.setdefault(index, (call_id, name, []))
+                    self._begin(index, call_id, name)
                 case ToolCallDelta(index, arguments):
                     self._content(len(arguments))
-                    self._calls.setdefault(index, ("", "", []))[2].append(arguments)
+                    self._go_on(index, arguments)
                 case UsageReported():
                     self.usage = event  # A later report replaces an earlier one: some providers repeat it in every chunk.
                 case Finished(reason):
@@ -64,11 +76,12 @@ class Heard:
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:
-        return tuple(ToolCall(call_id, name, "".join(pieces)) for _, (call_id, name, pieces) in sorted(self._calls.items()))
+        """In the order in which they began."""
+        return tuple(ToolCall(call.id, call.name, "".join(call.pieces)) for call in self._calls)
 
     @property
     def call_ids(self) -> tuple[str, ...]:
-        return tuple(call_id for _, (call_id, _, _) in sorted(self._calls.items()) if call_id)
+        return tuple(call.id for call in self._calls if call.id)
 
     @property
     def reply_digest(self) -> str:
@@ -79,3 +92,18 @@ class Heard:
         if chars:
             self.started = True
             self.output_chars += chars
+
+    def _begin(self, index: int, call_id: str, name: str) -> None:
+        call = self._open.get(index)
+        # Some providers give every call the index 0: another id is another call. Others repeat id and name in every piece.
+        if call is None or (call_id and call.id and call_id != call.id):
+            self._open[index] = call = _Call(call_id, name)
+            self._calls.append(call)
+        call.id, call.name = call.id or call_id, call.name or name
+
+    def _go_on(self, index: int, arguments: str) -> None:
+        if index not in self._open:
+            self._begin(index, "", "")
+        if self._argument_chars < ARGUMENT_CHARS_KEPT:
+            self._open[index].pieces.append(arguments)
+            self._argument_chars += len(arguments)

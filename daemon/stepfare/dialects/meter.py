@@ -1,8 +1,8 @@
-"""What an answer used: read from the shapes in which chat providers report it, or estimated with bounds where they do not."""
+"""What an answer used, read from the shapes in which chat providers report it, and how long a token is where they do not."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import cast
 
@@ -12,6 +12,16 @@ from stepfare.dialects.base import UsageReported
 CHARS_PER_TOKEN = 3.6
 """Characters per token of agents' output and prompts, measured over recorded sessions; a token holds between 2 and 6."""
 CHARS_PER_TOKEN_LOW, CHARS_PER_TOKEN_HIGH = 2.0, 6.0
+TOKENS_MAX = 1_000_000_000
+DOLLARS_MAX = 100_000
+"""No call has so many tokens or costs so much: a number beyond is garbage, and the books could not add it up."""
+
+# Where providers put a count: the path in the usage object. The first that is not zero counts.
+_READ_APART = (("cache_read_input_tokens",),)
+_WRITTEN_APART = (("cache_creation_input_tokens",),)
+_READ = (("prompt_tokens_details", "cached_tokens"), ("prompt_cache_hit_tokens",), *_READ_APART, ("cached_tokens",))
+_WRITTEN = (("prompt_tokens_details", "cache_write_tokens"), ("prompt_tokens_details", "cache_creation_tokens"), *_WRITTEN_APART)
+_REASONING = (("completion_tokens_details", "reasoning_tokens"), ("reasoning_tokens",))
 
 
 def chat_usage(fields: Mapping[str, object]) -> UsageReported | None:
@@ -24,46 +34,39 @@ def chat_usage(fields: Mapping[str, object]) -> UsageReported | None:
     if prompt is None and completion is None:
         return None
     input_tokens, output_tokens = prompt or 0, completion or 0
-    details = _inner(fields, "prompt_tokens_details")
-    read = (
-        _count(details, "cached_tokens")
-        or _count(fields, "prompt_cache_hit_tokens")
-        or _count(fields, "cache_read_input_tokens")
-        or _count(fields, "cached_tokens")
-        or 0
-    )
-    written = (
-        _count(details, "cache_write_tokens")
-        or _count(details, "cache_creation_tokens")
-        or _count(fields, "cache_creation_input_tokens")
-        or 0
-    )
-    reasoning = _count(_inner(fields, "completion_tokens_details"), "reasoning_tokens") or 0
-    total = _count(fields, "total_tokens")
-    if reasoning and total is not None and total == input_tokens + output_tokens + reasoning:
-        output_tokens += reasoning  # Counted beside the completion: inclusive from here on.
-    # What a provider reports beyond its own total is held to it: counts are inclusive.
+    read, written = _first(fields, _READ), _first(fields, _WRITTEN)
+    reasoning = _first(fields, _REASONING)
+    total = _count(fields, "total_tokens") or 0
+    beside = total - input_tokens - output_tokens
+    apart = _first(fields, _READ_APART) + _first(fields, _WRITTEN_APART)
+    if apart and (beside == apart or apart > input_tokens):
+        input_tokens += apart  # Anthropic's fields count what is cached beside the input: inclusive from here on.
+    elif reasoning and beside == reasoning:
+        output_tokens += reasoning  # Counted beside the completion.
+    # What is reported beyond its own total is held to it.
     read = min(read, input_tokens)
     written = min(written, input_tokens - read)
     usage = Usage(input_tokens, read, written, output_tokens, reasoning_tokens=min(reasoning, output_tokens))
     return UsageReported(usage, _dollars(fields.get("cost")))
 
 
-def estimated(prompt_tokens: int, output_chars: int, *, chars_per_token: float = CHARS_PER_TOKEN) -> Usage:
-    """Usage of an answer that reported none: the prompt as it was estimated before, nothing of it cached, and the output seen."""
-    return Usage(prompt_tokens, output_tokens=round(output_chars / chars_per_token))
-
-
-def _inner(fields: Mapping[str, object], key: str) -> Mapping[str, object]:
-    inner = fields.get(key)
-    return cast("Mapping[str, object]", inner) if isinstance(inner, dict) else {}
+def _first(fields: Mapping[str, object], paths: Sequence[Sequence[str]]) -> int:
+    for *folders, name in paths:
+        inner: object = fields
+        for folder in folders:
+            inner = cast("Mapping[str, object]", inner).get(folder) if isinstance(inner, dict) else None
+        count = _count(cast("Mapping[str, object]", inner), name) if isinstance(inner, dict) else None
+        if count:
+            return count
+    return 0
 
 
 def _count(fields: Mapping[str, object], key: str) -> int | None:
+    """A count that can be believed: no text, no more than TOKENS_MAX; what is below nothing is nothing."""
     value = fields.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value <= TOKENS_MAX:
         return None
-    return max(0, int(value))
+    return int(max(0, value))
 
 
 def _dollars(value: object) -> int | None:
@@ -74,4 +77,4 @@ def _dollars(value: object) -> int | None:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    return int((amount * PUSD_PER_USD).to_integral_value()) if amount.is_finite() and amount >= 0 else None
+    return int((amount * PUSD_PER_USD).to_integral_value()) if amount.is_finite() and 0 <= amount <= DOLLARS_MAX else None

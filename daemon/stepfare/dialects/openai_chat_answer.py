@@ -29,8 +29,12 @@ from stepfare.dialects.heard import Heard
 from stepfare.dialects.meter import chat_usage
 from stepfare.dialects.sse import FrameReader, data_of
 
-_MODEL = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*"(?:[^"\\]|\\.)*"')
+_MODEL = re.compile(rb'("model"[ \t\r\n]*:[ \t\r\n]*)"(?:[^"\\]++|\\.)*+"')
 _DONE = b"[DONE]"
+_ERROR_EVENT = (b"event: error", b"event:error")
+
+WORDS_CHARS_MAX = 300
+"""What of a reported error is told."""
 
 CostText = Callable[[UsageReported], str | None]
 """Dollars of a usage as decimal text, or None where the model is unpriced."""
@@ -43,7 +47,7 @@ class ChatStream:
         self.heard = Heard()
         self.tail = b""
         self._frames = FrameReader()
-        self._model = b'"model":' + json.dumps(alias).encode()
+        self._model = json.dumps(alias).encode()
         self._show_usage = show_usage
         self._cost_text = cost_text
 
@@ -53,8 +57,9 @@ class ChatStream:
 
     def finish(self) -> bytes:
         """What the stream left unfinished; providers may end without a last blank line."""
-        rest = self._frames.end()
-        return self._frame(rest if rest.endswith((b"\n", b"\r")) else rest + b"\n\n") if rest.strip() else b""
+        rest = self._frames.end().rstrip(b"\r\n")
+        # A frame without its blank line would be merged with what we say after it.
+        return self._frame(rest + b"\n\n") if rest else b""
 
     @property
     def complete(self) -> bool:
@@ -63,8 +68,8 @@ class ChatStream:
 
     def _frame(self, frame: bytes) -> bytes:
         data = data_of(frame)
-        if data is None:
-            return frame
+        if data is None or not data.strip():
+            return frame  # A comment, or a sign of life.
         if data.strip() == _DONE:
             self.tail = frame
             return b""
@@ -75,21 +80,28 @@ class ChatStream:
         if not isinstance(chunk, dict):
             return frame
         fields = cast("dict[str, object]", chunk)
-        events = list(_events(fields))
-        self.heard.hear(events)
-        return self._rewritten(frame, data, fields)
-
-    def _rewritten(self, frame: bytes, data: bytes, fields: dict[str, object]) -> bytes:
-        usage = fields.get("usage")
-        if isinstance(usage, dict):
-            if not self._show_usage and not fields.get("choices"):
-                return b""  # The client did not ask for this chunk; we did.
-            return b"data: " + _with_cost(data, self._model, self.heard.usage, self._cost_text) + b"\n\n"
-        if "model" not in fields:
+        if frame.startswith(_ERROR_EVENT) and not fields.get("error"):
+            fields = dict[str, object](error=fields)
+        self.heard.hear(_events(fields))
+        try:
+            changed = self._rewritten(data, fields)
+        except BadRequest:
+            return frame  # Read leniently, but too odd to be changed: it passes as it is.
+        if changed is None:
+            return b""
+        if changed is data:
             return frame
-        return (
-            frame.replace(data, _renamed(data, self._model), 1) if b"\n" not in data else b"data: " + _renamed(data, self._model) + b"\n\n"
-        )
+        if b"\n" in data:  # It came in several lines.
+            return b"data: " + changed.replace(b"\n", b"\ndata: ") + b"\n\n"
+        return frame.replace(data, changed, 1)
+
+    def _rewritten(self, data: bytes, fields: dict[str, object]) -> bytes | None:
+        """The data as the client may see it; None for a chunk that we asked for and the client did not."""
+        if isinstance(fields.get("usage"), dict):
+            if not self._show_usage and not fields.get("choices"):
+                return None
+            return _with_cost(data, self._model, self.heard.usage, self._cost_text)
+        return _renamed(data, self._model) if "model" in fields else data
 
 
 def read_body(body: bytes, alias: str, cost_text: CostText) -> tuple[bytes, Heard]:
@@ -97,18 +109,20 @@ def read_body(body: bytes, alias: str, cost_text: CostText) -> tuple[bytes, Hear
     heard = Heard()
     try:
         obj = splice.scan(body)
+        fields = {span.key: obj.get(span.key) for span in obj.spans}
+        heard.hear(_events(fields))
+        if heard.fault is None and not isinstance(fields.get("choices"), list):
+            raise Unreadable('the answer has no "choices"')
+        return _with_cost(body, json.dumps(alias).encode(), heard.usage, cost_text), heard
     except BadRequest as error:
         raise Unreadable(f"the answer cannot be read: {error}") from None
-    fields = {span.key: obj.get(span.key) for span in obj.spans}
-    heard.hear(_events(fields))
-    if heard.fault is None and not isinstance(fields.get("choices"), list):
-        raise Unreadable('the answer has no "choices"')
-    return _with_cost(body, b'"model":' + json.dumps(alias).encode(), heard.usage, cost_text), heard
 
 
 def _with_cost(data: bytes, model: bytes, reported: UsageReported | None, cost_text: CostText) -> bytes:
     obj = splice.scan(data)
-    values: dict[str, bytes] = {"model": model.removeprefix(b'"model":')}
+    values: dict[str, bytes] = {}
+    if obj.span("model") is not None:
+        values["model"] = model
     usage = obj.raw("usage")
     text = cost_text(reported) if reported is not None else None
     if usage is not None and usage.startswith(b"{") and text is not None:
@@ -119,8 +133,8 @@ def _with_cost(data: bytes, model: bytes, reported: UsageReported | None, cost_t
 def _renamed(data: bytes, model: bytes) -> bytes:
     """In a string the quotes of "model" would be escaped, so a match is a key; with several of them the top-level one is looked up."""
     if data.count(b'"model"') == 1:
-        return _MODEL.sub(lambda _: model, data, count=1)
-    return splice.replace(splice.scan(data), {"model": model.removeprefix(b'"model":')})
+        return _MODEL.sub(lambda key: key[1] + model, data, count=1)
+    return splice.replace(splice.scan(data), {"model": model})
 
 
 def _leniently(data: bytes) -> object:
@@ -132,10 +146,10 @@ def _leniently(data: bytes) -> object:
 
 def _events(fields: dict[str, object]) -> Iterator[StreamEvent]:
     """Events of a chunk or of a whole completion: the two differ only in `delta` and `message`."""
-    error = fields.get("error")
+    error = fields.get("error") or (fields if fields.get("object") == "error" else None)
     if error:
         yield _fault(error)
-    usage = fields.get("usage")
+    usage = fields.get("usage") or _inner(fields, "x_groq").get("usage")
     if isinstance(usage, dict):
         report = chat_usage(cast("dict[str, object]", usage))
         if report is not None:
@@ -151,10 +165,12 @@ def _events(fields: dict[str, object]) -> Iterator[StreamEvent]:
         if isinstance(delta, dict):
             yield from _delta_events(cast("dict[str, object]", delta))
         reason = named.get("finish_reason")
-        if isinstance(reason, str) and reason:
-            yield Finished(reason)
         if named.get("error"):
             yield _fault(named["error"])
+        elif reason == "error" and not error:
+            yield Faulted("it ended its answer with an error and gave no reason")
+        elif isinstance(reason, str) and reason:
+            yield Finished(reason)
 
 
 def _delta_events(delta: dict[str, object]) -> Iterator[StreamEvent]:
@@ -164,6 +180,8 @@ def _delta_events(delta: dict[str, object]) -> Iterator[StreamEvent]:
     content = delta.get("content") or delta.get("refusal")
     if isinstance(content, str) and content:
         yield TextDelta(content)
+    elif isinstance(content, list):
+        yield from _part_events(cast("list[object]", content))
     calls = delta.get("tool_calls")
     if not isinstance(calls, list):
         return
@@ -173,19 +191,45 @@ def _delta_events(delta: dict[str, object]) -> Iterator[StreamEvent]:
         fields = cast("dict[str, object]", call)
         index = fields.get("index")
         index = index if isinstance(index, int) else place
-        function = fields.get("function") or fields.get("custom")
-        named = cast("dict[str, object]", function) if isinstance(function, dict) else {}
-        name, arguments = named.get("name"), named.get("arguments", named.get("input"))
-        if isinstance(name, str) and name:
-            yield ToolCallStarted(index, str(fields.get("id") or ""), name)
+        named = _inner(fields, "function") or _inner(fields, "custom")
+        call_id, name, arguments = fields.get("id"), named.get("name"), named.get("arguments", named.get("input"))
+        if call_id or name:
+            yield ToolCallStarted(index, call_id if isinstance(call_id, str) else "", name if isinstance(name, str) else "")
         if isinstance(arguments, str) and arguments:
             yield ToolCallDelta(index, arguments)
+        elif isinstance(arguments, dict):
+            yield ToolCallDelta(index, json.dumps(arguments))
+
+
+def _part_events(parts: list[object]) -> Iterator[StreamEvent]:
+    """Content in parts, as Mistral's reasoning models send it: texts, and thoughts that hold texts."""
+    for part in parts:
+        if isinstance(part, dict):
+            fields = cast("dict[str, object]", part)
+            text, thinking = fields.get("text"), fields.get("thinking")
+            if isinstance(text, str) and text:
+                yield TextDelta(text)
+            elif thinking:
+                yield ThinkingDelta(thinking if isinstance(thinking, str) else _texts(thinking))
+
+
+def _texts(value: object) -> str:
+    parts = cast("list[object]", value) if isinstance(value, list) else []
+    texts = [cast("dict[str, object]", part).get("text") for part in parts if isinstance(part, dict)]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _inner(fields: dict[str, object], key: str) -> dict[str, object]:
+    inner = fields.get(key)
+    return cast("dict[str, object]", inner) if isinstance(inner, dict) else {}
 
 
 def _fault(error: object) -> Faulted:
+    """What went wrong, with the status that stands in its code, where one does."""
     if not isinstance(error, dict):
-        return Faulted(str(error)[:300])
+        return Faulted(str(error)[:WORDS_CHARS_MAX])
     fields = cast("dict[str, object]", error)
     code = fields.get("code") or fields.get("type") or ""
-    status = code if isinstance(code, int) else 0
-    return Faulted(str(fields.get("message") or "no reason given")[:300], status, str(code))
+    digits = str(code)
+    status = int(digits) if len(digits) == 3 and digits.isascii() and digits.isdigit() else 0
+    return Faulted(str(fields.get("message") or "no reason given")[:WORDS_CHARS_MAX], status, digits[:WORDS_CHARS_MAX])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from stepfare.dialects.base import Unreadable
 
@@ -18,28 +17,42 @@ class FrameReader:
     """Cuts a stream into frames; each frame keeps its own bytes, the blank line that ends it included."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._pieces: list[bytes] = []
+        self._size_bytes = 0
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
+    def feed(self, chunk: bytes) -> list[bytes]:
         """Frames that this chunk completes. Raises Unreadable for a frame beyond FRAME_BYTES_MAX."""
-        rest = self._rest + chunk if self._rest else chunk
+        if b"\n" not in chunk and b"\r" not in chunk:
+            # Most of a long frame: joined once, when a line end comes.
+            self._keep(chunk)
+            return []
+        rest = b"".join((*self._pieces, chunk)) if self._pieces else chunk
+        frames: list[bytes] = []
         start = 0
         if b"\r" not in rest:
             while (end := rest.find(b"\n\n", start)) >= 0:
-                yield rest[start : end + 2]
+                frames.append(rest[start : end + 2])
                 start = end + 2
         else:
             while blank := _BLANK_LINE.search(rest, start):
-                yield rest[start : blank.end()]
+                frames.append(rest[start : blank.end()])
                 start = blank.end()
-        self._rest = rest[start:]
-        if len(self._rest) > FRAME_BYTES_MAX:
-            raise Unreadable(f"a frame of the stream is longer than {FRAME_BYTES_MAX} bytes")
+        self._pieces, self._size_bytes = [], 0
+        self._keep(rest[start:])
+        return frames
 
     def end(self) -> bytes:
         """What is left when the stream has ended: a last frame without its blank line, or nothing."""
-        rest, self._rest = self._rest, b""
+        rest = b"".join(self._pieces)
+        self._pieces, self._size_bytes = [], 0
         return rest
+
+    def _keep(self, piece: bytes) -> None:
+        if piece:
+            self._pieces.append(piece)
+            self._size_bytes += len(piece)
+            if self._size_bytes > FRAME_BYTES_MAX:
+                raise Unreadable(f"a frame of the stream is longer than {FRAME_BYTES_MAX} bytes")
 
 
 def data_of(frame: bytes) -> bytes | None:
