@@ -1,7 +1,8 @@
 """Which kind of turn is to come: a certain rule, or else a table learned from recorded agent sessions.
 
-The table counts what followed after the last three kinds of action, for each sort of agent. Rare contexts lean on shorter ones: each count is joined by
-a prior of `shrink` cases that follow the shorter context, so that a handful of cases never shouts. `scripts/train_steps.py` writes it.
+The table counts what followed after the last three kinds of action, in each situation. Rare contexts lean on shorter ones: each
+count is joined by a prior of `shrink` cases that follow the shorter context, so that a handful of cases never shouts.
+`scripts/train_steps.py` writes it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from stepfare.core.step import Step, StepFeatures, StepKind
-from stepfare.steps.context import ALONE, CONTEXT_LENGTH, FAILED, HUMAN, LED, context_of
+from stepfare.steps.context import CONTEXT_LENGTH, FAILED, HUMAN, context_of, is_situation
 from stepfare.steps.rules import RECOVERABLE, certain_rule, stuck
 
 EDIT_THRESHOLD = 0.20
@@ -131,4 +132,4 @@ def _because(kind: StepKind, context: tuple[str, ...], table: Table) -> str:
 
 def _spoken(context: tuple[str, ...]) -> str:
     words = {HUMAN: "the human's words", f"test{FAILED}": "a failing test"}
-    return ", ".join(words.get(symbol, symbol) for symbol in context if symbol not in (LED, ALONE))
+    return ", ".join(words.get(symbol, symbol) for symbol in context if not is_situation(symbol))
