@@ -61,6 +61,7 @@ def test_free_from_fifty():
     assert not is_free(49)
 """
 TWO_MISTAKES = {"shop/basket.py": BASKET, "test_basket.py": BASKET_TEST}
+SOURCES_APART = {"src/shop/basket.py": BASKET, "tests/unit/test_basket.py": BASKET_TEST}
 
 
 def project(folder: Path, files: dict[str, str]) -> Path:
@@ -101,6 +102,13 @@ async def test_two_mistakes_are_repaired_one_after_the_other_with_pytest_or_with
     assert "return result" in said
     assert "amount >= 50" in said
     assert agent.used.count("editor") + agent.used.count("Edit") + agent.used.count("replace_in_file") == 2
+
+
+async def test_where_the_sources_lie_apart_it_finds_a_way_to_run_the_tests(tmp_path: Path) -> None:
+    agent, said = await played(Continue, project(tmp_path, SOURCES_APART), "Please make the tests pass", missing="pytest")
+    assert "pass now" in said
+    assert agent.commands[-1].startswith("PYTHONPATH=src python3 -B -c 'import tests.unit.test_basket as t")
+    assert len(agent.commands) <= 6
 
 
 @pytest.mark.parametrize("make", [Cline, Continue, ClassicCline])

@@ -120,7 +120,7 @@ def _files(known: Knowledge, paths: Iterable[str]) -> None:
 
 
 _DID_NOT_RUN = re.compile(
-    r"No module named '?(pytest|unittest)|command not found|not recognized as|: not found\b|can't open file"
+    r"No module named |command not found|not recognized as|: not found\b|can't open file"
     r"|no tests ran|Ran 0 tests|NO TESTS RAN|collected 0 items|Missing script"
 )
 _FAILED = re.compile(

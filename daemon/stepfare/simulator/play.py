@@ -11,7 +11,8 @@ from stepfare.simulator import hands, words, xmlcalls
 from stepfare.simulator.hands import Finish, Intent, Present, Run, Toolbox
 from stepfare.simulator.knowledge import Knowledge, fold
 from stepfare.simulator.options import MARK, MOVES_MAX
-from stepfare.simulator.plays import CHAT, FIX, PLAN_FIX, READ_ONLY, Phase, Wish, reached, wants_repair
+from stepfare.simulator.plays import CHAT, FIX, PLAN_FIX, READ_ONLY, Phase, Wish, reached
+from stepfare.simulator.project import wants_repair
 from stepfare.simulator.reading import Request
 from stepfare.simulator.reply import OutCall, Reply
 from stepfare.simulator.shapes import manual_tools

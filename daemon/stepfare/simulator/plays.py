@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import posixpath
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from stepfare.simulator.checks import places_of
 from stepfare.simulator.hands import Intent, Look, Read, Replace, Role, Run, Search
 from stepfare.simulator.knowledge import Knowledge, TestRun, Verdict, failing_tests
+from stepfare.simulator.project import SKIPPED, relevant, source_files, test_commands, test_files, wants_repair
 from stepfare.simulator.repairs import NoRepair, Repair, find_repair
 from stepfare.simulator.transcript import Scene
 
@@ -19,11 +17,7 @@ READ_AT_ONCE_MAX = 4
 FOLDERS_MAX = 12
 FOLDERS_AT_ONCE_MAX = 6
 FOLDER_DEPTH_MAX = 3
-SOURCES_MAX = 8
 REPAIRS_MAX = 5
-TESTS_AT_ONCE_MAX = 20
-PYTHONS = ("python3 -B", "python -B")
-"""Without bytecode files: one that is as old and as long as the edited source would be taken for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +47,6 @@ def _one(words: str, *alternatives: Intent) -> Wish:
 
 # Looking around
 
-_TEST_FILE = re.compile(r"(^|/)(test_[^/]*\.py|[^/]*_test\.py|[^/]*\.(test|spec)\.[jt]sx?)$")
-_SOURCE = re.compile(r"\.(py|[jt]sx?|go|rs|java|rb|c|cc|cpp|h|lua|sh|toml|md)$")
-_SKIPPED = re.compile(r"(^|/)(\.|node_modules/|__pycache__/|dist/|build/|\.venv/)|\.(pyc|lock|png|jpe?g|svg|ico)$")
-
 
 def look_around(scene: Scene, known: Knowledge) -> Wish | None:
     """List the workspace, unless the client already did; where there is a search tool, look for what there is at the same time."""
@@ -73,31 +63,11 @@ def look_into_folders(scene: Scene, known: Knowledge) -> Wish | None:
     if scene.listing or len(known.looked) > FOLDERS_MAX:
         return None
     unseen = (path for path in known.folders if path not in known.looked and path.count("/") < FOLDER_DEPTH_MAX)
-    folders = [path for path in unseen if not _SKIPPED.search(path + "/") and not any(file.startswith(path + "/") for file in known.files)]
+    folders = [path for path in unseen if not SKIPPED.search(path + "/") and not any(file.startswith(path + "/") for file in known.files)]
     if not folders:
         return None
     now = folders[: 1 if scene.box.xml else FOLDERS_AT_ONCE_MAX]
     return Wish(f"Now the folders: {', '.join(now)}.", (tuple(Look(folder) for folder in now),))
-
-
-def relevant(scene: Scene, known: Knowledge) -> list[str]:
-    """Known files, those that the task's words point to first."""
-    words = {word.lower() for word in re.findall(r"[A-Za-z_]{3,}", scene.task)} - _COMMON
-    paths = [path for path in known.files if _SOURCE.search(path) and not _SKIPPED.search(path)]
-
-    def rank(path: str) -> tuple[int, int, int, str]:
-        stem = posixpath.splitext(path)[0].lower()
-        hits = sum(1 for word in words if word in stem)
-        named = path in scene.task or posixpath.basename(path) in scene.task
-        plain = 1 if path.endswith("__init__.py") else 0
-        return (-10 * named - hits, plain + bool(_TEST_FILE.search(path)), 0 if path.lower().startswith("readme") else 1, path)
-
-    return sorted(paths, key=rank)
-
-
-_COMMON = frozenset(
-    ("the", "and", "what", "does", "how", "this", "that", "module", "file", "files", "code", "look", "test", "tests", "explain")
-)
 
 
 def read_relevant(scene: Scene, known: Knowledge) -> Wish | None:
@@ -114,61 +84,10 @@ def _reading(scene: Scene, paths: Sequence[str], words: str) -> Wish:
 
 # Repairing
 
-_WANTS_REPAIR = re.compile(
-    r"\b(fix|repair|debug|correct)\b|\bmake\b.{0,40}\b(pass|green|work)\b"
-    r"|\b(failing|broken|fails?)\b.{0,60}\btests?\b|\btests?\b.{0,40}\b(fails?|failing|broken)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_ONLY_ASKS = re.compile(r"^\W*(explain|why|what|how|describe|summari[sz]e|show|list|look|review|tell)\b", re.IGNORECASE)
-_COMMAND = re.compile(r"`([^`\n]*(?:pytest|unittest|npm test|node --test|tox|nox|make test|cargo test|go test)[^`\n]*)`")
-
-
-def wants_repair(task: str) -> bool:
-    return bool(_WANTS_REPAIR.search(task)) and not _ONLY_ASKS.match(task)
-
-
-def test_files(scene: Scene, known: Knowledge) -> list[str]:
-    """Tests that the task names, else those whose failure was seen, else all that are known, a few."""
-    tests = [path for path in known.files if _TEST_FILE.search(path) and not _SKIPPED.search(path)]
-    named = [path for path in tests if path in scene.task or posixpath.basename(path) in scene.task]
-    output = "\n".join(run.output for run in known.runs)
-    seen = [path for path in tests if path in output or path.removesuffix(".py").replace("/", ".") in output]
-    return (named or seen or sorted(tests))[:READ_FILES_MAX]
-
 
 def read_tests(scene: Scene, known: Knowledge) -> Wish | None:
     missing = [path for path in test_files(scene, known) if path not in known.contents and path not in known.unreadable]
     return _reading(scene, missing, "First the tests: {}.") if missing else None
-
-
-_IMPORT = re.compile(r"^\s*(?:from\s+([.\w]+)\s+import\s+\(?([\w ,]+)|import\s+([\w.]+))", re.MULTILINE)
-
-
-def imported(path: str, source: str, files: Sequence[str]) -> list[str]:
-    """Files of the project that this Python source imports."""
-    found: dict[str, None] = {}
-    mapping = dict.fromkeys(files, "")
-    for statement in _IMPORT.finditer(source):
-        package, names, module = statement[1], statement[2] or "", statement[3]
-        wanted = [module] if module else [package, *(f"{package}.{name.split()[0]}" for name in names.split(",") if name.strip())]
-        for name in wanted:
-            first = next(iter(places_of(name, path, mapping)), None)
-            if first is not None:
-                found.setdefault(first)
-    return list(found)
-
-
-def source_files(scene: Scene, known: Knowledge) -> list[str]:
-    """What the tests import, and what that imports."""
-    queue = [path for path in test_files(scene, known) if path in known.contents]
-    found: dict[str, None] = {}
-    while queue and len(found) < SOURCES_MAX:
-        path = queue.pop(0)
-        for target in imported(path, known.contents.get(path, ""), list(known.files)):
-            if target not in found and not _TEST_FILE.search(target):
-                found.setdefault(target)
-                queue.append(target)
-    return list(found)[:SOURCES_MAX]
 
 
 def read_sources(scene: Scene, known: Knowledge) -> Wish | None:
@@ -190,33 +109,6 @@ def run_tests(scene: Scene, known: Knowledge) -> Wish | None:
     words = "I will run the tests to see what fails." if not known.edits else "I will run the tests again."
     commands = [last.command] if last is not None else test_commands(scene, known)
     return _one(words, *(Run(command) for command in commands)) if commands else None
-
-
-def test_commands(scene: Scene, known: Knowledge) -> list[str]:
-    """Ways to run the tests, from what was read: the one that the task names, then what fits the test files."""
-    if asked := _COMMAND.search(scene.task):
-        return [asked[1].strip()]
-    shown = [path for path in test_files(scene, known) if path.endswith(".py")]
-    if not shown:
-        return ["npm test"] if "package.json" in known.files else []
-    everyone = sorted(path for path in known.files if path.endswith(".py") and _TEST_FILE.search(path) and not _SKIPPED.search(path))
-    named = [path for path in shown if path in scene.task or posixpath.basename(path) in scene.task]
-    if any("unittest" in known.contents.get(path, "") for path in shown):
-        names = " ".join(named or everyone[:TESTS_AT_ONCE_MAX])
-        return [f"{python} -m unittest {names}" for python in PYTHONS]
-    names = " ".join(["", *(named or everyone[:1])]) if named or len(everyone) == 1 else ""
-    pytests = [f"{program}{names}" for program in (*(f"{python} -m pytest -q" for python in PYTHONS), "pytest -q")]
-    bare = [path for path in shown if not _NEEDS_PYTEST.search(known.contents.get(path, "pytest"))]
-    return [*pytests, *(_without_pytest(path) for path in bare)]
-
-
-_NEEDS_PYTEST = re.compile(r"\bpytest\b|def test\w*\([^)]")
-
-
-def _without_pytest(path: str) -> str:
-    """Plain test functions need no runner: call them, the first that fails ends it."""
-    module = path.removesuffix(".py").replace("/", ".")
-    return f'python3 -c \'import {module} as t; print(sum(f() is None for n, f in vars(t).items() if n.startswith("test")), "passed")\''
 
 
 def repair_of(scene: Scene, known: Knowledge) -> Repair | NoRepair | None:

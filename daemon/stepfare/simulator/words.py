@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from stepfare.simulator.knowledge import Knowledge, TestRun, Verdict, failing_line
 from stepfare.simulator.options import MARK
-from stepfare.simulator.plays import foreseen, last_run, relevant, repair_of, test_commands, wants_repair
+from stepfare.simulator.plays import foreseen, last_run, repair_of
+from stepfare.simulator.project import relevant, test_commands, wants_repair
 from stepfare.simulator.repairs import NoRepair
 from stepfare.simulator.transcript import Scene
 
