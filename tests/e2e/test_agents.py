@@ -17,7 +17,6 @@ from tests.e2e.desk import Desk
 pytestmark = pytest.mark.e2e
 
 EXPLAIN_TASK = "Read this project and explain to me what the function total in shop/prices.py does. Do not change any file."
-EDIT_EXPECTED_FROM = 0.20
 FIX_TASK = "The tests of this project fail. Find out why, fix the code in shop/prices.py, and run the tests until they pass."
 
 PRICES = '''"""What a basket costs."""
@@ -115,16 +114,8 @@ def test_two_tasks_with_the_same_words_are_two_sessions(desk: Desk) -> None:
 
 
 def _reads_are_frugal(detail: protocol.SessionDetail) -> None:
-    """Looking around is served by frugal models, but where an edit was to be expected just then, and the reason says so."""
-    reads = [step for step in detail.steps if step.kind == "explore"]
-    frugal = [step for step in reads if step.tier == "frugal"]
-    assert frugal
-    assert reads[0] in frugal
-    for step in reads:
-        if step not in frugal:
-            assert (step.predicted, step.tier) == ("edit", "balanced")
-            assert step.probabilities["edit"] >= EDIT_EXPECTED_FROM
-            assert "an edit follows" in step.because[0]
+    """Looking around is served by frugal models."""
+    assert {step.tier for step in detail.steps if step.kind == "explore"} == {"frugal"}
 
 
 def _settings_go_back(desk: Desk, agent: Agent) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from stepfare.core.step import Step, StepFeatures, StepKind
-from stepfare.steps.context import CONTEXT_LENGTH, FAILED, HUMAN, context_of, is_situation
+from stepfare.steps.context import CONTEXT_LENGTH, FAILED, HUMAN, LED, OPENING, context_of, is_situation
 from stepfare.steps.rules import RECOVERABLE, certain_rule, stuck
 
 EDIT_THRESHOLD = 0.20
@@ -119,13 +119,16 @@ _NAMES: Mapping[StepKind, str] = {
 }
 
 
+_SITUATIONS = {OPENING: "at the opening of a task", LED: "in the course of a task"}
+
+
 def _because(kind: StepKind, context: tuple[str, ...], table: Table) -> str:
     """A sentence with the figures of the context that can be quoted."""
     quoted, counts = table.quoted(context)
     cases = sum(counts)
     share = {name: count / cases if cases else 0.0 for name, count in zip(PREDICTED, counts, strict=True)}
     spoken = _spoken(quoted)
-    where = f"after {spoken}" if spoken else "in a step of an agent"
+    where = f"after {spoken}" if spoken else _SITUATIONS.get(quoted[-1] if quoted else "", "in a step of an agent")
     said = f"{where} {_NAMES[kind]} follows in {share[kind]:.0%} of {cases:,} recorded cases"
     return said if kind is StepKind.EDIT else f"{said}, an edit in {share[StepKind.EDIT]:.0%}"
 
