@@ -82,7 +82,7 @@ def test_because_quotes_the_longest_context_with_cases_enough() -> None:
     assert step.kind is StepKind.EDIT
     assert step.because == "after search, read an edit follows in 100% of 30 recorded cases"
     step = classify(some_features("web", actions_since_human=9), TABLE_OF_TEN)
-    assert step.because == "in a step of an agent more looking around follows in 50% of 1,000 recorded cases, an edit in 20%"
+    assert step.because == "in the course of a task more looking around follows in 50% of 1,000 recorded cases, an edit in 20%"
 
 
 def test_from_a_fifth_on_an_edit_is_expected() -> None:
