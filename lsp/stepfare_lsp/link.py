@@ -110,16 +110,18 @@ class Link:
                     async for _ in events:
                         stale.set()
             finally:
-                refreshing.cancel()
-                with suppress(asyncio.CancelledError):
-                    await refreshing
+                # Before the connection closes, so that nobody asks over one that is closing.
                 self._change(Connecting())
+                refreshing.cancel()
+                # Not awaited itself: its end as cancelled could not be told from our own.
+                await asyncio.wait({refreshing})
 
     async def _refresh(self, daemon: Daemon, stale: asyncio.Event) -> None:
         # Events come in handfuls; what they changed is asked for once, as soon as the last answer is in.
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(stale.wait(), REFRESH_EVERY_S)
+                async with asyncio.timeout(REFRESH_EVERY_S):
+                    await stale.wait()
             stale.clear()
             try:
                 self._change(Online(daemon, await daemon.overview()))
@@ -133,5 +135,6 @@ class Link:
 
     async def _rest(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
         self._woken.clear()

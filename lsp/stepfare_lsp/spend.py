@@ -1,4 +1,8 @@
-"""The line that a status bar shows, `stepfare/spend`: sent when it changes, at once after a quiet second, at most once a second."""
+"""The line that a status bar shows, `stepfare/spend`: sent when it changes, at most once a second, and what a step cost at once.
+
+That a step begins, or that a daemon was found, is news too; it must not make the news of what the step cost wait. So a cost waits for
+the last cost that was told only, and everything else for the last news of any kind.
+"""
 
 from __future__ import annotations
 
@@ -81,6 +85,18 @@ def _severity(session: Session | None, overview: Overview) -> str:
     return "warning" if any(spent >= cap * budget.warn_at for spent, cap in against) else "info"
 
 
+def _rose(before: Overview, after: Overview) -> bool:
+    """Whether a step was paid between two overviews."""
+    known = {session.id: session.totals.spent_pusd for session in before.sessions}
+
+    def paid(session: Session) -> bool:
+        # One that was not listed before is a new one, or an old one that came up again and paid nothing yet.
+        totals = session.totals
+        return totals.spent_pusd > known.get(session.id, 0 if totals.steps <= 1 else totals.spent_pusd)
+
+    return after.today.spent_pusd > before.today.spent_pusd or any(paid(session) for session in after.sessions)
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """How many steps each tier had served of a session, and which served last as far as that tells."""
@@ -107,14 +123,17 @@ class SpendLine:
         self._seen: dict[str, _Seen] = {}
         self._asked: set[str] = set()
         self._state: State = Connecting()
+        self._cost_rose = False
+        """Whether something was paid since the line was last told."""
         self._sent: Spend | None = None
-        self._sent_s = float("-inf")
+        self._sent_s = self._cost_sent_s = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
 
     def update(self, state: State) -> None:
         """A new state of the daemon."""
-        self._state = state
+        before, self._state = self._state, state
         if isinstance(state, Online):
+            self._cost_rose |= isinstance(before, Online) and _rose(before.overview, state.overview)
             for session in state.overview.sessions:
                 self._notice(session)
         self.refresh()
@@ -128,36 +147,36 @@ class SpendLine:
 
     def refresh(self) -> None:
         """Send what the line says now, if that is news, as soon as may be."""
-        if self._timer is not None:
+        self.stop()
+        spend = self._now()
+        if spend is None or spend == self._sent:
             return
-        wait_s = self._sent_s + self._pause_s - asyncio.get_running_loop().time()
+        now_s = asyncio.get_running_loop().time()
+        wait_s = (self._cost_sent_s if self._cost_rose else self._sent_s) + self._pause_s - now_s
         if wait_s > 0:
-            self._timer = asyncio.get_running_loop().call_later(wait_s, self._due)
-        else:
-            self._go()
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self.refresh)
+            return
+        self._sent, self._sent_s = spend, now_s
+        self._cost_sent_s = now_s if self._cost_rose else self._cost_sent_s
+        self._cost_rose = False
+        self._send(spend)
 
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _due(self) -> None:
-        self._timer = None
-        self._go()
-
-    def _go(self) -> None:
+    def _now(self) -> Spend | None:
+        """What the line says; asks for the tier where nobody knows it yet."""
         state, folders = self._state, self._folders()
-        tier: str | None = None
-        if isinstance(state, Online) and (session := newest_session(state.overview.sessions, folders)) is not None:
-            tier = self._seen[session.id].tier if session.id in self._seen else None
-            if tier is None and session.totals.steps and session.id not in self._asked:
-                self._asked.add(session.id)
-                self._ask_tier(session.id)
-        spend = spend_of(state, folders, tier)
-        if spend is None or spend == self._sent:
-            return
-        self._sent, self._sent_s = spend, asyncio.get_running_loop().time()
-        self._send(spend)
+        session = newest_session(state.overview.sessions, folders) if isinstance(state, Online) else None
+        if session is None:
+            return spend_of(state, folders)
+        tier = self._seen[session.id].tier if session.id in self._seen else None
+        if tier is None and session.totals.steps and session.id not in self._asked:
+            self._asked.add(session.id)
+            self._ask_tier(session.id)
+        return spend_of(state, folders, tier)
 
     def _notice(self, session: Session) -> None:
         counts = {tier: bucket.steps for tier, bucket in session.totals.by_tier.items() if bucket.steps}

@@ -135,7 +135,9 @@ async def editor(
         abilities.general = types.GeneralClientCapabilities(position_encodings=[encoding])
     opened = [types.WorkspaceFolder(folder.as_uri(), folder.name) for folder in folders]
     await client.initialize_session(types.InitializeParams(capabilities=abilities, workspace_folders=opened, process_id=os.getpid()))
-    yield shown
-    await client.shutdown_session()
-    assert client.error is None
-    await client.stop()
+    try:
+        yield shown
+        await client.shutdown_session()
+        assert client.error is None
+    finally:
+        await client.stop()

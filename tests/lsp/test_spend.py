@@ -48,20 +48,39 @@ def state(spent_pusd: int, tiers: Mapping[str, int]) -> Online:
 CENT = 10**10
 
 
-async def test_the_first_news_after_quiet_goes_out_at_once() -> None:
+def found() -> Bar:
+    """A bar that has shown a daemon with a session that has cost nothing yet."""
     bar = Bar()
+    bar.line.update(state(0, {}))
+    return bar
+
+
+async def test_the_first_news_after_quiet_goes_out_at_once() -> None:
+    bar = found()
+    assert bar.texts() == ["$0.00"]
     bar.line.update(state(CENT, {"frugal": 1}))
-    assert bar.texts() == ["$0.01 . frugal"]
+    assert bar.texts() == ["$0.00", "$0.01 . frugal"]
 
 
 async def test_further_news_waits_for_the_pause_and_only_the_last_is_told() -> None:
-    bar = Bar()
+    bar = found()
     for cents in (1, 2, 3):
         bar.line.update(state(cents * CENT, {"frugal": cents}))
-    assert bar.texts() == ["$0.01 . frugal"]
+    assert bar.texts()[1:] == ["$0.01 . frugal"]
     await bar.next()
-    assert bar.texts() == ["$0.01 . frugal", "$0.03 . frugal"]
-    assert bar.at_s[1] - bar.at_s[0] >= PAUSE_S * 0.99
+    assert bar.texts()[1:] == ["$0.01 . frugal", "$0.03 . frugal"]
+    assert bar.at_s[2] - bar.at_s[1] >= PAUSE_S * 0.99
+
+
+async def test_what_a_step_cost_does_not_wait_for_the_news_that_it_began() -> None:
+    bar = Bar()
+    bar.line.update(Offline("a"))
+    bar.line.update(state(0, {}))
+    assert bar.texts() == ["stepfare is off"]
+    await bar.next()
+    assert bar.texts() == ["stepfare is off", "$0.00"]
+    bar.line.update(state(CENT, {"frugal": 1}))
+    assert bar.texts()[2:] == ["$0.01 . frugal"]
 
 
 async def test_what_is_no_news_is_not_sent() -> None:
@@ -70,12 +89,12 @@ async def test_what_is_no_news_is_not_sent() -> None:
     bar.line.update(Offline("b"))
     bar.line.update(state(CENT, {"frugal": 1}))
     await bar.next()
+    bar.line.update(state(CENT, {"frugal": 1}))
     assert bar.texts() == ["stepfare is off", "$0.01 . frugal"]
-    bar.line.stop()
 
 
 async def test_the_tier_is_that_of_the_last_step() -> None:
-    bar = Bar()
+    bar = found()
     bar.line.update(state(CENT, {"frugal": 1}))
     bar.line.update(state(2 * CENT, {"frugal": 1, "balanced": 1}))
     await bar.next()
@@ -94,14 +113,13 @@ async def test_where_sums_do_not_tell_the_tier_the_daemon_is_asked_once() -> Non
     assert bar.texts() == ["$0.01", "$0.01 . premium"]
     bar.line.update(state(2 * CENT, {"frugal": 2, "premium": 1}))
     bar.line.tier_known("s_1", "premium")  # an answer that a step has overtaken
-    await bar.next()
-    assert bar.texts()[-1] == "$0.02 . frugal"
+    assert bar.texts()[2:] == ["$0.02 . frugal"]
 
 
 async def test_stopping_leaves_nothing_to_come() -> None:
-    bar = Bar()
+    bar = found()
     bar.line.update(state(CENT, {"frugal": 1}))
     bar.line.update(state(2 * CENT, {"frugal": 2}))
     bar.line.stop()
-    await asyncio.sleep(2 * PAUSE_S)  # nothing happens, so there is nothing else to wait for
-    assert len(bar.got) == 1
+    await asyncio.sleep(2 * PAUSE_S)  # nothing is to happen, so there is nothing else to wait for
+    assert bar.texts() == ["$0.00", "$0.01 . frugal"]
