@@ -94,7 +94,10 @@ class Editor:
     async def hover(self, uri: str, line: int, character: int) -> str:
         params = types.HoverParams(types.TextDocumentIdentifier(uri), types.Position(line, character))
         found = await self.client.text_document_hover_async(params)
-        return "" if found is None else found.contents.value  # type: ignore[union-attr]
+        if found is None:
+            return ""
+        assert isinstance(found.contents, types.MarkupContent)
+        return found.contents.value
 
     async def complete(self, uri: str, line: int, character: int) -> dict[str, types.TextEdit]:
         """Label -> what it would do."""
