@@ -47,6 +47,8 @@ class Reserved:
     chain: str = ""
     body: str = ""
     body_bytes: int = 0
+    side: str = ""
+    """Why the call stands beside its session's conversation (title, compaction, ...), or empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,8 +61,7 @@ def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, 
         raise UnknownModel(_unknown(view.model, state))
     snapshot = state.snapshot(session, workspace, named)
     decision = decide(view, features, step, snapshot, decision_id)
-    number = session.steps if identity.retry and session.steps else session.steps + 1
-    return Asked(view, features, workspace, identity, session, new, number, snapshot, decision)
+    return Asked(view, features, workspace, identity, session, new, identity.step or session.steps + 1, snapshot, decision)
 
 
 def _unknown(model: str, state: State) -> str:

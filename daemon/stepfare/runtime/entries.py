@@ -67,6 +67,7 @@ def opening(asked: Asked, run: Run, *, titles: bool) -> list[Entry]:
             chain=asked.identity.chain,
             body=asked.view.body_digest.hex(),
             body_bytes=len(asked.view.raw),
+            side=asked.features.side,
         )
     )
     return entries

@@ -21,15 +21,17 @@ SIDE_CALL_WINDOW_MS = 10 * 60_000
 
 _CLIENT_IDS = ("x-stepfare-session", "x-claude-code-session-id", "thread-id", "session-id", "x-session-id", "x-session-affinity")
 _PARENT_IDS = ("x-parent-session-id", "x-codex-parent-thread-id")
+_GOES_BACK = "it goes back to an earlier point of another session"
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`session` is empty for a session that nobody has seen yet. A `retry` repeats a step that was never answered."""
+    """`session` is empty for a session that nobody has seen yet. `step` is that of the call which this one repeats because it was
+    never answered to its end, or 0."""
 
     session: str
-    retry: bool
+    step: int
     parent: str
     chain: str
     because: str
@@ -37,23 +39,54 @@ class Identity:
 
 def identify(view: RequestView, index: SessionIndex, *, client: str, workspace: str, side: str, now_ms: int) -> Identity:
     """Find the session of a request. `client`, `workspace` and `side` are what the steps' features say of it."""
-    chains = chain_of(view.digests)
+    asked = _Asked(view, index, chain_of(view.digests), client, workspace, side, now_ms)
     named = _named(view.headers)
     if named:
-        parent = _parent(view.headers)
-        return _known(view, index, named, chains[-1], "the client says so", parent=parent)
-    called = _by_calls(view, index)
-    if called:
-        session, step = called
-        trail = index.trail(session)
-        if trail is None or step >= trail.last_step - 1 or trail.last_chain in chains:
-            return _known(view, index, session, chains[-1], "it answers a tool call of this session")
-        return Identity("", False, session, chains[-1], "it goes back to an earlier point of another session")
+        return asked.known(named, "the client says so", parent=_parent(view.headers))
+    owners = _owners_of_calls(asked)
     return (
-        _by_chain(view, index, chains)
-        or _beside(view, index, client, workspace, side, chains[-1], now_ms)
-        or Identity("", False, "", chains[-1], "nothing of it was seen before")
+        _by_calls(asked, owners)
+        or _by_chain(asked)
+        or _beside(asked)
+        or _by_reply(asked)
+        or _forked(asked, owners)
+        or _rewritten(asked)
+        or asked.unknown("nothing of it was seen before")
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    view: RequestView
+    index: SessionIndex
+    chains: tuple[str, ...]
+    client: str
+    workspace: str
+    side: str
+    now_ms: int
+
+    @property
+    def last_said(self) -> str:
+        """Digest of the last text that the assistant said in this conversation."""
+        first = max(0, len(self.view.turns) - TURNS_SEARCHED_MAX)
+        for place in range(len(self.view.turns) - 1, first - 1, -1):
+            turn = self.view.turns[place]
+            if turn.role is Role.ASSISTANT and (said := reply_digest(turn.text)):
+                return said
+        return ""
+
+    def trail(self, session: str) -> Trail:
+        return self.index.trail(session) or Trail()
+
+    def known(self, session: str, because: str, parent: str = "") -> Identity:
+        body = self.view.body_digest.hex()
+        step = self.trail(session).unanswered.get(body, 0)
+        if step and not self.index.in_flight(session, body):
+            return Identity(session, step, parent, self.chains[-1], "it repeats a call that was not answered")
+        return Identity(session, 0, parent, self.chains[-1], because)
+
+    def unknown(self, because: str, parent: str = "") -> Identity:
+        return Identity("", 0, parent, self.chains[-1], because)
 
 
 def chain_of(digests: Sequence[bytes]) -> tuple[str, ...]:
@@ -83,76 +116,106 @@ def _safe(value: str) -> str:
     return value if _PLAIN_ID.fullmatch(value) else "x" + blake2b(value.encode(), digest_size=8).hexdigest()
 
 
-def _known(view: RequestView, index: SessionIndex, session: str, chain: str, because: str, parent: str = "") -> Identity:
-    trail = index.trail(session)
-    retry = trail is not None and not trail.answered and trail.last_body == view.body_digest.hex() and not index.in_flight(session)
-    return Identity(session, retry, parent, chain, "it repeats a call that was not answered" if retry else because)
-
-
-def _by_calls(view: RequestView, index: SessionIndex) -> tuple[str, int] | None:
-    """The session that was given one of the last tool calls of this conversation, and the step in which it was."""
-    first = max(0, len(view.turns) - TURNS_SEARCHED_MAX)
-    for place in range(len(view.turns) - 1, first - 1, -1):
-        for block in view.turns[place].blocks:
+def _owners_of_calls(asked: _Asked) -> Sequence[tuple[str, int]]:
+    """The sessions that were given the last known tool call of this conversation, each with the step in which it was."""
+    turns = asked.view.turns
+    for place in range(len(turns) - 1, max(0, len(turns) - TURNS_SEARCHED_MAX) - 1, -1):
+        for block in turns[place].blocks:
             call_id = block.id if isinstance(block, ToolCall | ToolResult) else ""
-            session = index.with_call(call_id) if call_id else None
-            if session is not None:
-                trail = index.trail(session)
-                return session, trail.calls.get(call_id, 0) if trail else 0
+            owners = asked.index.with_call(call_id) if call_id else ()
+            if owners:
+                return [(session, asked.trail(session).calls.get(call_id, 0)) for session in owners]
+    return ()
+
+
+def _by_calls(asked: _Asked, owners: Sequence[tuple[str, int]]) -> Identity | None:
+    """The session whose conversation this continues: it was given the call of late, or its last request is this one's beginning."""
+    chains = set(asked.chains)
+    exact = [session for session, _ in owners if asked.trail(session).last_chain in chains]
+    recent = [session for session, step in owners if step >= asked.trail(session).last_step - 1]
+    found = exact or recent
+    return asked.known(found[-1], "it answers a tool call of this session") if found else None
+
+
+def _by_chain(asked: _Asked) -> Identity | None:
+    """The session whose last request is the longest known beginning of this one, or this very one."""
+    last = len(asked.chains) - 1
+    for place in range(last, -1, -1):
+        owners = asked.index.with_chain(asked.chains[place])
+        if owners:
+            at_this_point = [session for session in owners if asked.trail(session).last_chain == asked.chains[place]]
+            if place == last:
+                return None if asked.side else _same_turns(asked, owners, at_this_point)
+            return _continued(asked, at_this_point, place)
     return None
 
 
-def _by_chain(view: RequestView, index: SessionIndex, chains: Sequence[str]) -> Identity | None:
-    """The session whose request is the longest beginning of this one."""
-    whole = chains[-1]
-    for place in range(len(chains) - 1, -1, -1):
-        owners = index.with_chain(chains[place])
-        if not owners:
-            continue
-        if place == len(chains) - 1:
-            return _same_turns(view, index, owners, whole)
-        return _continued(view, index, owners, place, whole)
-    return None
-
-
-def _same_turns(view: RequestView, index: SessionIndex, owners: Sequence[str], chain: str) -> Identity:
+def _same_turns(asked: _Asked, owners: Sequence[str], at_this_point: Sequence[str]) -> Identity:
     """The very conversation was sent before: a retry where it was not answered, the same session asking anew where it had
     gone beyond its first question, and otherwise another task that begins with the same words."""
-    for session in reversed(owners):
-        trail = index.trail(session)
-        if trail and trail.last_chain == chain and not trail.answered and not index.in_flight(session):
-            return Identity(session, trail.last_body == view.body_digest.hex(), "", chain, "it repeats a call that was not answered")
-    if any(turn.role is Role.ASSISTANT for turn in view.turns):
-        return Identity(owners[-1], False, "", chain, "it asks the same again")
-    return Identity("", False, "", chain, "it begins with the same words as another session, which was answered")
+    for session in reversed(at_this_point):
+        if not asked.trail(session).answered and not asked.index.in_flight(session):
+            return asked.known(session, "it asks again what was not answered")
+    if not any(turn.role is Role.ASSISTANT for turn in asked.view.turns):
+        return asked.unknown("it begins with the same words as another session")
+    if at_this_point:
+        return asked.known(at_this_point[-1], "it asks the same again")
+    return asked.unknown(_GOES_BACK, parent=owners[-1])
 
 
-def _continued(view: RequestView, index: SessionIndex, owners: Sequence[str], place: int, chain: str) -> Identity:
-    following = view.turns[place + 1]
-    echoed = reply_digest(following.text) if following.role is Role.ASSISTANT else ""
-    tails = [session for session in owners if _ends_at(index.trail(session), place + 1)]
-    if not tails:
-        return Identity("", False, owners[-1], chain, "it goes back to an earlier point of another session")
-    # Twins that asked the same differ by what they were answered; where even that is equal, the one that waited longest goes on.
-    exact = [session for session in tails if echoed and (trail := index.trail(session)) and trail.last_reply == echoed]
-    return Identity((exact or tails)[0], False, "", chain, "it continues this session's conversation")
-
-
-def _ends_at(trail: Trail | None, turns: int) -> bool:
-    return trail is not None and trail.last_turns == turns
-
-
-def _beside(view: RequestView, index: SessionIndex, client: str, workspace: str, side: str, chain: str, now_ms: int) -> Identity | None:
-    """Side calls (titles, summaries) repeat nothing of their session: they go with the client's latest one. A conversation
-    whose beginning was rewritten (compaction, truncation) goes with the latest one of the same client and workspace."""
-    rewritten = len(view.turns) > 2 and any(turn.role is Role.ASSISTANT for turn in (view.turns[1], view.turns[2]))
-    if not side and not (rewritten and workspace):
+def _continued(asked: _Asked, at_this_point: Sequence[str], place: int) -> Identity | None:
+    if not at_this_point:
         return None
-    for session in index.newest_first():
-        if now_ms - session.last_ms > SIDE_CALL_WINDOW_MS:
-            return None
-        same_place = session.workspace == workspace or (side and not workspace)
-        if session.client == client and same_place:
-            why = f"it is a side call ({side}) of the latest session of {client}" if side else "its history was rewritten by the client"
-            return Identity(session.id, False, "", chain, why)
+    following = asked.view.turns[place + 1]
+    echoed = reply_digest(following.text) if following.role is Role.ASSISTANT else ""
+    # Twins that asked the same differ by what they were answered; where even that is equal, the one that waited longest goes on.
+    exact = [session for session in at_this_point if echoed and asked.trail(session).last_reply == echoed]
+    return asked.known((exact or at_this_point)[0], "it continues this session's conversation")
+
+
+def _beside(asked: _Asked) -> Identity | None:
+    """A side call (title, summary) repeats nothing of its session: it goes with the client's latest one."""
+    if not asked.side:
+        return None
+    session = _latest(asked, anywhere=not asked.workspace)
+    return asked.known(session, f"it is a side call ({asked.side}) of the latest session of {asked.client}") if session else None
+
+
+def _by_reply(asked: _Asked) -> Identity | None:
+    """A conversation whose beginning the client has cut or rewritten still holds what its session was answered last."""
+    said = asked.last_said
+    if said:
+        for session in asked.index.newest_first():
+            elsewhere = asked.workspace and session.workspace and session.workspace != asked.workspace
+            if session.client == asked.client and not elsewhere and asked.trail(session.id).last_reply == said:
+                return asked.known(session.id, "it holds this session's last answer; its history was rewritten by the client")
     return None
+
+
+def _forked(asked: _Asked, owners: Sequence[tuple[str, int]]) -> Identity | None:
+    """A conversation that goes back to an earlier point of a session is a session of its own."""
+    if owners:
+        return asked.unknown(_GOES_BACK, parent=owners[-1][0])
+    for chain in reversed(asked.chains):
+        of_chain = asked.index.with_chain(chain)
+        if of_chain:
+            return asked.unknown(_GOES_BACK, parent=of_chain[-1])
+    return None
+
+
+def _rewritten(asked: _Asked) -> Identity | None:
+    """A conversation that is going on, of which nothing is known: the client has put a summary in the place of its history."""
+    turns = asked.view.turns
+    going_on = len(turns) > 2 and any(turn.role is Role.ASSISTANT for turn in (turns[1], turns[2]))
+    session = _latest(asked, anywhere=False) if going_on and asked.workspace else ""
+    return asked.known(session, "its history was rewritten by the client") if session else None
+
+
+def _latest(asked: _Asked, *, anywhere: bool) -> str:
+    """The latest session of the same client, in the same workspace unless `anywhere`, if it was heard of recently."""
+    for session in asked.index.newest_first():
+        if asked.now_ms - session.last_ms > SIDE_CALL_WINDOW_MS:
+            return ""
+        if session.client == asked.client and (anywhere or session.workspace == asked.workspace):
+            return session.id
+    return ""

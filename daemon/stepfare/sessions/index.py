@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
 from stepfare.core.model import CacheRule
 from stepfare.core.session import Session, Warmth
-from stepfare.core.step import StepKind
 
 SESSIONS_MAX = 2_000
 MARKS_PER_SESSION_MAX = 400
 """Chains and tool-call ids remembered for one session, each; the oldest go first."""
+UNANSWERED_MAX = 16
+"""Bodies without an answer that are remembered for one session: their repetition is a retry."""
 
 DEFAULT_CACHE = CacheRule()
 CacheRuleOf = Callable[[str], CacheRule | None]
@@ -25,19 +26,19 @@ CacheRuleOf = Callable[[str], CacheRule | None]
 
 @dataclass(slots=True)
 class Trail:
-    """By what a session is recognised. `chains` are the digests of its requests so far, `calls` the ids of the tool calls it was given."""
+    """By what a session is recognised. `last_...` speak of its conversation; calls beside it (titles, summaries) do not change them."""
 
     chains: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
     """Digest of a request's turns in order -> how many turns."""
     calls: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
-    """Tool-call id -> the step whose answer held it."""
+    """Tool-call id -> the last step whose answer held it."""
+    unanswered: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
+    """Digest of a body whose answer did not reach its end -> its step."""
     last_chain: str = ""
-    last_body: str = ""
-    last_turns: int = 0
     last_reply: str = ""
     last_step: int = 0
     answered: bool = False
-    """Whether the last step's answer reached its end, so that the same body again is a new question and not a retry."""
+    """Whether the last step's answer reached its end."""
 
 
 class SessionIndex:
@@ -48,7 +49,7 @@ class SessionIndex:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._trails: dict[str, Trail] = {}
         self._by_chain: dict[str, list[str]] = {}
-        self._by_call: dict[str, str] = {}
+        self._by_call: dict[str, list[str]] = {}
         self._open: dict[str, Reserved] = {}
 
     def get(self, session: str) -> Session | None:
@@ -61,14 +62,16 @@ class SessionIndex:
         """Ids of the sessions that sent a request of exactly these turns, oldest use first."""
         return self._by_chain.get(chain, ())
 
-    def with_call(self, call_id: str) -> str | None:
-        return self._by_call.get(call_id)
+    def with_call(self, call_id: str) -> Sequence[str]:
+        """Ids of the sessions that were given this tool call, the first first: some models number their calls anew in each session."""
+        return self._by_call.get(call_id, ())
 
     def newest_first(self) -> Sequence[Session]:
         return list(reversed(self._sessions.values()))
 
-    def in_flight(self, session: str) -> bool:
-        return any(entry.session == session for entry in self._open.values())
+    def in_flight(self, session: str, body: str | None = None) -> bool:
+        """Whether a call of this session, with this very body where one is given, is being answered now."""
+        return any(entry.session == session and body in (None, entry.body) for entry in self._open.values())
 
     def apply(self, entry: Entry) -> None:
         """Fold one entry in. Entries of attempts that were never reserved here are passed over: they belong to evicted sessions."""
@@ -97,17 +100,20 @@ class SessionIndex:
                 last_ms=max(session.last_ms, entry.at_ms),
                 steps=max(session.steps, entry.step),
                 reserved_pusd=session.reserved_pusd + (entry.ceiling_pusd or 0),
-                last_body_bytes=entry.body_bytes,
             )
         )
+        if entry.body:
+            trail.unanswered[entry.body] = entry.step
+            while len(trail.unanswered) > UNANSWERED_MAX:
+                trail.unanswered.popitem(last=False)
+        if entry.side:  # A title asked for meanwhile does not interrupt the conversation that it serves.
+            return
         if entry.chain and entry.chain not in trail.chains:
-            self._by_chain.setdefault(entry.chain, []).append(entry.session)
+            _own(self._by_chain, entry.chain, entry.session)
             trail.chains[entry.chain] = entry.turns
             if len(trail.chains) > MARKS_PER_SESSION_MAX:
-                self._forget_chain(entry.session, trail.chains.popitem(last=False)[0])
-        if entry.kind != StepKind.SIDE:  # A title asked for meanwhile does not interrupt the conversation that it serves.
-            trail.last_chain, trail.last_body, trail.last_turns = entry.chain, entry.body, entry.turns
-            trail.last_step, trail.answered = entry.step, False
+                _disown(self._by_chain, trail.chains.popitem(last=False)[0], entry.session)
+        trail.last_chain, trail.last_step, trail.answered = entry.chain, entry.step, False
 
     def _settle(self, entry: Settled) -> None:
         reserved = self._open.get(entry.attempt)
@@ -116,13 +122,17 @@ class SessionIndex:
         if session is None or trail is None or reserved is None:
             return
         for call_id in entry.call_ids:
+            if call_id not in trail.calls:
+                _own(self._by_call, call_id, entry.session)
             trail.calls[call_id] = reserved.step
-            self._by_call[call_id] = entry.session
+            trail.calls.move_to_end(call_id)
             if len(trail.calls) > MARKS_PER_SESSION_MAX:
-                self._by_call.pop(trail.calls.popitem(last=False)[0], None)
-        if entry.outcome == "ok" and reserved.step == trail.last_step:
-            trail.answered, trail.last_reply = True, entry.reply
-        if entry.committed:
+                _disown(self._by_call, trail.calls.popitem(last=False)[0], entry.session)
+        if entry.outcome == "ok":
+            trail.unanswered.pop(reserved.body, None)
+            if not reserved.side and reserved.step == trail.last_step:
+                trail.answered, trail.last_reply = True, entry.reply
+        if entry.committed and not reserved.side:
             self._put(_served(session, reserved, entry, self._cache_rule_of(reserved.model)))
 
     def _close(self, attempt: str, at_ms: int, *, spent: int, lost: int) -> None:
@@ -149,16 +159,21 @@ class SessionIndex:
         del self._sessions[session]
         trail = self._trails.pop(session, Trail())
         for chain in trail.chains:
-            self._forget_chain(session, chain)
+            _disown(self._by_chain, chain, session)
         for call_id in trail.calls:
-            self._by_call.pop(call_id, None)
+            _disown(self._by_call, call_id, session)
 
-    def _forget_chain(self, session: str, chain: str) -> None:
-        owners = self._by_chain.get(chain, [])
-        if session in owners:
-            owners.remove(session)
-        if not owners:
-            self._by_chain.pop(chain, None)
+
+def _own(owners: dict[str, list[str]], mark: str, session: str) -> None:
+    owners.setdefault(mark, []).append(session)
+
+
+def _disown(owners: dict[str, list[str]], mark: str, session: str) -> None:
+    of_mark = owners.get(mark, [])
+    if session in of_mark:
+        of_mark.remove(session)
+    if not of_mark:
+        owners.pop(mark, None)
 
 
 def _opened(entry: Opened) -> Session:
@@ -185,14 +200,15 @@ def _served(session: Session, reserved: Reserved, entry: Settled, rule: CacheRul
     if rule is not None:
         held = usage.input_tokens if usage.input_tokens >= rule.min_tokens else 0
         warm[reserved.model] = Warmth(reserved.model, held, entry.at_ms + rule.lifetime_ms, _share(before, entry, rule))
-    return replace(session, last_model=reserved.model, last_prompt_tokens=usage.input_tokens, warm=warm)
+    # The two go together: the next prompt is estimated from what this one had and by how many bytes it has grown since.
+    counted = {"last_prompt_tokens": usage.input_tokens, "last_body_bytes": reserved.body_bytes}
+    return replace(session, last_model=reserved.model, warm=warm, **counted)
 
 
 def _share(before: Warmth | None, entry: Settled, rule: CacheRule) -> float:
     """How much of what was expected to be read from the cache was read. What was observed last is believed."""
     if before is None or entry.at_ms >= before.until_ms:
         return 1.0 if before is None else before.share
-    expected = min(before.tokens, entry.usage.input_tokens)
-    if expected < rule.min_tokens:
-        return before.share
-    return min(1.0, entry.usage.cache_read_tokens / expected)
+    if before.tokens < rule.min_tokens or entry.usage.input_tokens < before.tokens:
+        return before.share  # Nothing was to be expected: too short to be cached, or the client shortened the conversation.
+    return min(1.0, entry.usage.cache_read_tokens / before.tokens)

@@ -1,0 +1,365 @@
+"""Whose step a request is: every way in which real clients repeat, cut, fork and interrupt their conversations."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stepfare.sessions import identify as identify_module
+from stepfare.sessions.identify import SIDE_CALL_WINDOW_MS, chain_of
+from stepfare.sessions.index import SessionIndex
+from tests.sessions.desk import Desk, Message, assistant, state_of, tool, user
+
+SYSTEM: Message = {"role": "system", "content": "You are an agent"}
+START = [SYSTEM, user("Fix the test")]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_a_conversation_is_one_session_by_its_tool_calls(desk: Desk) -> None:
+    messages = list(START)
+    steps = [desk.say(messages, "", "c1")]
+    for turn in range(2, 6):
+        messages += [assistant("", f"c{turn - 1}"), tool(f"c{turn - 1}", f"out {turn}")]
+        steps.append(desk.say(messages, "", f"c{turn}"))
+    assert [(step.session, step.number) for step in steps] == [("s1", number) for number in range(1, 6)]
+
+
+def test_a_conversation_without_calls_is_one_session_by_its_turns(desk: Desk) -> None:
+    messages = list(START)
+    steps = [desk.say(messages, "answer 1")]
+    for turn in range(2, 6):
+        messages += [assistant(f"answer {turn - 1}"), user(f"result {turn}")]
+        steps.append(desk.say(messages, f"answer {turn}"))
+    assert [(step.session, step.number) for step in steps] == [("s1", number) for number in range(1, 6)]
+
+
+def test_a_human_who_speaks_again_goes_on_in_the_same_session(desk: Desk) -> None:
+    messages = [*START, assistant("", "c1"), tool("c1")]
+    desk.say(START, "", "c1")
+    desk.say(messages, "Done.")
+    for words in ("And now?", "Why?", "Thanks"):
+        messages += [assistant("Done."), user(words)]
+        assert desk.say(messages, "Done.").session == "s1"
+
+
+@pytest.mark.parametrize("with_ids", [True, False])
+@pytest.mark.parametrize("same_replies", [True, False])
+@settings(max_examples=25)
+@given(order=st.lists(st.sampled_from([0, 1]), min_size=12, max_size=12))
+def test_twins_are_two_sessions_to_the_end(with_ids: bool, same_replies: bool, order: list[int]) -> None:
+    """Two tasks with the same first words, whose steps come in any order. Without ids and with equal replies they differ only by
+    what their tools said."""
+    desk = Desk()
+    talks = [list(START), list(START)]
+    sessions: list[list[str]] = [[], []]
+    # Both have asked before either goes on, else the first question of the second is all that tells them apart.
+    for who in (0, 1, *order):
+        turn = len(sessions[who]) + 1
+        said = f"reply {turn}" if same_replies else f"reply {turn} to {who}"
+        calls = [f"c-{who}-{turn}"] if with_ids else []
+        step = desk.say(talks[who], said, *calls)
+        sessions[who].append(step.session)
+        talks[who].append(assistant(said, *calls))
+        talks[who].append(tool(calls[0], f"out {turn} of {who}") if calls else user(f"out {turn} of {who}"))
+    one, other = sessions
+    assert len(set(one)) == len(set(other)) == 1 or (same_replies and not with_ids and crossed(one, other))
+    assert set(one) | set(other) == {"s1", "s2"}
+    assert {len(one), len(other)} == {desk.index.get("s1").steps, desk.index.get("s2").steps}  # type: ignore[union-attr]
+
+
+def crossed(one: list[str], other: list[str]) -> bool:
+    """Histories that are equal to the byte cannot be told apart: they may swap sessions once, at the first difference, and then stay."""
+    return len(set(one[1:])) <= 1 and len(set(other[1:])) <= 1
+
+
+def test_the_same_first_words_while_the_first_is_being_answered_are_another_task(desk: Desk) -> None:
+    first, second = desk.ask(START), desk.ask(START)
+    assert (first.session, second.session) == ("s1", "s2")
+    desk.answer(second, "", "c2")
+    desk.answer(first, "", "c1")
+    assert desk.ask([*START, assistant("", "c1"), tool("c1")]).session == "s1"
+    assert desk.ask([*START, assistant("", "c2"), tool("c2")]).session == "s2"
+
+
+def test_the_same_first_words_after_an_answer_are_another_task(desk: Desk) -> None:
+    desk.say(START, "Done.")
+    step = desk.ask(START)
+    assert (step.session, step.identity.parent) == ("s2", "")
+
+
+def test_ids_that_models_count_anew_do_not_mix_sessions(desk: Desk) -> None:
+    """Some models name their calls `functions.read:0`, or `call_0`, in each conversation."""
+    talks = {name: [SYSTEM, user(f"Task {name}")] for name in "abc"}
+    sessions: dict[str, set[str]] = {name: set() for name in talks}
+    for turn in range(4):
+        for name, messages in talks.items():
+            sessions[name].add(desk.say(messages, "", f"call_{turn}").session)
+            messages += [assistant("", f"call_{turn}"), tool(f"call_{turn}", f"out of {name}")]
+    assert sessions == {"a": {"s1"}, "b": {"s2"}, "c": {"s3"}}
+
+
+@pytest.mark.parametrize("start", [START, [*START, assistant("Look", "c0"), tool("c0")], [*START, assistant("Look"), user("out")]])
+@pytest.mark.parametrize("end", ["busy", "hang-up", "cut"])
+def test_a_retry_with_the_same_body_is_the_same_step(desk: Desk, start: list[Message], end: str) -> None:
+    desk.say(START, "Look", "c0") if len(start) > 2 else None
+    first = desk.ask(start)
+    desk.void(first) if end == "busy" else desk.answer(first, "Half an", outcome=end)
+    again = desk.ask(start)
+    assert (again.session, again.number) == (first.session, first.number)
+    desk.void(again)
+    third = desk.answer(desk.ask(start), "Whole")
+    assert (third.session, third.number) == (first.session, first.number)
+
+
+def test_the_same_body_after_an_answer_is_a_new_step(desk: Desk) -> None:
+    talk = [*START, assistant("Look"), user("out")]
+    desk.say(START, "Look")
+    first, second = desk.say(talk, "One"), desk.say(talk, "Two")
+    assert [(step.session, step.number) for step in (first, second)] == [("s1", 2), ("s1", 3)]
+    assert desk.ask([*talk, assistant("Two"), user("go on")]).session == "s1"
+
+
+def test_the_same_body_while_it_is_being_answered_is_a_new_step(desk: Desk) -> None:
+    headers = {"x-session-id": "ses_1"}
+    steps = [desk.ask(START, headers=headers), desk.ask(START, headers=headers)]
+    assert [(step.session, step.number) for step in steps] == [("ses_1", 1), ("ses_1", 2)]
+
+
+def test_a_retry_finds_its_step_although_others_came_between(desk: Desk) -> None:
+    headers = {"x-session-id": "ses_1"}
+    main = desk.ask(START, headers=headers)
+    title = desk.ask([user("Make a title")], headers=headers, side="title")
+    desk.answer(main, "Half", outcome="hang-up")
+    desk.answer(title, "A title")
+    again = desk.ask(START, headers=headers)
+    assert (main.number, title.number, again.number) == (1, 2, 1)
+    assert again.identity.because == "it repeats a call that was not answered"
+
+
+def test_a_retry_of_one_of_two_calls_at_once_is_a_retry(desk: Desk) -> None:
+    headers = {"x-session-id": "ses_1"}
+    one, other = desk.ask(START, headers=headers), desk.ask([user("Subtask")], headers=headers)
+    desk.void(one)
+    assert desk.ask(START, headers=headers).number == one.number
+    desk.void(other)
+    assert desk.ask([user("Subtask")], headers=headers).number == other.number
+
+
+def test_a_retry_of_a_side_call_is_the_same_step(desk: Desk) -> None:
+    desk.say(START, "", "c1")
+    title = [user("Reply with a title")]
+    first = desk.void(desk.ask(title, side="title"))
+    assert desk.ask(title, side="title").number == first.number == 2
+
+
+def test_another_body_after_a_failure_is_a_new_step_of_the_session(desk: Desk) -> None:
+    first = desk.void(desk.ask(START))
+    second = desk.ask(START, temperature=1)
+    assert (second.session, second.number) == (first.session, 2)
+
+
+def test_a_fork_is_a_session_of_its_own_with_its_parent(desk: Desk) -> None:
+    talk = list(START)
+    for turn in range(1, 6):
+        desk.say(talk, "", f"c{turn}")
+        talk += [assistant("", f"c{turn}"), tool(f"c{turn}")]
+    fork = [*START, assistant("", "c1"), tool("c1"), user("No, another way")]
+    step = desk.say(fork, "As you like")
+    assert (step.session, step.identity.parent) == ("s2", "s1")
+    # Its own answers have no calls: the old ones in its history must not fork it again and again.
+    for words in ("more", "and more", "the end"):
+        fork += [assistant("As you like"), user(words)]
+        assert desk.say(fork, "As you like").session == "s2"
+    assert desk.ask(talk).session == "s1"
+
+
+def test_a_fork_without_ids_has_its_parent_too(desk: Desk) -> None:
+    talk = list(START)
+    for turn in range(1, 5):
+        desk.say(talk, f"answer {turn}")
+        talk += [assistant(f"answer {turn}"), user(f"then {turn}")]
+    fork = [*START, assistant("answer 1"), user("No, another way")]
+    step = desk.say(fork, "Fine")
+    assert (step.session, step.identity.parent) == ("s2", "s1")
+    assert desk.ask([*fork, assistant("Fine"), user("go on")]).session == "s2"
+    assert desk.ask(talk).session == "s1"
+
+
+def test_a_request_that_goes_back_to_the_very_words_of_an_earlier_one_is_a_fork(desk: Desk) -> None:
+    talk = list(START)
+    for turn in range(1, 5):
+        desk.say(talk, f"answer {turn}")
+        talk += [assistant(f"answer {turn}"), user(f"then {turn}")]
+    step = desk.ask(talk[:4])
+    assert (step.session, step.identity.parent) == ("s2", "s1")
+
+
+def test_an_edit_of_the_last_result_stays_in_the_session(desk: Desk) -> None:
+    desk.say(START, "", "c1")
+    desk.say([*START, assistant("", "c1"), tool("c1", "one")], "", "c2")
+    assert desk.ask([*START, assistant("", "c1"), tool("c1", "another")]).session == "s1"
+
+
+TITLE = [user("Given the following... please reply with a title")]
+
+
+def test_a_side_call_goes_with_the_clients_latest_session_and_leaves_its_conversation_alone(desk: Desk) -> None:
+    talk = list(START)
+    for turn in range(1, 4):
+        assert desk.say(talk, f"answer {turn}").session == "s1"
+        assert desk.say(TITLE, "A title", side="title").session == "s1"
+        talk += [assistant(f"answer {turn}"), user(f"out {turn}")]
+    desk.say([user("Another task")], "Hi", client="continue")
+    assert desk.ask(TITLE, side="title").session == "s1"
+    assert desk.ask(TITLE, side="title", client="continue").session == "s2"
+
+
+def test_the_same_title_request_in_another_session_goes_with_that_one(desk: Desk) -> None:
+    desk.say(START, "one")
+    assert desk.say(TITLE, "A title", side="title").session == "s1"
+    desk.say(START, "two")
+    assert desk.say(TITLE, "A title", side="title").session == "s2"
+
+
+def test_a_summary_asked_for_within_the_conversation_does_not_break_it(desk: Desk) -> None:
+    talk = [*START, assistant("answer 1"), user("out 1")]
+    desk.say(START, "answer 1")
+    desk.say(talk, "answer 2")
+    summary = [*talk, assistant("answer 2"), user("Please provide a concise summary")]
+    assert desk.say(summary, "It was so", side="compaction").session == "s1"
+    # The client goes on as if nothing had been asked.
+    assert desk.ask([*talk, assistant("answer 2"), user("out 2")]).session == "s1"
+
+
+def test_a_side_call_long_after_is_a_session_of_its_own(desk: Desk) -> None:
+    desk.say(START, "one")
+    desk.now_ms += SIDE_CALL_WINDOW_MS
+    assert desk.ask(TITLE, side="title").session == "s2"
+
+
+def test_a_side_call_in_another_workspace_is_not_of_this_session(desk: Desk) -> None:
+    desk.say(START, "one", workspace="/one")
+    assert desk.ask(TITLE, side="title", workspace="/two").session == "s2"
+    assert desk.ask(TITLE, side="title", workspace="").session == "s2"
+
+
+def test_a_history_cut_in_the_middle_stays_in_its_session(desk: Desk) -> None:
+    talk = list(START)
+    for turn in range(1, 5):
+        desk.say(talk, f"answer {turn}")
+        talk += [assistant(f"answer {turn}"), user(f"out {turn}")]
+    cut = [*START, assistant("[NOTE] Some previous conversation history with the user has been removed"), *talk[-3:]]
+    step = desk.ask(cut)
+    assert (step.session, step.number, step.identity.parent) == ("s1", 5, "")
+
+
+def test_a_history_cut_with_calls_stays_in_its_session(desk: Desk) -> None:
+    talk = list(START)
+    for turn in range(1, 5):
+        desk.say(talk, "", f"c{turn}")
+        talk += [assistant("", f"c{turn}"), tool(f"c{turn}")]
+    assert desk.ask([user("Earlier context was compacted"), *talk[-2:]]).session == "s1"
+
+
+def test_a_summary_in_the_place_of_the_history_stays_in_the_latest_session_of_that_place(desk: Desk) -> None:
+    desk.say(START, "answer 1")
+    talk = [user("What did we do so far?"), assistant("A summary"), user("Go on")]
+    step = desk.ask(talk)
+    assert (step.session, step.identity.because) == ("s1", "its history was rewritten by the client")
+    assert Desk().ask(talk).session == "s1"  # The first of its own where nothing was before.
+    assert desk.ask([user("a"), assistant("b"), user("c")], workspace="/elsewhere").session == "s2"
+    assert desk.ask([user("x"), assistant("y"), user("z")], workspace="").session == "s3"
+
+
+def test_the_same_answer_in_another_workspace_is_no_sign(desk: Desk) -> None:
+    desk.say(START, "Done.", workspace="/one")
+    talk = [user("Other"), assistant("Done."), user("Go on")]
+    assert desk.ask(talk, workspace="/two").session == "s2"
+    assert desk.ask([user("Third"), *talk[1:]], workspace="/one", client="continue").session == "s3"
+
+
+@pytest.mark.parametrize(
+    ("headers", "session", "parent"),
+    [
+        ({"x-session-id": "ses_1"}, "ses_1", ""),
+        ({"x-session-affinity": "ses_1"}, "ses_1", ""),
+        ({"x-stepfare-session": "mine", "x-session-id": "ses_1"}, "mine", ""),
+        ({"x-session-id": "ses_2", "x-parent-session-id": "ses_1"}, "ses_2", "ses_1"),
+        ({"session-id": "p", "thread-id": "t", "x-codex-parent-thread-id": "p"}, "t", "p"),
+        ({"x-claude-code-session-id": "uuid"}, "uuid", ""),
+        ({"x-session-id": ""}, "s1", ""),
+    ],
+)
+def test_a_client_that_names_its_session_is_believed(desk: Desk, headers: dict[str, str], session: str, parent: str) -> None:
+    step = desk.say(START, "", "c1", headers=headers)
+    assert (step.session, step.identity.parent) == (session, parent)
+    if headers.get("x-session-id") != "":
+        assert desk.say([user("Something else")], headers=headers).number == 2
+
+
+@pytest.mark.parametrize("name", ["a b", "../../etc", "x" * 65, "é", "-rf", "a\tb", "<script>"])
+def test_an_odd_name_of_a_session_is_kept_as_its_digest(desk: Desk, name: str) -> None:
+    session = desk.ask(START, headers={"x-session-id": name}).session
+    assert session.isalnum()
+    assert session.startswith("x")
+    assert desk.ask(START, headers={"x-session-id": name}).session == session
+    assert desk.ask(START, headers={"x-session-id": name + "."}).session != session
+
+
+def test_each_turn_has_the_digest_of_all_before_it() -> None:
+    one, other = chain_of([b"a", b"b", b"c"]), chain_of([b"a", b"x", b"c"])
+    assert one[0] == other[0]
+    assert one[1] != other[1]
+    assert one[2] != other[2]
+    assert chain_of([b"ab"]) != chain_of([b"a", b"b"])[1:]
+    assert chain_of([]) == ()
+
+
+def test_only_the_end_of_a_conversation_is_searched_for_calls(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identify_module, "TURNS_SEARCHED_MAX", 2)
+    desk.say(START, "", "c1")
+    talk = [user("rewritten"), assistant("", "c1"), tool("c1"), user("a"), user("b")]
+    assert desk.ask(talk, workspace="").session == "s2"
+
+
+ACTIONS = st.lists(
+    st.tuples(st.integers(0, 3), st.sampled_from(["answer", "call", "hang-up", "void", "retry", "side", "fork", "leave open"])), max_size=25
+)
+
+
+@settings(max_examples=60)
+@given(ACTIONS)
+def test_a_fold_of_the_journal_knows_what_live_use_knew(actions: list[tuple[int, str]]) -> None:
+    desk = Desk()
+    talks: list[list[Message]] = [[SYSTEM, user(f"Task {who % 2}")] for who in range(4)]
+    for turn, (who, action) in enumerate(actions):
+        talk = talks[who]
+        match action:
+            case "answer":
+                desk.say(talk, f"said {turn}")
+                talk += [assistant(f"said {turn}"), user(f"out {turn}")]
+            case "call":
+                desk.say(talk, "", f"c{turn}")
+                talk += [assistant("", f"c{turn}"), tool(f"c{turn}")]
+            case "hang-up":
+                desk.answer(desk.ask(talk), "half", outcome="hang-up")
+            case "void" | "retry":
+                desk.void(desk.ask(talk))
+            case "side":
+                desk.say(TITLE, "title", side="title")
+            case "fork":
+                del talk[2:]
+            case _:
+                desk.ask(talk)
+        session = next(iter(desk.index.newest_first()), None)
+        assert session is None or session.reserved_pusd >= 0
+    folded = SessionIndex()
+    for entry in desk.entries:
+        folded.apply(entry)
+        folded.apply(entry)  # Posting twice changes nothing.
+    assert state_of(folded) == state_of(desk.index)
