@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepfare.core.request import Role, Text, Turn
-from stepfare.dialects.turns import LazyTurns, body_digest, digest, has_parts
+from stepfare.dialects.turns import LazyTurns, TurnMemory, body_digest, digest, has_parts
 
 MARK = {"cache_control": {"type": "ephemeral"}}
 TEXT = st.text(max_size=30) | st.sampled_from(
@@ -125,7 +125,7 @@ def test_turns_are_decoded_once_and_only_where_they_are_looked_at() -> None:
         seen.append(raw)
         return Turn(Role.USER, (Text(raw.decode()),))
 
-    turns = LazyTurns([b"a", b"b", b"c", b"d"], read)
+    turns = LazyTurns([b"a", b"b", b"c", b"d"], read, [b"1", b"2", b"3", b"4"], TurnMemory())
     assert len(turns) == 4
     assert turns[-1].text == "d"
     assert turns[-1] is turns[3]
@@ -137,7 +137,29 @@ def test_turns_are_decoded_once_and_only_where_they_are_looked_at() -> None:
     assert len(seen) == 4
 
 
+def test_the_next_step_decodes_what_is_new_only() -> None:
+    seen: list[bytes] = []
+
+    def read(raw: bytes) -> Turn:
+        seen.append(raw)
+        return Turn(Role.USER, (Text(raw.decode()),))
+
+    memory = TurnMemory()
+    for raws in ([b"a", b"b"], [b"a", b"b", b"c"]):
+        turns = LazyTurns(raws, read, raws, memory)
+        assert [turn.text for turn in turns] == [raw.decode() for raw in raws]
+    assert seen == [b"a", b"b", b"c"]
+
+
+def test_the_memory_of_turns_keeps_to_its_bound_and_forgets_the_oldest() -> None:
+    memory = TurnMemory(bytes_max=10)
+    for name in (b"a", b"b", b"c"):
+        memory.remember(name, Turn(Role.USER, (Text(name.decode()),)), 4)
+    assert memory.recall(b"a") is None
+    assert [turn.text for name in (b"b", b"c") if (turn := memory.recall(name))] == ["b", "c"]
+
+
 @pytest.mark.parametrize("index", [4, -5])
 def test_there_is_no_turn_beyond_the_ends(index: int) -> None:
     with pytest.raises(IndexError):
-        LazyTurns([b"x"] * 4, lambda _: Turn(Role.USER, ()))[index]
+        LazyTurns([b"x"] * 4, lambda _: Turn(Role.USER, ()), [b"1"] * 4, TurnMemory())[index]

@@ -77,6 +77,15 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Where the value of a top-level key stands in a body, in bytes."""
+
+    key: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class RequestView:
     """One request. `turns` may decode its turns on first sight: reading few of a long conversation costs little.
 
@@ -100,3 +109,5 @@ class RequestView:
     wants_usage: bool = True
     """Whether the client asked for usage in its stream."""
     body_digest: bytes = field(default=b"")
+    spans: tuple[Span, ...] = ()
+    """Where the values of `raw` stand, for the dialect that read it."""

@@ -15,7 +15,7 @@ from stepfare.core.model import Capability
 from stepfare.core.request import Block, Image, Opaque, RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
 from stepfare.dialects import splice
 from stepfare.dialects.base import BadRequest
-from stepfare.dialects.turns import LazyTurns, body_digest, digest, has_parts
+from stepfare.dialects.turns import LazyTurns, TurnMemory, body_digest, digest, has_parts
 
 NAME = "openai"
 PATH = "/chat/completions"
@@ -79,19 +79,20 @@ def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
         headers=headers,
         model=model,
         stream=bool(stream),
-        turns=LazyTurns(raws, read_turn),
+        turns=LazyTurns(raws, read_turn, digests, _MEMORY),
         digests=digests,
         tools=tools,
         needs=_needs(obj, compress(raws, in_parts), tools),
         max_output_tokens=_first_int(obj, "max_completion_tokens", "max_tokens"),
         wants_usage=not stream or _wants_usage(obj),
         body_digest=body_digest(body[: messages.start], digests, body[messages.end :]),
+        spans=obj.spans,
     )
 
 
 def request_for(view: RequestView, upstream_model: str) -> bytes:
     """The client's body with the provider's name for the model, and usage asked for where the client did not."""
-    obj = splice.scan(view.raw)
+    obj = splice.JsonObject(view.raw, view.spans)
     values = {"model": json.dumps(upstream_model).encode()}
     if view.stream and not view.wants_usage:
         # Without this flag a stream ends unmetered and the step would look free.
@@ -100,6 +101,9 @@ def request_for(view: RequestView, upstream_model: str) -> bytes:
         inner = splice.scan(options) if options is not None and options.startswith(b"{") else splice.scan(b"{}")
         values["stream_options"] = splice.replace(inner, asked)
     return splice.replace(obj, values)
+
+
+_MEMORY = TurnMemory()
 
 
 def read_turn(raw: bytes) -> Turn:

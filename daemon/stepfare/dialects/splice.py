@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from stepfare.core.request import Span
 from stepfare.dialects.base import BadRequest
 
 _KEY = re.compile(rb'[ \t\r\n]*"((?:[^"\\]++|\\.)*+)"[ \t\r\n]*:[ \t\r\n]*')
@@ -24,15 +25,6 @@ _TOO_DEEP = "the JSON is nested too deeply to be read"
 
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Where the value of a top-level key stands in the body, in bytes."""
-
-    key: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +92,21 @@ def items(raw: bytes | memoryview) -> list[bytes]:
 
 def replace(obj: JsonObject, values: Mapping[str, bytes]) -> bytes:
     """The body with these top-level values; keys that it lacks are added at its end."""
-    pieces: list[bytes] = []
+    body = memoryview(obj.body)  # Slices of a view copy nothing; the join copies once.
+    pieces: list[bytes | memoryview] = []
     position = 0
     seen: set[str] = set()
     for span in obj.spans:
         if span.key in values:
-            pieces += (obj.body[position : span.start], values[span.key])
+            pieces += (body[position : span.start], values[span.key])
             position = span.end
             seen.add(span.key)
     close = obj.body.rindex(b"}")
     added = [json.dumps(key).encode() + b":" + value for key, value in values.items() if key not in seen]
-    pieces.append(obj.body[position:close])
+    pieces.append(body[position:close])
     if added:
         pieces.append((b"," if obj.spans else b"") + b",".join(added))
-    pieces.append(obj.body[close:])
+    pieces.append(body[close:])
     return b"".join(pieces)
 
 

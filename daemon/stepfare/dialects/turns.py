@@ -17,6 +17,8 @@ DIGEST_BYTES = 16
 """Of a SHA-256: today's processors have it built in, and a conversation of a megabyte is digested with every step."""
 SPACED_BYTES = 64
 """A client that writes spaces after its colons does so within the first bytes of a message."""
+REMEMBERED_BYTES_MAX = 16 * 1024 * 1024
+"""Of messages whose turns are remembered: the ends of some dozens of long sessions, of which the last turns are looked at."""
 EDGE_BYTES = 256
 """Beside a text in one string, a cache mark can only stand before or after it."""
 
@@ -24,14 +26,36 @@ _MARK = b'"cache_control"'
 _PARTS = re.compile(rb'"content"[ \t\r\n]*:[ \t\r\n]*\[')
 
 
+class TurnMemory:
+    """Turns by digest, so that a session's next step decodes what is new only. Equal digests mean equal turns: it changes no answer."""
+
+    def __init__(self, bytes_max: int = REMEMBERED_BYTES_MAX) -> None:
+        self._turns: dict[bytes, tuple[Turn, int]] = {}
+        self._bytes_max = bytes_max
+        self._bytes = 0
+
+    def recall(self, digest: bytes) -> Turn | None:
+        found = self._turns.get(digest)
+        return None if found is None else found[0]
+
+    def remember(self, digest: bytes, turn: Turn, size_bytes: int) -> None:
+        """Keep the turn; the oldest go where there are more bytes than are kept."""
+        self._turns[digest] = (turn, size_bytes)
+        self._bytes += size_bytes
+        while self._bytes > self._bytes_max:
+            self._bytes -= self._turns.pop(next(iter(self._turns)))[1]
+
+
 class LazyTurns(Sequence[Turn]):
     """Looks like a tuple of turns; each is decoded once, on demand, so that a long conversation costs what is looked at."""
 
-    __slots__ = ("_raws", "_read", "_seen")
+    __slots__ = ("_digests", "_memory", "_raws", "_read", "_seen")
 
-    def __init__(self, raws: Sequence[bytes], read: Callable[[bytes], Turn]) -> None:
+    def __init__(self, raws: Sequence[bytes], read: Callable[[bytes], Turn], digests: Sequence[bytes], memory: TurnMemory) -> None:
         self._raws = raws
         self._read = read
+        self._digests = digests
+        self._memory = memory
         self._seen: dict[int, Turn] = {}
 
     def __len__(self) -> int:
@@ -47,7 +71,11 @@ class LazyTurns(Sequence[Turn]):
         place = range(len(self._raws))[index]
         turn = self._seen.get(place)
         if turn is None:
-            turn = self._seen[place] = self._read(self._raws[place])
+            turn = self._memory.recall(self._digests[place])
+            if turn is None:
+                turn = self._read(self._raws[place])
+                self._memory.remember(self._digests[place], turn, len(self._raws[place]))
+            self._seen[place] = turn
         return turn
 
 
