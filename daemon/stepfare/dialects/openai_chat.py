@@ -15,7 +15,8 @@ from stepfare.core.model import Capability
 from stepfare.core.request import Block, Image, Opaque, RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
 from stepfare.dialects import splice
 from stepfare.dialects.base import BadRequest
-from stepfare.dialects.turns import LazyTurns, TurnMemory, body_digest, digest, has_parts
+from stepfare.dialects.conversations import Conversations
+from stepfare.dialects.turns import LazyTurns, TurnMemory, body_digest
 
 NAME = "openai"
 PATH = "/chat/completions"
@@ -60,18 +61,16 @@ def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
     model = obj.get("model")
     if not isinstance(model, str) or not model:
         raise BadRequest('"model" is missing or not a string: name a profile such as "auto" or a model such as "openai/gpt-6-luna"')
-    messages = obj.span("messages")
-    if messages is None or not body.startswith(b"[", messages.start):
+    place = obj.span("messages")
+    if place is None or not body.startswith(b"[", place.start):
         raise BadRequest('"messages" is missing or not a list')
-    raws = splice.items(memoryview(body)[messages.start : messages.end])
-    if not raws:
+    messages = _CONVERSATIONS.read(body, place.start, place.end)
+    if not messages.raws:
         raise BadRequest('"messages" is empty')
     stream = obj.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise BadRequest('"stream" must be true or false')
     tools = _tools(obj)
-    in_parts = [has_parts(raw) for raw in raws]
-    digests = tuple(digest(raw, parts=parts) for raw, parts in zip(raws, in_parts, strict=True))
     return RequestView(
         dialect=NAME,
         endpoint="chat",
@@ -79,13 +78,13 @@ def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
         headers=headers,
         model=model,
         stream=bool(stream),
-        turns=LazyTurns(raws, read_turn, digests, _MEMORY),
-        digests=digests,
+        turns=LazyTurns(messages.raws, read_turn, messages.digests, _MEMORY),
+        digests=messages.digests,
         tools=tools,
-        needs=_needs(obj, compress(raws, in_parts), tools),
+        needs=_needs(obj, compress(messages.raws, messages.parts), tools),
         max_output_tokens=_first_int(obj, "max_completion_tokens", "max_tokens"),
         wants_usage=not stream or _wants_usage(obj),
-        body_digest=body_digest(body[: messages.start], digests, body[messages.end :]),
+        body_digest=body_digest(body[: place.start], messages.digests, body[place.end :]),
         spans=obj.spans,
     )
 
@@ -103,7 +102,7 @@ def request_for(view: RequestView, upstream_model: str) -> bytes:
     return splice.replace(obj, values)
 
 
-_MEMORY = TurnMemory()
+_CONVERSATIONS, _MEMORY = Conversations(), TurnMemory()
 
 
 def read_turn(raw: bytes) -> Turn:

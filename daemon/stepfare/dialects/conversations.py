@@ -1,0 +1,77 @@
+"""The messages of a request as bytes of their own, with their digests; what a conversation's last request held is not read again.
+
+It compares bytes only, so it changes no answer: a list that begins with a list seen before has the same messages there.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from stepfare.dialects import splice
+from stepfare.dialects.turns import digest, has_parts
+
+LISTS_MAX = 64
+BYTES_MAX = 16 * 1024 * 1024
+"""Of lists that are remembered: a few long sessions, or dozens of usual ones."""
+
+_COMMA, _CLOSE = ord(","), ord("]")
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """The messages in order; `parts` says of each whether its content is a list of parts."""
+
+    raws: tuple[bytes, ...] = ()
+    digests: tuple[bytes, ...] = ()
+    parts: tuple[bool, ...] = ()
+
+
+class Conversations:
+    """Lists of messages of late, without their closing bracket. The one that is longest unused goes first."""
+
+    def __init__(self) -> None:
+        self._lists: OrderedDict[bytes, Messages] = OrderedDict()
+        self._bytes = 0
+
+    def read(self, body: bytes, start: int, end: int) -> Messages:
+        """The messages of the JSON list that stands there. Raises BadRequest where it is no list."""
+        known = self._begun(body, start)
+        if known is None:
+            messages = _read(body, start, end)
+        else:
+            seen = self._forget(known)
+            at = start + len(known)
+            messages = seen if body[at] == _CLOSE else _joined(seen, _read(b"[" + body[at + 1 : end], 0, end - at))
+        self._remember(body[start : end - 1].rstrip(b" \t\r\n"), messages)
+        return messages
+
+    def _begun(self, body: bytes, start: int) -> bytes | None:
+        """The list that this one begins with. Whatever follows it must be a comma or the end: then it ended with a message."""
+        for known in reversed(self._lists):
+            at = start + len(known)
+            if at < len(body) and body[at] in (_COMMA, _CLOSE) and body.startswith(known, start):
+                return known
+        return None
+
+    def _forget(self, known: bytes) -> Messages:
+        self._bytes -= len(known)
+        return self._lists.pop(known)
+
+    def _remember(self, known: bytes, messages: Messages) -> None:
+        if known in self._lists:
+            self._forget(known)
+        self._lists[known] = messages
+        self._bytes += len(known)
+        while self._bytes > BYTES_MAX or len(self._lists) > LISTS_MAX:
+            self._forget(next(iter(self._lists)))
+
+
+def _read(body: bytes, start: int, end: int) -> Messages:
+    raws = tuple(splice.items(memoryview(body)[start:end]))
+    parts = tuple(has_parts(raw) for raw in raws)
+    return Messages(raws, tuple(digest(raw, parts=one) for raw, one in zip(raws, parts, strict=True)), parts)
+
+
+def _joined(seen: Messages, new: Messages) -> Messages:
+    return Messages(seen.raws + new.raws, seen.digests + new.digests, seen.parts + new.parts)
