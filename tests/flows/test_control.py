@@ -128,3 +128,15 @@ async def test_models_without_a_key_are_listed_only_where_asked_for(start: Start
     assert {one["provider"] for one in used["models"]} == {"lab"}
     assert {"openai", "openrouter", "deepseek", "groq"} <= {one["provider"] for one in everything["models"]}
     assert {one["state"] for one in everything["models"] if one["provider"] == "openai"} == {"no-key"}
+
+
+async def test_a_feed_ends_when_the_daemon_stops(start: Start) -> None:
+    running = await start(stream())
+    async with Daemon(file_of(running)) as daemon:
+        feed = daemon.events(0)
+        async with running.chat(ask()) as answer:
+            await answer.text()
+        await asyncio.wait_for(anext(feed), 5)
+        running.house.hub.close()
+        left = [event.kind async for event in feed]
+    assert left == ["settled"]

@@ -141,10 +141,10 @@ async def test_a_change_of_the_project_file_is_announced_without_a_request(start
     await running.control("PUT", f"workspaces/{str(project).replace('/', '%2F')}", {"root": str(project)})
     seq = running.house.hub.seq
     (project / ".stepfare.toml").write_text('[steps]\nedit = "premum"\n')
-    feed = running.house.hub.follow(seq)
-    event = await asyncio.wait_for(anext(feed), 10)
+    with running.house.hub.listen(seq) as next_event:
+        event = await asyncio.wait_for(next_event(), 10)
+    assert event is not None
     assert event.kind == "settings"
-    await feed.aclose()  # type: ignore[attr-defined]
     _, overview = await running.control("GET", "overview")
     assert any("premum" in problem["words"] or problem["line"] == 2 for problem in overview["problems"])
 

@@ -13,7 +13,8 @@ import click
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def lsp(arguments: tuple[str, ...]) -> None:
     """Run the language server for editors, on stdin and stdout; the same as `stepfare-lsp`, which also explains the arguments."""
-    command = [sys.executable, "-m", "stepfare_lsp", *arguments]
+    # -P: an editor starts this in the project's folder, whose modules must not be taken for ours.
+    command = [sys.executable, "-P", "-m", "stepfare_lsp", *arguments]
     if os.name != "nt":  # There a process cannot become another one: the editor would lose sight of it.
         sys.stdout.flush()
         os.execv(sys.executable, command)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import TypeAlias
 
 from stepfare.control.protocol import Event
 
@@ -12,6 +14,10 @@ QUEUE_MAX = 1_000
 REPLAY_MAX = 1_000
 """Events kept for a listener that was away for a moment."""
 LISTENERS_MAX = 64
+
+
+Listener: TypeAlias = Callable[[], Awaitable[Event | None]]
+"""Waits for the next event; None says that the feed has ended."""
 
 
 class TooManyListeners(Exception):
@@ -24,7 +30,8 @@ class Hub:
     def __init__(self) -> None:
         self.seq = 0
         self._kept: deque[Event] = deque(maxlen=REPLAY_MAX)
-        self._queues: set[asyncio.Queue[Event]] = set()
+        self._queues: set[asyncio.Queue[Event | None]] = set()
+        self._closed = False
 
     def publish(self, event: Event) -> None:
         """Number the event and hand it to every listener; it is for the caller to leave `seq` at 0."""
@@ -36,21 +43,27 @@ class Hub:
                 queue.get_nowait()
             queue.put_nowait(numbered)
 
-    @property
-    def listened(self) -> bool:
-        return bool(self._queues)
+    def close(self) -> None:
+        """End every feed: the daemon stops, and nobody waits for the next event."""
+        self._closed = True
+        for queue in self._queues:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(None)
 
-    async def follow(self, after: int) -> AsyncIterator[Event]:
-        """Events with a number above `after`, those of a moment ago first. Raises TooManyListeners."""
+    @contextmanager
+    def listen(self, after: int) -> Generator[Listener]:
+        """A place from which to hear events with a number above `after`, those of a moment ago first. Raises TooManyListeners."""
         if len(self._queues) >= LISTENERS_MAX:
             raise TooManyListeners
-        queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE_MAX)
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_MAX)
         for event in self._kept:
             if event.seq > after:
                 queue.put_nowait(event)
+        if self._closed:
+            queue.put_nowait(None)
         self._queues.add(queue)
         try:
-            while True:
-                yield await queue.get()
+            yield queue.get
         finally:
             self._queues.discard(queue)

@@ -27,7 +27,13 @@ def application(house: House, host: str) -> web.Application:
     app.router.add_get("/v1/models", inference.models)
     app.router.add_get("/health", _health)
     control.add_routes(app)
+    app.on_shutdown.append(_end_feeds)
     return app
+
+
+async def _end_feeds(app: web.Application) -> None:
+    """A feed never ends by itself; the server would wait for it."""
+    app[HOUSE].hub.close()
 
 
 @web.middleware

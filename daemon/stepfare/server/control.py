@@ -21,6 +21,7 @@ from stepfare.runtime.workspaces import Workspace
 from stepfare.server import present
 from stepfare.server.guard import admitted, token_of
 from stepfare.server.inference import HOUSE
+from stepfare.server.reply import STREAM_HEADERS
 from stepfare.store.queries import SessionRow
 
 ROOT = "/control/v1"
@@ -80,8 +81,9 @@ async def overview_of(house: House) -> protocol.Overview:
     """The present state; the number of the last event is taken first, so that a follower misses nothing."""
     state, now_ms = house.state, house.world.now_ms()
     seq = house.hub.seq
-    today = await house.store.totals(house.world.day_start_ms())
+    # Sessions before the day: a step that settles in between may be missing from a session, never from the day alone.
     rows = await house.store.sessions(SESSIONS_SHOWN)
+    today = await house.store.totals(house.world.day_start_ms())
     problems = [*state.problems(), *(_placed(place, one) for place in state.workspaces.known() for one in place.problems)]
     return protocol.Overview(
         version=__version__,
@@ -101,29 +103,23 @@ async def events(request: web.Request) -> web.StreamResponse:
     after = _number(request, "after", hub.seq)
     if after > hub.seq:
         after = hub.seq  # A number of an earlier daemon.
-    feed = hub.follow(after)
-    response = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"})
-    pending: asyncio.Task[protocol.Event] | None = None
+    response = web.StreamResponse(headers=STREAM_HEADERS)
     try:
-        pending = asyncio.ensure_future(anext(feed))  # pyright: ignore[reportArgumentType]
-        await asyncio.sleep(0)
-        if pending.done() and isinstance(pending.exception(), TooManyListeners):
-            return _failure(503, "too-many-listeners", "the feed has as many listeners as it serves")
-        await response.prepare(request)
-        await response.write(b": stepfare events\n\n")
-        while True:
-            done, _ = await asyncio.wait({pending}, timeout=HEARTBEAT_S)
-            if not done:
-                await response.write(b": still here\n\n")
-                continue
-            event = pending.result()
-            pending = asyncio.ensure_future(anext(feed))  # pyright: ignore[reportArgumentType]
-            await response.write(b"id: %d\ndata: %s\n\n" % (event.seq, event.model_dump_json(exclude_none=True).encode()))
-    except (ConnectionResetError, asyncio.CancelledError):
-        raise
-    finally:
-        if pending is not None:
-            pending.cancel()
+        with hub.listen(after) as next_event:
+            await response.prepare(request)
+            await response.write(b": stepfare events\n\n")
+            while True:
+                try:
+                    async with asyncio.timeout(HEARTBEAT_S):
+                        event = await next_event()
+                except TimeoutError:
+                    await response.write(b": still here\n\n")
+                    continue
+                if event is None:
+                    return response
+                await response.write(b"id: %d\ndata: %s\n\n" % (event.seq, event.model_dump_json(exclude_none=True).encode()))
+    except TooManyListeners:
+        return _failure(503, "too-many-listeners", "the feed has as many listeners as it serves")
 
 
 async def sessions(request: web.Request) -> web.Response:
