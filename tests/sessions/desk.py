@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from stepfare.core.digest import reply_digest
 from stepfare.core.entry import Entry, Opened, Reserved, Settled, Voided
@@ -125,11 +126,11 @@ class Desk:
         self.post(Voided(step.reserved.attempt, step.session, self.now_ms, outcome, "no"))
         return step
 
-    def say(self, messages: Sequence[Message], text: str = "", *call_ids: str, **how: object) -> Step:
+    def say(self, messages: Sequence[Message], text: str = "", *call_ids: str, **how: Any) -> Step:
         """Ask and be answered."""
-        return self.answer(self.ask(messages, **how), text, *call_ids)  # type: ignore[arg-type]
+        return self.answer(self.ask(messages, **how), text, *call_ids)
 
 
-def state_of(index: SessionIndex) -> Mapping[str, object]:
+def state_of(index: SessionIndex) -> Mapping[str, Any]:
     """All that an index remembers, to be compared."""
     return {name: value for name, value in vars(index).items() if name != "_cache_rule_of"}

@@ -69,7 +69,7 @@ def test_twins_are_two_sessions_to_the_end(with_ids: bool, same_replies: bool, o
     one, other = sessions
     assert len(set(one)) == len(set(other)) == 1 or (same_replies and not with_ids and crossed(one, other))
     assert set(one) | set(other) == {"s1", "s2"}
-    assert {len(one), len(other)} == {desk.index.get("s1").steps, desk.index.get("s2").steps}  # type: ignore[union-attr]
+    assert {len(one), len(other)} == {session.steps for session in desk.index.newest_first()}
 
 
 def crossed(one: list[str], other: list[str]) -> bool:

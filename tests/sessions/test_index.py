@@ -161,7 +161,7 @@ def test_an_estimate_is_not_believed_as_if_it_were_measured(desk: Desk) -> None:
 def marks_in(index: SessionIndex) -> int:
     """Everything that is kept in the maps by mark."""
     maps = state_of(index)
-    return sum(len(maps[name]) for name in ("_sessions", "_trails", "_by_chain", "_by_call", "_open"))  # type: ignore[arg-type]
+    return sum(len(maps[name]) for name in ("_sessions", "_trails", "_by_chain", "_by_call", "_open"))
 
 
 def test_old_sessions_are_forgotten_with_all_their_marks(monkeypatch: pytest.MonkeyPatch) -> None:

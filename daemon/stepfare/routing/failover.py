@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from stepfare.core.attempt import Failure, Fault
 from stepfare.core.decision import Decision, Ranked
+from stepfare.routing.health import subject_of
 
 ATTEMPTS_MAX = 6
 ROUNDS = 2
@@ -49,7 +50,8 @@ class Failed:
     fault: Fault
 
 
-_WORTH_ANOTHER_ROUND = frozenset({Failure.BUSY, Failure.DOWN, Failure.SLOW})
+_WORTH_ANOTHER_ROUND = frozenset({Failure.BUSY, Failure.DOWN, Failure.SLOW, Failure.CUT})
+"""A stream that was cut before anything was shown is like a connection that never came to be."""
 
 
 def next_move(decision: Decision, failed: Sequence[Failed], *, started: bool) -> Try | GiveUp:
@@ -61,9 +63,7 @@ def next_move(decision: Decision, failed: Sequence[Failed], *, started: bool) ->
     last = failed[-1].fault if failed else None
     if last is not None and last.failure is Failure.REFUSED:
         return GiveUp(Verdict.REFUSED, f"{failed[-1].model}: {last.words}", fault=last)
-    out = {one.model for one in failed if one.fault.failure in (Failure.KEY, Failure.OVERFLOW)}
-    too_small = max((_window(decision, one.model) for one in failed if one.fault.failure is Failure.OVERFLOW), default=0)
-    able = [one for one in decision.ranked if one.candidate.model.id not in out and one.candidate.model.context_tokens > too_small]
+    able = _able(decision, failed)
     tried = [one.model for one in failed]
     fresh = next((one for one in able if one.candidate.model.id not in tried), None)
     if fresh is not None and len(failed) < ATTEMPTS_MAX:
@@ -71,8 +71,10 @@ def next_move(decision: Decision, failed: Sequence[Failed], *, started: bool) ->
     again = _another_round(able, failed)
     if again is not None and len(failed) < ATTEMPTS_MAX:
         return again
-    if all(one.fault.failure is Failure.OVERFLOW for one in failed):
-        return GiveUp(Verdict.OVERFLOW, failed[-1].fault.words, fault=last)
+    overflow = next((one.fault for one in reversed(failed) if one.fault.failure is Failure.OVERFLOW), None)
+    if overflow is not None and all(one.fault.failure in (Failure.OVERFLOW, Failure.KEY) for one in failed):
+        # No wait makes a prompt shorter; the client can.
+        return GiveUp(Verdict.OVERFLOW, overflow.words, fault=overflow)
     waits = [one.fault.retry_after_ms for one in failed if one.fault.retry_after_ms is not None]
     words = "; ".join(f"{one.model}: {one.fault.words}" for one in failed)
     return GiveUp(Verdict.EXHAUSTED, words, min(waits, default=None), last)
@@ -92,5 +94,19 @@ def _another_round(able: Sequence[Ranked], failed: Sequence[Failed]) -> Try | No
     return Try(soonest[1], soonest[0]) if soonest else None
 
 
-def _window(decision: Decision, model: str) -> int:
-    return next((one.candidate.model.context_tokens for one in decision.ranked if one.candidate.model.id == model), 0)
+def _able(decision: Decision, failed: Sequence[Failed]) -> list[Ranked]:
+    """Who may still be asked: nobody whose key was not taken, and after an overflow only those with a larger window."""
+    candidates = {one.candidate.model.id: one.candidate for one in decision.ranked}
+    keyless: set[str] = set()
+    too_small_tokens = 0
+    for one in failed:
+        candidate = candidates[one.model]
+        if one.fault.failure is Failure.OVERFLOW:
+            too_small_tokens = max(too_small_tokens, candidate.model.context_tokens)
+        elif one.fault.failure is Failure.KEY:
+            keyless.add(subject_of(one.fault, provider=candidate.provider.id, model=one.model))
+    return [
+        one
+        for one in decision.ranked
+        if keyless.isdisjoint((one.candidate.provider.id, one.candidate.model.id)) and one.candidate.model.context_tokens > too_small_tokens
+    ]

@@ -44,7 +44,8 @@ def ceiling_pusd(candidate: Candidate, view: RequestView, prompt_tokens: int) ->
     if candidate.price is None:
         return None
     prompt = round(prompt_tokens / WINDOW_SHARE_MAX)
-    output = view.max_output_tokens or min(candidate.model.max_output_tokens, OUTPUT_TOKENS_RESERVED_MAX)
+    asked, model = view.max_output_tokens, candidate.model
+    output = min(asked, model.context_tokens) if asked else min(model.max_output_tokens, OUTPUT_TOKENS_RESERVED_MAX)
     fresh = priced(candidate.price, Usage(prompt, output_tokens=output))
     written = priced(candidate.price, Usage(prompt, cache_write_tokens=prompt, output_tokens=output))
     return max(fresh, written)
@@ -89,11 +90,13 @@ def _resting(candidate: Candidate, need: Need) -> str | None:
 
 
 def _beyond_budget(candidate: Candidate, need: Need) -> str | None:
-    ceiling = ceiling_pusd(candidate, need.view, need.prompt_tokens) or 0
+    ceiling = ceiling_pusd(candidate, need.view, need.prompt_tokens)
     for cap in need.snapshot.caps:
         if cap.on_limit == "frugal" and candidate.model.tier == 0:
             continue  # The user chose to go on with frugal models.
-        if cap.used_pusd + ceiling > cap.cap_pusd:
+        if ceiling is None and cap.used_pusd >= cap.cap_pusd:
+            return f"the {cap.scope} budget of ${usd_text(cap.cap_pusd)} ({cap.source}) is spent, and nobody knows what this model costs"
+        if ceiling is not None and cap.used_pusd + ceiling > cap.cap_pusd:
             used, limit, most = (usd_text(pusd) for pusd in (cap.used_pusd, cap.cap_pusd, ceiling))
             return f"the {cap.scope} budget of ${limit} ({cap.source}) has ${used} used or reserved, and this call may cost up to ${most}"
     return None

@@ -33,8 +33,9 @@ WELL = Health()
 
 
 def subject_of(fault: Fault, *, provider: str, model: str) -> str:
-    """Whose fault it was: what concerns key or connection is the provider's, the rest the model's alone."""
-    whole = fault.failure is Failure.KEY or (fault.failure is Failure.DOWN and fault.status != 404)
+    """Whose fault it was: what concerns key or connection is the provider's, the rest the model's alone. A 403 or a 404 speaks of
+    one model: not for this account, or not here."""
+    whole = fault.failure in (Failure.KEY, Failure.DOWN) and fault.status not in (403, 404)
     return provider if whole else model
 
 

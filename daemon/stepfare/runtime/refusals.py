@@ -51,12 +51,14 @@ def _no_candidate(decision: Decision) -> Refusal:
     listed = "; ".join(f"{no.model}: {no.words}" for no in (last_hurdle or decision.rejections)[:8])
     kind, floor = decision.step.kind.value, decision.floor
     words = f"stepfare found no model for this step ({kind}, floor {floor.tier.word}: {floor.words}). {listed or 'No provider has a key.'}"
+    # What stands last before a yes is what the person can do something about: a model that lacks sight is no reason to stop
+    # where another one only rests.
     reasons = {no.reason for no in last_hurdle}
-    if "budget" in reasons and reasons <= {"budget", "health"}:
+    if "budget" in reasons:
         return Refusal(402, "budget_reached", f"{words}. Raise the budget in the file named there, or wait until it begins anew.")
-    if reasons == {"health"}:
+    if "health" in reasons:
         return Refusal(503, "all_resting", words, _wait(RETRY_AFTER_MS))
-    if reasons == {"context"}:
+    if "context" in reasons:
         return Refusal(400, "context_length_exceeded", f"prompt is too long: {words}")
     return Refusal(400, "no_candidate", f"{words}. `stepfare models` shows what is in play.")
 
@@ -67,7 +69,9 @@ def _exhausted(verdict: GiveUp, failed: Sequence[Failed]) -> Refusal:
     if kinds == {Failure.KEY}:
         # Waiting mends no key: a status that clients do not retry.
         return Refusal(400, "provider_key", f"{words}. Check the key: `stepfare doctor`.")
-    wait = _wait(verdict.retry_after_ms or RETRY_AFTER_MS)
+    if all(one.fault.status == 404 for one in failed):
+        return Refusal(400, "model_not_found", f"{words}. `stepfare models` shows what is in play.")
+    wait = _wait(RETRY_AFTER_MS if verdict.retry_after_ms is None else verdict.retry_after_ms)
     if kinds == {Failure.BUSY}:
         return Refusal(429, "rate_limited", words, wait)
     return Refusal(503, "upstream_exhausted", words, wait)
