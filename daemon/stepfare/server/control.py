@@ -28,6 +28,10 @@ ROOT = "/control/v1"
 SESSIONS_SHOWN = 20
 SESSIONS_SHOWN_MAX = 1_000
 HEARTBEAT_S = 15.0
+LAST = "last"
+"""Names the newest session or decision."""
+
+_NOTHING_YET = "no step has been served yet: point an agent at the daemon (`stepfare connect`) and give it a task"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CONTEXTS = web.AppKey("contexts", dict[str, protocol.Workspace])
@@ -130,16 +134,16 @@ async def sessions(request: web.Request) -> web.Response:
 
 
 async def session(request: web.Request) -> web.Response:
-    house = request.app[HOUSE]
-    detail = await session_detail(house, request.match_info["id"])
+    house, name = request.app[HOUSE], request.match_info["id"]
+    detail = await session_detail(house, name)
     if detail is None:
-        return _failure(404, "no-session", "no session has this id; `stepfare sessions` lists them")
+        return _failure(404, "no-session", _NOTHING_YET if name == LAST else "no session has this id; `stepfare sessions` lists them")
     return _message(detail)
 
 
 async def session_detail(house: House, name: str) -> protocol.SessionDetail | None:
     """A session with its steps; `last` is the newest."""
-    if name == "last":
+    if name == LAST:
         newest = await house.store.sessions(1)
         row = newest[0] if newest else None
     else:
@@ -153,9 +157,9 @@ async def session_detail(house: House, name: str) -> protocol.SessionDetail | No
 
 async def decision(request: web.Request) -> web.Response:
     house, name = request.app[HOUSE], request.match_info["id"]
-    record = await (house.store.latest_decision(request.query.get("session")) if name == "last" else house.store.decision(name))
+    record = await (house.store.latest_decision(request.query.get("session")) if name == LAST else house.store.decision(name))
     if record is None:
-        return _failure(404, "no-decision", "no decision has this id; `stepfare session ID` shows those of a session")
+        return _failure(404, "no-decision", _NOTHING_YET if name == LAST else "no decision has this id; `stepfare session ID` shows them")
     return _message(protocol.Decision.model_validate_json(record))
 
 
