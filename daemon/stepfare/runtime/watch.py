@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import FileClosedEvent, FileCreatedEvent, FileDeletedEvent, FileMovedEvent, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserver
@@ -17,6 +18,9 @@ FOLDERS_MAX = 200
 POLL_S = 1.0
 CALM_S = 0.02
 """Editors write a file in several strokes: a change is told once they have paused."""
+
+# The ledger may lie beside the settings, and its log is written with every step: only files that were closed, moved or removed count.
+_WRITTEN: list[type[FileSystemEvent]] = [FileClosedEvent, FileCreatedEvent, FileDeletedEvent, FileMovedEvent]
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +61,7 @@ class Watch:
             self._observer = Observer()
             self._observer.daemon = True
             self._observer.start()
-        self._observer.schedule(_Handler(self), folder, recursive=False)
+        self._observer.schedule(_Handler(self), folder, recursive=False, event_filter=_WRITTEN if sys.platform == "linux" else None)
 
     def _poll_instead(self) -> None:
         old, self._observer = self._observer, None
