@@ -90,6 +90,8 @@ class StepFeatures:
     """Files in play, relative to the workspace where they lie inside it: touched of late or named by the human's last words."""
     human_words: str
     """The human's last words, client envelopes stripped, cut to 2,000 characters."""
+    workspace: str = ""
+    """The folder that the agent works in, absolute; empty where no mark names one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from stepfare.runtime.state import State
 from stepfare.runtime.workspaces import Workspace, relative_to_folder
 from stepfare.sessions.identify import Identity, identify
 from stepfare.steps.classify import classify
-from stepfare.steps.clients import workspace_of
 from stepfare.steps.features import features_of
 
 WORKSPACE_HEADER = "x-stepfare-workspace"
@@ -46,7 +45,7 @@ class Asked:
 def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, decision_id: str, root: str = "") -> Asked:
     """Conclude what this request is and who should serve it. `root` names the workspace where the caller knows it. Raises BadRequest."""
     features = features_of(view)
-    workspace = state.workspaces.look(root or view.headers.get(WORKSPACE_HEADER, "") or workspace_of(view))
+    workspace = state.workspaces.look(root or view.headers.get(WORKSPACE_HEADER, "") or features.workspace)
     identity = identify(view, state.sessions, client=features.client, workspace=workspace.root, side=features.side, now_ms=now_ms)
     session_id = identity.session or new_session
     new = state.sessions.get(session_id) is None

@@ -33,6 +33,7 @@ FILES_MAX = 16
 CACHED_ARGUMENT_CHARS = 2_048
 CACHED_ACTIONS = 512
 CACHED_WORDS = 64
+SAID_KEPT_MAX = 4_096
 
 _MISSING = "result missing"
 """What classic Cline sends as a tool's result when the truth stands in the user's text that follows."""
@@ -61,6 +62,7 @@ def features_of(view: RequestView) -> StepFeatures:
     tail = _tail(view, protocol or ("xml" if client == "cline-classic" else ""))
     human = tail.human_words
     since = tail.since_human
+    workspace = tail.workspace or clients.workspace_of_head(view)
     return StepFeatures(
         client=client,
         mode=tail.mode or clients.mode_of_head(view, client),
@@ -70,8 +72,9 @@ def features_of(view: RequestView) -> StepFeatures:
         recent=tuple(reversed(tail.actions[:RECENT_MAX])),
         actions_since_human=since,
         failures=_failures(tail.actions[:since]),
-        files=_files(tail.actions[:RECENT_MAX], human, tail.workspace or clients.workspace_of_head(view)),
+        files=_files(tail.actions[:RECENT_MAX], human, workspace),
         human_words=human,
+        workspace=workspace,
     )
 
 
@@ -118,11 +121,10 @@ def _tail(view: RequestView, protocol: str) -> _Tail:
         if turn.role is Role.USER and protocol:
             plain = turn.text
             written += results_in(plain)
-        if not (mode and workspace):
-            said, place = clients.marks_in(turn)
-            mode, workspace = mode or said, workspace or place
+        said = _said_at(view, index)
+        mode, workspace = mode or said.mode, workspace or said.workspace
         if human_at < 0:
-            words = words_of_turn(turn)
+            words = said.words
             if words and not (protocol == "bash" and _is_observation(turn)):
                 human_at = index
             else:
@@ -130,6 +132,32 @@ def _tail(view: RequestView, protocol: str) -> _Tail:
     if human_at < 0:
         words = clients.first_words(view, bottom)
     return _Tail(tuple(actions), since, words[:WORDS_CHARS_MAX], mode, workspace)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a turn that is not the model's says: its marks of mode and workspace, and a human's words."""
+
+    mode: str
+    workspace: str
+    words: str
+
+
+# The turns of a conversation come again with every step. Keyed by digest, oldest forgotten first.
+_said: dict[bytes, _Said] = {}
+
+
+def _said_at(view: RequestView, index: int) -> _Said:
+    digest = view.digests[index] if index < len(view.digests) else b""
+    found = _said.get(digest) if digest else None
+    if found is None:
+        turn = view.turns[index]
+        found = _Said(*clients.marks_in(turn), words_of_turn(turn))
+        if digest:
+            while len(_said) >= SAID_KEPT_MAX:
+                del _said[next(iter(_said))]
+            _said[digest] = found
+    return found
 
 
 def _is_observation(turn: Turn) -> bool:
