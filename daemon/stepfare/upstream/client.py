@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -20,7 +22,6 @@ IDLE_S = 300.0
 ERROR_BODY_BYTES_MAX = 256 * 1024
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 HEADER_BYTES_MAX = 64 * 1024
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class CallFailed(Exception):
@@ -80,22 +81,18 @@ class Upstream:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        # A proxy of the environment is for the world outside; what runs on this machine is asked directly.
-        self._outside, self._here = (self._pool(trust_env=trust_env) for trust_env in (True, False))
-
-    def _pool(self, *, trust_env: bool) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
+        self._proxies: dict[str, str | None] = {}
+        # Not `trust_env`: it also sends what stands in ~/.netrc for a provider's host, and asks two threads at every call.
+        self._pool = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ttl_dns_cache=300),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._limits.connect_s, sock_read=self._limits.idle_s),
             max_line_size=HEADER_BYTES_MAX,
             max_field_size=HEADER_BYTES_MAX,
-            trust_env=trust_env,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def close(self) -> None:
-        await self._outside.close()
-        await self._here.close()
+        await self._pool.close()
 
     @asynccontextmanager
     async def open(self, call: HttpCall) -> AsyncGenerator[Answer]:
@@ -106,27 +103,64 @@ class Upstream:
             raise CallFailed(Fault(Failure.KEY, str(error))) from None
         try:
             async with asyncio.timeout(self._limits.first_byte_s):
-                pool = self._here if urlsplit(call.url).hostname in LOOPBACK else self._outside
-                response = await pool.request(call.method, call.url, data=call.body, headers=headers, allow_redirects=False)
+                response = await self._pool.request(
+                    call.method, call.url, data=call.body, headers=headers, allow_redirects=False, proxy=self._proxy(call.url)
+                )
+        except aiohttp.ConnectionTimeoutError:
+            raise CallFailed(Fault(Failure.DOWN, f"no connection within {self._limits.connect_s:g} s")) from None
         except TimeoutError:
             raise CallFailed(Fault(Failure.SLOW, f"it did not begin to answer within {self._limits.first_byte_s:g} s")) from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise CallFailed(Fault(Failure.DOWN, f"no connection ({_kind(error)})")) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise CallFailed(Fault(Failure.DOWN, _no_answer(error))) from None
         try:
             yield Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, response, self._limits)
         finally:
             # Reading to the end has given the connection back already; otherwise it is cut, so that the provider stops.
             response.close()
 
+    def _proxy(self, url: str) -> str | None:
+        if url not in self._proxies:
+            self._proxies[url] = proxy_for(url)
+        return self._proxies[url]
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for an address. It is for the world outside: what runs on this machine is asked directly."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if _is_here(host) or proxy_bypass(host):
+        return None
+    proxy = getproxies().get(parts.scheme, "")
+    return proxy if proxy.startswith("http://") else None
+
+
+def _is_here(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _no_answer(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "what it answered is not HTTP"
+    if isinstance(error, aiohttp.ClientConnectorError | ValueError):
+        return f"no connection ({_kind(error)})"
+    return f"its connection broke before it answered ({_kind(error)})"
+
 
 def _kind(error: Exception) -> str:
     """What went wrong with a connection, without addresses or anything that was sent."""
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return "the proxy that the environment names does not answer"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "its host name is not known"
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         return "its certificate is not trusted"
     if isinstance(error, aiohttp.ClientConnectorError):
         return "refused or unreachable"
-    if isinstance(error, aiohttp.ServerTimeoutError):
-        return "it took too long to connect"
+    if isinstance(error, ValueError):
+        return "its address cannot be used"
     return type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -68,12 +69,16 @@ def _from_keyring(name: str) -> str:
 
 
 def _from_file(name: str) -> tuple[str, str]:
-    path = Path(name).expanduser()
+    path = Path(name)
     try:
+        path = path.expanduser()
         mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise NoKey(f"the key file {path} is no plain file")
         if mode & 0o077:
             raise NoKey(f"the key file {path} can be read by others; run: chmod 600 {path}")
         with path.open("rb") as file:
             return file.read(KEY_FILE_BYTES_MAX).decode("utf-8", "replace"), f"the key file {path} is empty"
-    except OSError as error:
-        raise NoKey(f"the key file {path} cannot be read: {error.strerror}") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise NoKey(f"the key file {path} cannot be read: {why}") from None
