@@ -138,7 +138,6 @@ async def test_a_forbidden_key_is_ignored_and_said(start: Start, project: Path) 
 async def test_a_change_of_the_project_file_is_announced_without_a_request(start: Start, project: Path) -> None:
     running = await start(stream())
     await decided(running, working(project))
-    await running.control("PUT", f"workspaces/{str(project).replace('/', '%2F')}", {"root": str(project)})
     seq = running.house.hub.seq
     (project / ".stepfare.toml").write_text('[steps]\nedit = "premum"\n')
     with running.house.hub.listen(seq) as next_event:

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 ID_BYTES = 8
 
@@ -35,7 +35,3 @@ class World:
         """Midnight of today where the user is."""
         today = datetime.fromtimestamp(self.now_ms() / 1000).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
         return int(today.timestamp() * 1000)
-
-    def next_day_ms(self) -> int:
-        start = datetime.fromtimestamp(self.day_start_ms() / 1000).astimezone()
-        return int((start + timedelta(days=1)).timestamp() * 1000)

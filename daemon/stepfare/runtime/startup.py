@@ -99,6 +99,7 @@ class House:
         self.paths.config_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.watch = Watch(frozenset({SETTINGS_NAME, DOTFILE_NAME}), self._changed)
         self.watch.add(self.paths.config_dir)
+        self.state.workspaces.on_news = self.watch_workspace
 
     async def close(self) -> None:
         """Put everything away: what is being posted is on disk afterwards."""

@@ -14,7 +14,7 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserver
 
-FOLDERS_MAX = 200
+FOLDERS_MAX = 64
 POLL_S = 1.0
 CALM_S = 0.02
 """Editors write a file in several strokes: a change is told once they have paused."""

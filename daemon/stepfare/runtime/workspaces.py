@@ -45,9 +45,10 @@ class _Seen:
 class Workspaces:
     """What is known of the folders that agents work in. A look costs a few stat calls where nothing changed."""
 
-    def __init__(self, limits: Callable[[], UserLimits], on_change: Callable[[Workspace], None] | None = None) -> None:
+    def __init__(self, limits: Callable[[], UserLimits]) -> None:
+        self.on_news: Callable[[Workspace], None] = lambda _: None
+        """Told of each workspace when it is seen for the first time and when it has changed."""
         self._limits = limits
-        self._on_change = on_change
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
         self._home = PurePath(os.path.expanduser("~"))
 
@@ -67,12 +68,12 @@ class Workspaces:
         self._seen[root] = _Seen(workspace, marks)
         while len(self._seen) > WORKSPACES_MAX:
             self._seen.popitem(last=False)
-        if before is not None and self._on_change is not None and before != workspace:
-            self._on_change(workspace)
+        if before != workspace:
+            self.on_news(workspace)
         return workspace
 
     def look_again(self) -> None:
-        """Look at every known workspace; changes are announced."""
+        """Look at every known workspace; what changed is news."""
         for root in list(self._seen):
             self.look(root)
 

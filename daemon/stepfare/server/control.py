@@ -189,7 +189,6 @@ async def put_workspace(request: web.Request) -> web.Response:
         contexts[root] = told.model_copy(update={"root": root, "documents": inside})
         while len(contexts) > CONTEXTS_MAX:
             contexts.pop(next(iter(contexts)))
-        house.watch_workspace(house.state.workspaces.look(root))
     else:
         contexts.pop(root, None)
     return _message(await _workspace(house, root, contexts.get(root)))

@@ -13,7 +13,6 @@ from stepfare.simulator.allowed import COMPARE, MATH, Native
 from stepfare.simulator.evaluated import Class, Expected, Function, Instance, Meter, Module, Raised, Returned, Scope, Unsupported
 from stepfare.simulator.evaluator import Machine, errors_of
 
-STEPS_PER_TEST_MAX = 20_000
 IMPORTS_MAX = 40
 PARSED_MAX = 32
 
