@@ -33,5 +33,6 @@ class World:
 
     def day_start_ms(self) -> int:
         """Midnight of today where the user is."""
-        today = datetime.fromtimestamp(self.now_ms() / 1000).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-        return int(today.timestamp() * 1000)
+        # Without an offset: that of now need not be that of midnight, on the days when clocks are changed.
+        midnight = datetime.fromtimestamp(self.now_ms() / 1000).replace(hour=0, minute=0, second=0, microsecond=0)  # noqa: DTZ006
+        return int(midnight.timestamp() * 1000)

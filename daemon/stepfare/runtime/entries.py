@@ -9,7 +9,6 @@ from stepfare.core.decision import Ranked
 from stepfare.core.entry import Entry, Opened, Reserved, Settled, Voided
 from stepfare.core.model import Candidate
 from stepfare.core.money import Usage, priced
-from stepfare.core.session import Session
 from stepfare.core.step import Tier
 from stepfare.dialects import meter
 from stepfare.dialects.heard import Heard
@@ -77,15 +76,14 @@ def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Void
     """What is posted when the attempt has ended. What never reached a provider, or was refused by it, costs nothing."""
     total_ms = now_ms - run.started_ms
     outcome = _outcome(run)
-    # A call that was sent and then abandoned may have been worked on: it is estimated, not forgotten.
-    if run.heard.usage is None and not run.heard.started and (run.fault is not None or not run.sent):
+    if not _may_have_cost(run):
         why = run.fault.words if run.fault else "it was cancelled before it was sent"
         return Voided(run.id, asked.session.id, now_ms, outcome, why, total_ms)
     candidate = run.ranked.candidate
     usage, low, high = _usage(asked, run)
     cost, source = _cost(candidate, run, usage)
     price, estimated = candidate.price, run.heard.usage is None
-    premium, balanced = (_always(state.baseline(tier), usage, asked.session, run.started_ms) for tier in (Tier.PREMIUM, Tier.BALANCED))
+    premium, balanced = (_always(state.baseline(tier), usage, asked, run.started_ms) for tier in (Tier.PREMIUM, Tier.BALANCED))
     return Settled(
         attempt=run.id,
         session=asked.session.id,
@@ -110,6 +108,20 @@ def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Void
     )
 
 
+def _may_have_cost(run: Run) -> bool:
+    """Whether the provider may have worked on this call: what was sent and then abandoned is estimated, not forgotten."""
+    if run.heard.usage is not None or run.heard.started:
+        return True
+    if not run.sent or run.fault is None:
+        return run.sent  # Without a fault it is the client that left.
+    return run.fault.failure is Failure.SLOW or (run.answered and run.fault.failure is Failure.CUT)
+
+
+def _apart(asked: Asked) -> bool:
+    """Whether this call repeats nothing of its session's conversation: a title's request does not, a summary's holds all of it."""
+    return bool(asked.features.side) and len(asked.view.raw) < asked.session.last_body_bytes
+
+
 def _outcome(run: Run) -> str:
     if run.finished:
         return "ok"
@@ -123,7 +135,7 @@ def _usage(asked: Asked, run: Run) -> tuple[Usage, Usage, Usage]:
         return usage, usage, usage
     prompt, chars = asked.decision.prompt_tokens, run.heard.output_chars
     candidate = run.ranked.candidate
-    warm = warm_tokens(asked.session, candidate.model.id, prompt, run.started_ms)
+    warm = 0 if _apart(asked) else warm_tokens(asked.session, candidate.model.id, prompt, run.started_ms)
     cache = candidate.provider.cache
     written = prompt - warm if cache is not None and prompt >= cache.min_tokens else 0
     usage = Usage(prompt, warm, written, round(chars / meter.CHARS_PER_TOKEN))
@@ -143,14 +155,15 @@ def _cost(candidate: Candidate, run: Run, usage: Usage) -> tuple[int | None, str
     return priced(candidate.price, usage), "usage-priced" if reported is not None else "estimated"
 
 
-def _always(candidate: Candidate | None, usage: Usage, before: Session, at_ms: int) -> int | None:
+def _always(candidate: Candidate | None, usage: Usage, asked: Asked, at_ms: int) -> int | None:
     """What this usage would have cost on one model all along: its cache holds the prompt of the step before, if that was recent."""
     if candidate is None or candidate.price is None:
         return None
     rule = candidate.provider.cache
     if rule is None or usage.input_tokens < rule.min_tokens:
         return priced(candidate.price, Usage(usage.input_tokens, output_tokens=usage.output_tokens))
-    recent = before.last_prompt_tokens if at_ms - before.last_ms < rule.lifetime_ms else 0
+    before = asked.session
+    recent = before.last_prompt_tokens if at_ms - before.last_ms < rule.lifetime_ms and not _apart(asked) else 0
     warm = min(recent, usage.input_tokens) if recent >= rule.min_tokens else 0
     return priced(candidate.price, Usage(usage.input_tokens, warm, usage.input_tokens - warm, usage.output_tokens))
 
@@ -158,7 +171,7 @@ def _always(candidate: Candidate | None, usage: Usage, before: Session, at_ms: i
 def _switch_write(candidate: Candidate, usage: Usage, asked: Asked, at_ms: int) -> int:
     """What was paid anew for the part of the prompt that the model that served before still held warm."""
     last = asked.session.last_model
-    if candidate.price is None or not last or last == candidate.model.id:
+    if candidate.price is None or not last or last == candidate.model.id or _apart(asked):
         return 0
     held = warm_tokens(asked.session, last, usage.input_tokens, at_ms)
     cold = max(0, held - usage.cache_read_tokens)

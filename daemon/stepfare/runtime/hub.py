@@ -39,17 +39,13 @@ class Hub:
         numbered = event.model_copy(update={"seq": self.seq})
         self._kept.append(numbered)
         for queue in self._queues:
-            if queue.full():
-                queue.get_nowait()
-            queue.put_nowait(numbered)
+            _hand(queue, numbered)
 
     def close(self) -> None:
         """End every feed: the daemon stops, and nobody waits for the next event."""
         self._closed = True
         for queue in self._queues:
-            if queue.full():
-                queue.get_nowait()
-            queue.put_nowait(None)
+            _hand(queue, None)
 
     @contextmanager
     def listen(self, after: int) -> Generator[Listener]:
@@ -61,9 +57,16 @@ class Hub:
             if event.seq > after:
                 queue.put_nowait(event)
         if self._closed:
-            queue.put_nowait(None)
+            _hand(queue, None)
         self._queues.add(queue)
         try:
             yield queue.get
         finally:
             self._queues.discard(queue)
+
+
+def _hand(queue: asyncio.Queue[Event | None], event: Event | None) -> None:
+    """Where there is no room, the oldest goes."""
+    if queue.full():
+        queue.get_nowait()
+    queue.put_nowait(event)

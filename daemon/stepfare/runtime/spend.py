@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
 
+SESSIONS_MAX = 10_000
+"""Sessions whose project is remembered; the oldest go first, and what they spend then counts for no project."""
+
 
 class DaySpend:
-    """Used means settled, reserved and lost together. Open reservations are carried over midnight: they are settled in the new day."""
+    """Used means settled, reserved and lost together. Open reservations are carried over midnight: they are settled in the new day.
+    What was closed before today counts for nothing, so that a journal of days can be folded in."""
 
     def __init__(self, day_start_ms: int) -> None:
         self._day_start_ms = day_start_ms
@@ -31,6 +35,8 @@ class DaySpend:
         match entry:
             case Opened():
                 self._projects[entry.session] = entry.project
+                if len(self._projects) > SESSIONS_MAX:
+                    del self._projects[next(iter(self._projects))]
             case Reserved():
                 if entry.attempt not in self._open:
                     project = self._projects.get(entry.session, "")
@@ -44,9 +50,10 @@ class DaySpend:
                 self._close(entry.attempt, entry.ceiling_pusd or 0, entry.at_ms)
 
     def _close(self, attempt: str, pusd: int, at_ms: int) -> None:
-        project, ceiling = self._open.pop(attempt, ("", 0))
-        if at_ms >= self._day_start_ms:
-            self._add(project, pusd - ceiling)
+        reserved = self._open.pop(attempt, None)
+        if reserved is not None:
+            project, ceiling = reserved
+            self._add(project, (pusd if at_ms >= self._day_start_ms else 0) - ceiling)
 
     def _add(self, project: str, pusd: int) -> None:
         self._used[project] = self._used.get(project, 0) + pusd

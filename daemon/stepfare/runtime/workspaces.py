@@ -19,6 +19,8 @@ from stepfare.core.problem import Problem
 
 WORKSPACES_MAX = 500
 HEAD_BYTES_MAX = 4096
+ROOT_CHARS_MAX = 4096
+"""What a client writes into its prompt is looked up on disk: nothing longer than a path can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Workspaces:
 
     def look(self, root: str) -> Workspace:
         """The workspace as it is now. An empty or relative root is no workspace at all."""
-        if not root or not os.path.isabs(root):
+        if not root or len(root) > ROOT_CHARS_MAX or not os.path.isabs(root):
             return Workspace(root="")
         start = PurePath(os.path.normpath(root))
         found = find_dotfile(start, self._home, _exists)
@@ -99,7 +101,8 @@ class Workspaces:
 def relative_to_folder(workspace: Workspace, files: tuple[str, ...]) -> tuple[str, ...]:
     """Files as the project file's globs see them: relative to its folder; what lies outside keeps its absolute path."""
     root = os.path.normpath(workspace.root) if workspace.root else ""
-    return tuple(_relative(file, root, workspace.folder) for file in files)
+    # A model may write half a character into a path; the words that cite it have to be encoded.
+    return tuple(_relative(file.encode("utf-8", "replace").decode(), root, workspace.folder) for file in files)
 
 
 def _relative(file: str, root: str, folder: str) -> str:
@@ -133,13 +136,13 @@ def _exists(path: PurePath) -> bool:
     return os.path.lexists(path)
 
 
-def _mark(path: PurePath | None) -> tuple[str, int, int, int] | None:
-    """What changes when the file does: its path, inode, size and time of writing."""
+def _mark(path: PurePath | None) -> tuple[str, int, int, int, int] | None:
+    """What changes when the file does, or who may read it: its path, inode, size and times of writing and of any change."""
     try:
         about = os.lstat(path) if path else None
     except OSError:
         about = None
-    return None if path is None or about is None else (str(path), about.st_ino, about.st_size, about.st_mtime_ns)
+    return None if path is None or about is None else (str(path), about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
 
 
 def _repository(start: PurePath) -> PurePath | None:

@@ -113,7 +113,7 @@ def _parent(headers: Mapping[str, str]) -> str:
 
 def _safe(value: str) -> str:
     """A client's id as it may stand in our books: as it is where it is plain, else its digest."""
-    return value if _PLAIN_ID.fullmatch(value) else "x" + blake2b(value.encode(), digest_size=8).hexdigest()
+    return value if _PLAIN_ID.fullmatch(value) else "x" + blake2b(value.encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
 
 
 def _owners_of_calls(asked: _Asked) -> Sequence[tuple[str, int]]:

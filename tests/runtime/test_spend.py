@@ -1,0 +1,118 @@
+"""What day caps are held against: a fold that forgets at midnight and can be told the journal of a week."""
+
+from __future__ import annotations
+
+import pytest
+
+from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.core.money import Usage
+from stepfare.runtime import spend as spend_module
+from stepfare.runtime.spend import DaySpend
+
+TODAY, YESTERDAY = 1_000_000, 900_000
+
+
+def opened(session: str = "s1", project: str = "/p") -> Opened:
+    return Opened(session, YESTERDAY, "cline", project, project, "", "")
+
+
+def reserved(attempt: str = "a1", session: str = "s1", ceiling: int | None = 100, at_ms: int = TODAY) -> Reserved:
+    return Reserved(attempt, "d1", session, 1, at_ms, "m", "frugal", "edit", "frugal", "settings", ceiling, "cline")
+
+
+def settled(attempt: str = "a1", cost: int | None = 30, at_ms: int = TODAY) -> Settled:
+    return Settled(attempt, "s1", at_ms, "ok", "edit", Usage(1), cost, "usage-priced", None, "c")
+
+
+def voided(attempt: str = "a1", at_ms: int = TODAY) -> Voided:
+    return Voided(attempt, "s1", at_ms, "busy", "no")
+
+
+def lost(attempt: str = "a1", ceiling: int | None = 100, at_ms: int = TODAY) -> Lost:
+    return Lost(attempt, "s1", at_ms, ceiling)
+
+
+def used(*entries: Entry) -> tuple[int, int, int]:
+    """Of all, of the project, and of another one."""
+    spend = DaySpend(TODAY)
+    for entry in entries:
+        spend.apply(entry)
+    return spend.used_pusd(), spend.used_pusd("/p"), spend.used_pusd("/other")
+
+
+@pytest.mark.parametrize(
+    ("entries", "pusd"),
+    [
+        ([], 0),
+        ([reserved()], 100),
+        ([reserved(), settled()], 30),
+        ([reserved(), voided()], 0),
+        ([reserved(), lost()], 100),
+        ([reserved(ceiling=None), settled(cost=None)], 0),
+        ([reserved(), settled(cost=130)], 130),
+        ([reserved(), reserved("a2"), settled()], 130),
+        # Posted twice, or of an attempt that nobody knows.
+        ([reserved(), reserved()], 100),
+        ([reserved(), settled(), settled()], 30),
+        ([settled()], 0),
+        ([voided()], 0),
+        ([lost()], 0),
+        # Of a day before.
+        ([reserved(at_ms=YESTERDAY), settled(at_ms=YESTERDAY)], 0),
+        ([reserved(at_ms=YESTERDAY), voided(at_ms=YESTERDAY)], 0),
+        ([reserved(at_ms=YESTERDAY), lost(at_ms=YESTERDAY)], 0),
+        # Begun yesterday and ended today: it is of today.
+        ([reserved(at_ms=YESTERDAY), settled()], 30),
+        ([reserved(at_ms=YESTERDAY), lost()], 100),
+        ([reserved(at_ms=YESTERDAY)], 100),
+    ],
+)
+def test_what_is_used_of_a_day(entries: list[Entry], pusd: int) -> None:
+    assert used(opened(), *entries) == (pusd, pusd, 0)
+
+
+def test_a_week_of_the_journal_leaves_only_what_is_of_today() -> None:
+    week: list[Entry] = [opened()]
+    for number in range(50):
+        week += [reserved(f"old{number}", at_ms=YESTERDAY + number), settled(f"old{number}", 70, at_ms=YESTERDAY + number)]
+    assert used(*week, reserved(), settled())[0] == 30
+
+
+def test_projects_are_counted_apart_and_together() -> None:
+    entries = [opened(), opened("s2", "/other"), reserved(), reserved("a2", "s2"), settled("a2", 5)]
+    assert used(*entries) == (105, 100, 5)
+
+
+def test_a_session_that_nobody_opened_counts_for_no_project() -> None:
+    assert used(reserved()) == (100, 0, 0)
+
+
+def test_at_midnight_only_open_reservations_are_carried_over() -> None:
+    spend = DaySpend(TODAY)
+    for entry in (opened(), reserved(), settled(), reserved("a2")):
+        spend.apply(entry)
+    spend.begin(TODAY)
+    assert spend.used_pusd() == 130
+    tomorrow = TODAY + 86_400_000
+    spend.begin(tomorrow)
+    assert (spend.used_pusd(), spend.used_pusd("/p")) == (100, 100)
+    spend.apply(settled("a2", 40, at_ms=tomorrow + 5))
+    assert spend.used_pusd() == 40
+
+
+def test_what_ended_just_before_midnight_and_is_told_after_it_is_of_no_day() -> None:
+    spend = DaySpend(TODAY)
+    spend.apply(reserved())
+    spend.begin(TODAY + 86_400_000)
+    spend.apply(settled(at_ms=TODAY + 86_399_999))
+    assert spend.used_pusd() == 0
+
+
+def test_projects_of_old_sessions_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spend_module, "SESSIONS_MAX", 3)
+    spend = DaySpend(TODAY)
+    for number in range(10):
+        spend.apply(opened(f"s{number}"))
+    spend.apply(reserved("a1", "s0"))
+    spend.apply(reserved("a2", "s9"))
+    assert (spend.used_pusd(), spend.used_pusd("/p")) == (200, 100)
