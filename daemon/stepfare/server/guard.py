@@ -15,13 +15,14 @@ def foreign(headers: Mapping[str, str], host: str) -> str | None:
     """
     asked = headers.get("host", "")
     name = asked.rpartition(":")[0] if asked.rpartition(":")[2].isdigit() and not asked.endswith("]") else asked
-    if name.lower() not in LOOPBACK_HOSTS | {host}:
+    ours = LOOPBACK_HOSTS | {host.lower(), f"[{host.lower()}]"}
+    if name.lower() not in ours:
         return f"this daemon does not answer for the host {name[:100]!r}; use 127.0.0.1 or localhost"
     origin = headers.get("origin")
     if origin is not None:
         _, _, place = origin.partition("://")
         site = place.rpartition(":")[0] if place.rpartition(":")[2].isdigit() else place
-        if site.lower() not in LOOPBACK_HOSTS | {host} or place.lower() != asked.lower():
+        if site.lower() not in ours or place.lower() != asked.lower():
             return "requests from web pages of other origins are refused"
     return None
 
@@ -29,7 +30,7 @@ def foreign(headers: Mapping[str, str], host: str) -> str | None:
 def token_of(headers: Mapping[str, str]) -> str:
     """The token that a client sends, by either header in use."""
     kind, _, secret = headers.get("authorization", "").partition(" ")
-    return secret.strip() if kind.lower() == "bearer" else headers.get("x-api-key", "").strip()
+    return (secret.strip() if kind.lower() == "bearer" else "") or headers.get("x-api-key", "").strip()
 
 
 def admitted(sent: str, token: str) -> bool:

@@ -25,6 +25,7 @@ class HttpReply:
         self._headers: Callable[[], dict[str, str]] = dict
         self._timer: asyncio.TimerHandle | None = None
         self._beat: asyncio.Task[None] | None = None
+        self._ended = False
         self._lock = asyncio.Lock()
 
     def waiting(self, headers: Callable[[], dict[str, str]]) -> None:
@@ -46,12 +47,12 @@ class HttpReply:
         self.response = web.Response(status=status, body=body, headers=headers, content_type="application/json", charset="utf-8")
 
     async def end(self) -> None:
-        self._still()
+        self.close()
         if self.response is not None:
             await self.response.write_eof()
 
     def cut(self) -> None:
-        self._still()
+        self.close()
         transport = self._request.transport
         if transport is not None:
             # Closing the transport without the last chunk: the client sees a broken connection, not an end.
@@ -59,6 +60,7 @@ class HttpReply:
 
     def close(self) -> None:
         """No comment follows, whatever happened."""
+        self._ended = True
         self._still()
 
     async def _open(self, headers: dict[str, str]) -> web.StreamResponse:
@@ -69,6 +71,8 @@ class HttpReply:
         return self.response
 
     def _wind(self) -> None:
+        if self._ended or self.started:
+            return
         self._timer = asyncio.get_running_loop().call_later(self._quiet_s, self._ring)
 
     def _ring(self) -> None:
@@ -76,7 +80,7 @@ class HttpReply:
 
     async def _keep_alive(self) -> None:
         async with self._lock:
-            if self.started:
+            if self._ended or self.started:
                 return
             try:
                 response = await self._open(self._headers())
