@@ -17,7 +17,8 @@ B = candidate("lab/b", Tier.BALANCED, window=100_000)
 WIDE = candidate("lab/wide", Tier.BALANCED, window=400_000)
 ELSEWHERE = candidate("other/a", Tier.BALANCED, window=100_000)
 
-BUSY, DOWN, SLOW, CUT = (Fault(failure, failure.value) for failure in (Failure.BUSY, Failure.DOWN, Failure.SLOW, Failure.CUT))
+BUSY, SLOW, CUT = (Fault(failure, failure.value) for failure in (Failure.BUSY, Failure.SLOW, Failure.CUT))
+DOWN, NOBODY = Fault(Failure.DOWN, "it broke", 500), Fault(Failure.DOWN, "no connection")
 KEY, DENIED = Fault(Failure.KEY, "its key", 401), Fault(Failure.KEY, "not for you", 403)
 REFUSED, OVERFLOW = Fault(Failure.REFUSED, "wrong parameter", 400, body=b"{}"), Fault(Failure.OVERFLOW, "too long", 400)
 
@@ -42,6 +43,10 @@ def move(made: Decision, *failed: tuple[str, Fault], started: bool = False) -> o
         # One after the other, in their order.
         (decision(A, B, WIDE), [("lab/a", DOWN)], ("lab/b", 0)),
         (decision(A, B, WIDE), [("lab/a", DOWN), ("lab/b", busy(60_000))], ("lab/wide", 0)),
+        # Where nobody could be connected to, the next is one behind another door; then the same door again, after a pause.
+        (decision(A, B, ELSEWHERE), [("lab/a", NOBODY)], ("other/a", 0)),
+        (decision(A, B), [("lab/a", NOBODY)], ("lab/a", BACKOFF_MS)),
+        (decision(A, B), [("lab/a", NOBODY), ("lab/a", NOBODY)], Verdict.EXHAUSTED),
         # Then once more, the one that can be asked again soonest.
         (decision(A), [("lab/a", DOWN)], ("lab/a", BACKOFF_MS)),
         (decision(A), [("lab/a", SLOW)], ("lab/a", BACKOFF_MS)),

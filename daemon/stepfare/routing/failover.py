@@ -64,8 +64,9 @@ def next_move(decision: Decision, failed: Sequence[Failed], *, started: bool) ->
     if last is not None and last.failure is Failure.REFUSED:
         return GiveUp(Verdict.REFUSED, f"{failed[-1].model}: {last.words}", fault=last)
     able = _able(decision, failed)
-    tried = [one.model for one in failed]
-    fresh = next((one for one in able if one.candidate.model.id not in tried), None)
+    tried = {one.model for one in failed}
+    nobody_there = _unreachable(decision, failed)
+    fresh = next((one for one in able if one.candidate.model.id not in tried and one.candidate.provider.id not in nobody_there), None)
     if fresh is not None and len(failed) < ATTEMPTS_MAX:
         return Try(fresh)
     again = _another_round(able, failed)
@@ -92,6 +93,12 @@ def _another_round(able: Sequence[Ranked], failed: Sequence[Failed]) -> Try | No
         if wait_ms <= WAIT_MS_MAX and (soonest is None or wait_ms < soonest[0]):
             soonest = (wait_ms, ranked)
     return Try(soonest[1], soonest[0]) if soonest else None
+
+
+def _unreachable(decision: Decision, failed: Sequence[Failed]) -> set[str]:
+    """Providers that could not be connected to: their other models stand behind the same door."""
+    provider_of = {one.candidate.model.id: one.candidate.provider.id for one in decision.ranked}
+    return {provider_of[one.model] for one in failed if one.fault.failure is Failure.DOWN and not one.fault.status}
 
 
 def _able(decision: Decision, failed: Sequence[Failed]) -> list[Ranked]:

@@ -106,7 +106,7 @@ async def _attempt(ranked: Ranked, number: int, asked: Asked, dialect: Dialect, 
     except CallFailed as failure:
         run.fault = failure.fault
     except Unreadable as error:
-        run.fault = Fault(Failure.CUT if reply.started else Failure.DOWN, str(error))
+        run.fault = Fault(Failure.CUT if reply.started else Failure.DOWN, str(error), 200)
     finally:
         if not run.closed:
             await daemon.books.close_surely(closing(asked, run, daemon.state, daemon.world.now_ms()))
@@ -148,7 +148,7 @@ async def _stream(answer: Answer, run: Run, number: int, asked: Asked, dialect: 
             held_bytes += len(data)
             if not stream.heard.started:
                 if held_bytes > HELD_BYTES_MAX:
-                    return Fault(Failure.DOWN, f"it sent {held_bytes:,} bytes without any content")
+                    return Fault(Failure.DOWN, f"it sent {held_bytes:,} bytes without any content", 200)
                 continue
             # The commit point: some providers answer 200 and only then, inside the stream, say that they are overloaded.
             run.first_byte_ms = daemon.world.now_ms() - run.started_ms
@@ -161,7 +161,7 @@ async def _stream(answer: Answer, run: Run, number: int, asked: Asked, dialect: 
             return Fault(Failure.CUT, f"it reported an error in the middle of its answer: {stream.heard.fault.words}")
     rest = stream.finish()
     if headers is None:
-        return Fault(Failure.DOWN, "its stream ended before any content") if not rest else Fault(Failure.DOWN, "its stream held no events")
+        return Fault(Failure.DOWN, f"its stream {'held no content' if rest else 'ended before any content'}", 200)
     if not stream.complete:
         return interrupted("its stream stopped before the answer's end")
     run.finished = True
