@@ -209,7 +209,7 @@ async def _refuse(refusal: Refusal, dialect: Dialect, asked: Asked, reply: Reply
 def _reported(words: str, status: int, code: str) -> Fault:
     """An error that came inside an answer of status 200, before any content."""
     busy = status in (429, 503, 529) or "rate" in code or "overloaded" in code
-    return Fault(Failure.BUSY if busy else Failure.DOWN, f"it reported an error: {words}", status)
+    return Fault(Failure.BUSY if busy else Failure.DOWN, f"it reported an error: {words}", status or 200)
 
 
 def _cost_text(run: Run) -> Callable[[UsageReported], str | None]:
