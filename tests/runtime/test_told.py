@@ -1,0 +1,117 @@
+"""What an answer tells of its own decision, in forms that headers, streams and the store can hold."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from stepfare.control import protocol
+from stepfare.core.step import StepKind
+from stepfare.runtime.consider import Asked
+from stepfare.runtime.told import REASON_CHARS_MAX, comment_of, headers_of, reason_of, record_of
+from tests.runtime.samples import SMALL, UNPRICED, a_run, asked
+
+
+def because(*sentences: str) -> Asked:
+    made = asked()
+    return replace(made, decision=replace(made.decision, because=sentences))
+
+
+def test_headers_say_who_served_and_why() -> None:
+    assert headers_of(asked(), a_run(), 2, simulated=False) == {
+        "x-stepfare-decision": "d1",
+        "x-stepfare-session": "s1",
+        "x-stepfare-step": "explore",
+        "x-stepfare-floor": "frugal",
+        "x-stepfare-tier": "frugal",
+        "x-stepfare-model": "lab/small",
+        "x-stepfare-reason": "profile balanced (the default): explore is frugal; "
+        "lab/small is the cheapest that can: $0.00135 expected, lab/middle $0.027",
+        "x-stepfare-attempts": "2",
+    }
+
+
+def test_before_anybody_serves_headers_say_what_is_known() -> None:
+    headers = headers_of(asked(), None, 0, simulated=True)
+    assert "x-stepfare-model" not in headers
+    assert (headers["x-stepfare-attempts"], headers["x-stepfare-simulator"]) == ("0", "true")
+
+
+@pytest.mark.parametrize("text", ["café → 😀", "a\r\nx-evil: 1", "\x00\x7f", "half \ud83d"])
+def test_a_header_holds_no_character_that_could_end_it(text: str) -> None:
+    value = headers_of(because("step", text), a_run(), 1, simulated=False)["x-stepfare-reason"]
+    assert value.isascii()
+    assert value.isprintable()
+    assert len(value) == len(text)
+
+
+@pytest.mark.parametrize(
+    ("sentences", "reason"),
+    [
+        (("step", "floor", "choice", "more"), "floor; choice"),
+        (("step", "floor"), "floor"),
+        (("step",), "no reason"),
+        ((), "no reason"),
+        (("step", "x" * 1000), "x" * REASON_CHARS_MAX),
+    ],
+)
+def test_the_reason_is_one_line(sentences: tuple[str, ...], reason: str) -> None:
+    assert reason_of(because(*sentences).decision) == reason
+
+
+def test_the_last_comment_of_a_stream_tells_the_truth() -> None:
+    comment = comment_of(asked(), a_run(), 1, "edit", 4_100_000_000, simulated=False)
+    assert comment.startswith(b": stepfare {")
+    assert comment.endswith(b"}\n\n")
+    assert comment.count(b"\n") == 2
+    told = json.loads(comment.removeprefix(b": stepfare "))
+    assert told == {
+        "decision": "d1",
+        "session": "s1",
+        "step": "edit",
+        "floor": "frugal",
+        "tier": "frugal",
+        "model": "lab/small",
+        "attempts": 1,
+        "cost_usd": "0.0041",
+        "reason": reason_of(asked().decision),
+    }
+
+
+def test_an_unpriced_answer_and_a_simulated_one_say_so() -> None:
+    told = json.loads(comment_of(asked(), a_run(), 1, "edit", None, simulated=True).removeprefix(b": stepfare "))
+    assert (told["cost_usd"], told["simulator"]) == (None, True)
+
+
+def test_a_comment_stays_one_line_whatever_the_reason_says() -> None:
+    comment = comment_of(because("step", "two\nlines\n\ndata: fake"), a_run(), 1, "edit", 1, simulated=False)
+    assert comment.count(b"\n") == 2
+
+
+def test_a_stored_decision_is_the_control_apis_message() -> None:
+    made = asked(SMALL, UNPRICED, kind=StepKind.EDIT)
+    message = protocol.Decision.model_validate_json(record_of(made.decision))
+    assert (message.id, message.session, message.kind, message.chosen) == ("d1", "s1", "edit", "lab/unpriced")
+    assert (message.floor.tier, message.floor.source) == ("balanced", "settings")
+    assert [(no.model, no.reason) for no in message.rejections] == [("lab/small", "below-floor")]
+    assert [(one.model, one.expected_pusd, one.arithmetic) for one in message.candidates] == [("lab/unpriced", None, [])]
+    assert message.because == list(made.decision.because)
+
+
+def test_a_stored_decision_keeps_its_arithmetic() -> None:
+    message = protocol.Decision.model_validate_json(record_of(asked().decision))
+    first = message.candidates[0]
+    assert [(line.what, line.tokens, line.rate, line.pusd) for line in first.arithmetic] == [
+        ("to be written into its cache", 10_000, 125_000, 1_250_000_000),
+        ("expected output", 200, 500_000, 100_000_000),
+    ]
+    assert first.expected_pusd == 1_350_000_000
+
+
+def test_a_decision_that_was_only_asked_for_has_no_id_and_may_have_no_choice() -> None:
+    made = asked()
+    empty = replace(made.decision, id="", ranked=())
+    message = protocol.Decision.model_validate_json(record_of(empty))
+    assert (message.id, message.chosen, message.candidates) == (None, None, [])
