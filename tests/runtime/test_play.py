@@ -1,0 +1,129 @@
+"""What is in play: the last good settings, the providers whose key is there, and the simulator where there is none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stepfare.config.check import check_settings
+from stepfare.core.model import Capability
+from stepfare.core.step import Tier
+from stepfare.paths import Paths, paths_from
+from stepfare.runtime.play import play_of, read_settings
+from stepfare.runtime.state import Play
+
+LAB = """
+[providers.lab]
+dialect = "openai"
+base_url = "http://127.0.0.1:9000/v1"
+{key}
+
+[[models]]
+id = "lab/small"
+tier = "frugal"
+context_tokens = 200_000
+max_output_tokens = 8_000
+capabilities = ["tools"]
+price = {{ input = 0.10, output = 0.50 }}
+"""
+WITH_KEY = LAB.format(key='api_key = "env:LAB_KEY"')
+WITHOUT_KEY = LAB.format(key="")
+
+
+def play(text: str = "", environ: dict[str, str] | None = None) -> Play:
+    return play_of(check_settings(text, "config.toml"), environ or {}, "http://127.0.0.1:1/v1")
+
+
+def in_play(made: Play) -> set[str]:
+    return {name.partition("/")[0] for name in made.catalog.in_play}
+
+
+def test_with_no_key_at_all_the_simulator_plays() -> None:
+    made = play()
+    assert (made.simulated, made.keys, made.problems) == (True, frozenset(), ())
+    assert in_play(made) == {"simulator"}
+    assert {made.catalog.models[name].tier for name in made.catalog.in_play} == set(Tier)
+    assert made.catalog.providers["simulator"].base_url.startswith("http://127.0.0.1:1")
+
+
+def test_a_usual_key_in_the_environment_is_enough() -> None:
+    made = play(environ={"OPENROUTER_API_KEY": "sk"})
+    assert (made.simulated, made.keys) == (False, frozenset({"openrouter"}))
+    assert "simulator" not in in_play(made)
+
+
+def test_a_provider_of_the_users_own_is_in_play_with_its_model() -> None:
+    made = play(WITH_KEY, {"LAB_KEY": "sk-lab"})
+    model = made.catalog.models["lab/small"]
+    assert (made.simulated, made.keys) == (False, frozenset({"lab"}))
+    assert (model.tier, model.context_tokens, model.max_output_tokens) == (Tier.FRUGAL, 200_000, 8_000)
+    assert (model.capabilities, model.tier_source) == (frozenset({Capability.TOOLS}), "config.toml:9")
+    assert model.prices[0].price.base.input == 100_000
+    assert "sk-lab" not in repr(made)
+
+
+def test_a_provider_that_needs_no_key_is_in_play_at_once() -> None:
+    made = play(WITHOUT_KEY)
+    assert (made.simulated, made.keys) == (False, frozenset())
+    assert "lab/small" in made.catalog.in_play
+
+
+def test_a_key_that_the_user_names_and_that_is_not_there_is_said() -> None:
+    made = play(WITH_KEY)
+    assert made.simulated
+    assert [(one.code, one.severity, one.words) for one in made.problems] == [
+        ("no-key", "warning", "Provider lab is left out: the environment variable LAB_KEY is not set.")
+    ]
+
+
+def test_keys_that_nobody_named_are_no_problem_where_they_are_missing() -> None:
+    assert play(WITH_KEY, {"LAB_KEY": "sk"}).problems == ()
+
+
+@pytest.fixture
+def paths(stepfare_home: Path) -> Paths:
+    return paths_from({"STEPFARE_HOME": str(stepfare_home)})
+
+
+def test_settings_are_read_from_the_file_and_without_one_are_the_default(paths: Paths) -> None:
+    assert read_settings(paths).value.profile == "balanced"
+    paths.config_toml.write_text('profile = "premium"\n')
+    found = read_settings(paths)
+    assert (found.value.profile, found.problems, found.lines["profile"]) == ("premium", (), 1)
+
+
+def test_a_broken_file_keeps_the_last_good_settings_and_says_what_is_wrong(paths: Paths) -> None:
+    paths.config_toml.write_text('profile = "premium"\n')
+    before = read_settings(paths)
+    paths.config_toml.write_text('profile = "frugal\n')
+    found = read_settings(paths, before)
+    assert (found.value.profile, [problem.code for problem in found.problems]) == ("premium", ["syntax"])
+    paths.config_toml.write_text('profile = "frugal"\n')
+    assert read_settings(paths, found).value.profile == "frugal"
+
+
+def test_a_wrong_value_leaves_the_rest_in_force(paths: Paths) -> None:
+    paths.config_toml.write_text('profile = "frugal"\nbaseline = 7\n')
+    found = read_settings(paths)
+    assert (found.value.profile, len(found.problems)) == ("frugal", 1)
+
+
+def test_a_file_that_is_gone_means_the_defaults(paths: Paths) -> None:
+    paths.config_toml.write_text('profile = "premium"\n')
+    before = read_settings(paths)
+    paths.config_toml.unlink()
+    assert read_settings(paths, before).value.profile == "balanced"
+
+
+def test_a_file_that_cannot_be_read_keeps_the_last_good_settings(paths: Paths) -> None:
+    paths.config_toml.write_text('profile = "premium"\n')
+    before = read_settings(paths)
+    paths.config_toml.unlink()
+    paths.config_toml.mkdir()
+    found = read_settings(paths, before)
+    assert (found.value.profile, [problem.code for problem in found.problems]) == ("premium", ["unreadable"])
+    assert "cannot be read (Is a directory)" in found.problems[0].words
+    assert read_settings(paths).value.profile == "balanced"
+    assert os.path.isdir(paths.config_toml)
