@@ -6,9 +6,10 @@ from typing import Any
 
 import aiohttp
 
-from stepfare.simulator import SimulatorOptions, running
+from stepfare.simulator.app import running
 from stepfare.simulator.cache import CacheUse, PrefixCache
 from stepfare.simulator.catalogue import CACHE
+from stepfare.simulator.options import SimulatorOptions
 from stepfare.simulator.reading import Prefix
 from tests.fakes.clock import FakeClock
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stepfare.core.model import Capability
 from stepfare.core.step import Tier
-from stepfare.simulator import catalogue
+from stepfare.simulator.catalogue import catalogue
 
 
 def test_one_provider_serves_one_model_for_each_tier() -> None:

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from stepfare.core.money import Usage
-from stepfare.simulator import running
+from stepfare.simulator.app import running
 from stepfare.simulator.bill import Bill, BillLine, price_of
 from stepfare.simulator.catalogue import MODEL_BY_NAME
 from stepfare.simulator.faults import Fault, FaultQueue, parse_fault

@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from stepfare.simulator import running
+from stepfare.simulator.app import running
 from stepfare.simulator.options import MARK, MOVES_MAX
 from tests.simulator.clients import Agent, ClassicCline, Cline, ClineToTheEnd, Continue, Factory, OnlyBash, ask, shell
 

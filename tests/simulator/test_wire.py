@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from stepfare.simulator import SimulatorOptions, running
-from stepfare.simulator.options import FINGERPRINT, HEADER_SIMULATOR, MARK
+from stepfare.simulator.app import running
+from stepfare.simulator.options import FINGERPRINT, HEADER_SIMULATOR, MARK, SimulatorOptions
 from stepfare.simulator.tokens import MESSAGE_TOKENS, tokens_of
 from tests.simulator.clients import Cline, assembled, frames
 

@@ -23,7 +23,6 @@ from stepfare.runtime.play import SETTINGS_NAME, play_of, read_settings
 from stepfare.runtime.state import State
 from stepfare.runtime.watch import Watch
 from stepfare.runtime.workspaces import Workspace
-from stepfare.simulator.app import start as start_simulator
 from stepfare.store.sqlite import Store
 from stepfare.upstream.client import Upstream
 
@@ -73,7 +72,9 @@ class House:
         self.books.spawn(self.reload())
 
     async def simulate(self) -> None:
-        self.simulator_url, self._stop_simulator = await start_simulator()
+        from stepfare.simulator.app import start  # Who has a key never needs it.
+
+        self.simulator_url, self._stop_simulator = await start()
 
     def announce(self, host: str, port: int) -> None:
         """Write `daemon.json`, by which clients, command line and editors find this daemon."""
