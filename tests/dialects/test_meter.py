@@ -108,6 +108,10 @@ SHAPES: dict[str, tuple[dict[str, Any], tuple[int, int, int, int, int]]] = {
         {"prompt_tokens": 100, "completion_tokens": 10, "cache_read_input_tokens": 4000},
         (4100, 4000, 0, 10, 0),
     ),
+    "gateway, all of it cached and counted inside": (
+        {"prompt_tokens": 4000, "completion_tokens": 10, "cache_read_input_tokens": 4000},
+        (4000, 4000, 0, 10, 0),
+    ),
     "gateway, all cached beside no input": (
         {"prompt_tokens": 0, "completion_tokens": 10, "cache_read_input_tokens": 4000},
         (4000, 4000, 0, 10, 0),

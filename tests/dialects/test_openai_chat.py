@@ -66,6 +66,10 @@ def test_the_captured_requests_are_there() -> None:
             Turn(Role.USER, (Text("a"), Text("b"), Image(), Opaque("file"), Opaque("unknown"))),
         ),
         (
+            {"role": "user", "content": [{"type": "thinking", "text": "hm"}, {"type": "text", "text": 5}, {"text": "untyped"}]},
+            Turn(Role.USER, (Opaque("thinking"), Opaque("text"), Opaque("unknown"))),
+        ),
+        (
             {
                 "role": "assistant",
                 "content": None,

@@ -252,6 +252,11 @@ def test_half_characters_and_broken_bytes_pass_as_they_are() -> None:
         ({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, "ab", 2),
         ({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, "x", {}]}, "", 2),
         ({"content": [{"type": "thinking", "thinking": "hm"}]}, "", 2),
+        (
+            {"content": [{"type": "text", "text": 5}, {"type": "text", "text": ""}, {"type": "thinking", "thinking": [5, {"text": 5}]}]},
+            "",
+            0,
+        ),
         ({"content": 7, "tool_calls": "none"}, "", 0),
         ({"tool_calls": [7, {"index": "0"}, {"function": None}]}, "", 0),
     ],

@@ -94,6 +94,10 @@ def test_a_frame_without_end_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatc
         frames_of([filler * 500] * 100)
 
 
+def test_blank_lines_at_the_beginning_are_frames_that_say_nothing() -> None:
+    assert frames_of([b"\n\ndata: 1\n\n"]) == [b"\n\n", b"data: 1\n\n"]
+
+
 def test_a_long_frame_in_small_pieces_is_joined_once() -> None:
     data = b'{"content":"' + b"x" * 2_000_000 + b'"}'
     stream = b"data: " + data + b"\n\n"

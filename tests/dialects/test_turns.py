@@ -105,6 +105,12 @@ def test_odd_messages_have_a_digest_too(raw: bytes) -> None:
     assert digest(raw, parts=True) == digest(raw, parts=True)
 
 
+@pytest.mark.parametrize("length", [10, 2_000])
+def test_a_mark_before_or_after_a_long_text_changes_nothing(length: int) -> None:
+    text = {"role": "user", "content": "x" * length}
+    assert len({digest_of(compact(form)) for form in (text, {**text, **MARK}, {**MARK, **text})}) == 1
+
+
 def test_equal_bodies_have_equal_digests_and_others_do_not() -> None:
     messages = [digest_of(b'{"role":"user"}'), digest_of(b'{"role":"tool"}')]
     bodies = {

@@ -80,6 +80,7 @@ def test_the_window_is_held_with_a_margin(prompt_tokens: int, fits: bool) -> Non
 def test_one_that_rests_is_passed_over_until_its_rest_ends(subject: str) -> None:
     health = {subject: after_failure(WELL, Fault(Failure.BUSY, "it answered 429", retry_after_ms=30_000), NOW_MS)}
     assert no(MIDDLE_ONE, need(health=health)) == ("health", "it rests for 30 s more: it answered 429")
+    assert no(MIDDLE_ONE, need(health=health, now_ms=NOW_MS + 29_900)) == ("health", "it rests for 1 s more: it answered 429")
     assert no(MIDDLE_ONE, need(health=health, now_ms=NOW_MS + 30_000)) is None
     assert no(candidate("other/middle", Tier.BALANCED), need(health=health)) is None
 

@@ -37,6 +37,7 @@ def test_a_cold_prompt_is_written_where_the_provider_caches() -> None:
 def test_a_cold_prompt_is_fresh_where_nothing_is_cached() -> None:
     assert lines(candidate(price=rates(100, 500, write=125), cache=None))[0] == ("not cached", 10_000, 100, 1_000_000)
     assert lines(candidate(price=rates(100, 500, write=125)), prompt=1_023)[0] == ("not cached", 1_023, 100, 102_300)
+    assert lines(candidate(price=rates(100, 500, write=125)), prompt=1_024)[0] == ("to be written into its cache", 1_024, 125, 128_000)
 
 
 def test_what_is_warm_is_read_and_the_rest_written() -> None:

@@ -178,6 +178,15 @@ def test_a_fork_is_a_session_of_its_own_with_its_parent(desk: Desk) -> None:
     assert desk.ask(talk).session == "s1"
 
 
+def test_a_fork_whose_beginning_was_rewritten_has_its_parent_by_its_calls(desk: Desk) -> None:
+    talk = list(START)
+    for turn in range(1, 6):
+        desk.say(talk, "", f"c{turn}")
+        talk += [assistant("", f"c{turn}"), tool(f"c{turn}")]
+    step = desk.ask([user("Summary"), assistant("", "c1"), tool("c1"), user("No, another way")])
+    assert (step.session, step.identity.parent) == ("s2", "s1")
+
+
 def test_a_fork_without_ids_has_its_parent_too(desk: Desk) -> None:
     talk = list(START)
     for turn in range(1, 5):
@@ -217,6 +226,13 @@ def test_a_side_call_goes_with_the_clients_latest_session_and_leaves_its_convers
     desk.say([user("Another task")], "Hi", client="continue")
     assert desk.ask(TITLE, side="title").session == "s1"
     assert desk.ask(TITLE, side="title", client="continue").session == "s2"
+
+
+def test_a_side_call_does_not_hide_where_the_conversation_stands(desk: Desk) -> None:
+    desk.say(START, "answer 1")
+    desk.say(TITLE, "A title", side="title")
+    # The client repeats the answer otherwise than it was given: only its place tells whose it is.
+    assert desk.ask([*START, assistant("answer 1, shortened"), user("out 1")]).session == "s1"
 
 
 def test_the_same_title_request_in_another_session_goes_with_that_one(desk: Desk) -> None:
@@ -320,11 +336,19 @@ def test_each_turn_has_the_digest_of_all_before_it() -> None:
     assert chain_of([]) == ()
 
 
-def test_only_the_end_of_a_conversation_is_searched_for_calls(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identify_module, "TURNS_SEARCHED_MAX", 2)
+@pytest.mark.parametrize(("searched", "session"), [(2, "s2"), (3, "s1")])
+def test_only_the_end_of_a_conversation_is_searched_for_calls(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, searched: int, session: str
+) -> None:
+    monkeypatch.setattr(identify_module, "TURNS_SEARCHED_MAX", searched)
     desk.say(START, "", "c1")
     talk = [user("rewritten"), assistant("", "c1"), tool("c1"), user("a"), user("b")]
-    assert desk.ask(talk, workspace="").session == "s2"
+    assert desk.ask(talk, workspace="").session == session
+
+
+def test_a_conversation_may_begin_with_a_call(desk: Desk) -> None:
+    desk.say(START, "", "c1")
+    assert desk.ask([assistant("", "c1"), tool("c2")], workspace="").session == "s1"
 
 
 ACTIONS = st.lists(

@@ -128,6 +128,7 @@ def talked(desk: Desk, *reads: tuple[int, int], gap_ms: int = 0) -> list[float]:
         ([(10_000, 0), (11_000, 11_000)], [1.0, 1.0]),
         # Too short to be cached: nothing was to be expected.
         ([(500, 0), (600, 0), (5_000, 0), (6_000, 5_000)], [1.0, 1.0, 1.0, 1.0]),
+        ([(1_024, 0), (2_000, 0)], [1.0, 0.0]),
         # Shortened by the client: the old prefix is not there to be read.
         ([(10_000, 0), (3_000, 0), (4_000, 3_000)], [1.0, 1.0, 1.0]),
     ],
@@ -177,6 +178,15 @@ def test_old_sessions_are_forgotten_with_all_their_marks(monkeypatch: pytest.Mon
     assert [one.id for one in desk.index.newest_first()] == ["s20", "s19", "s18", "s17", "s16"]
     assert desk.index.with_call("c0") == ()
     assert list(desk.index.with_call("same-id")) == ["s16", "s17", "s18", "s19", "s20"]
+
+
+def test_a_session_in_use_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "SESSIONS_MAX", 3)
+    desk = Desk()
+    for number in range(10):
+        desk.say([user("In use")], headers={"x-session-id": "used"})
+        desk.say([user(f"Task {number}")], "Hi")
+    assert desk.index.get("used") is not None
 
 
 def test_a_session_forgotten_while_it_is_answered_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
