@@ -38,6 +38,12 @@ def test_a_conversation_without_calls_is_one_session_by_its_turns(desk: Desk) ->
     assert [(step.session, step.number) for step in steps] == [("s1", number) for number in range(1, 6)]
 
 
+def test_an_agent_that_hangs_up_once_it_has_its_call_is_known_by_it(desk: Desk) -> None:
+    desk.answer(desk.ask(START), "", "c1", outcome="hang-up")
+    step = desk.ask([user("rewritten"), assistant("", "c1"), tool("c1")], workspace="")
+    assert (step.session, step.number) == ("s1", 2)
+
+
 def test_a_human_who_speaks_again_goes_on_in_the_same_session(desk: Desk) -> None:
     messages = [*START, assistant("", "c1"), tool("c1")]
     desk.say(START, "", "c1")
