@@ -118,6 +118,11 @@ def test_an_estimate_believes_in_what_is_warm() -> None:
     assert settled(a_run(SMALL, *TEXT), session=session).usage == Usage(10_000, 8_000, 2_000, 1_000)
 
 
+def test_an_estimate_of_a_title_believes_in_nothing_of_the_conversation() -> None:
+    session = Session("s1", steps=3, last_body_bytes=50_000, warm={"lab/small": Warmth("lab/small", 8_000, NOW_MS + 1)})
+    assert settled(a_run(SMALL, *TEXT), session=session, side="title").usage == Usage(10_000, 0, 10_000, 1_000)
+
+
 def test_an_estimate_writes_nothing_where_nothing_is_cached() -> None:
     plain = candidate("lab/plain", price=rates(100, 500), cache=None)
     entry = settled(a_run(plain, *TEXT))

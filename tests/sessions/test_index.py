@@ -213,6 +213,9 @@ def test_a_long_session_keeps_its_latest_marks(monkeypatch: pytest.MonkeyPatch) 
     assert trail is not None
     assert (len(trail.chains), list(trail.calls)) == (3, ["c7", "c8", "c9"])
     assert len(trail.unanswered) <= 2
+    for turn in range(5):
+        failed = desk.void(desk.ask(talk, temperature=100 + turn))
+        assert desk.ask(talk, temperature=100 + turn).number == failed.number
     assert marks_in(desk.index) == 1 + 1 + 3 + 3
 
 
