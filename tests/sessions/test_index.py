@@ -213,10 +213,18 @@ def test_a_long_session_keeps_its_latest_marks(monkeypatch: pytest.MonkeyPatch) 
     assert trail is not None
     assert (len(trail.chains), list(trail.calls)) == (3, ["c7", "c8", "c9"])
     assert len(trail.unanswered) <= 2
+    assert marks_in(desk.index) == 1 + 1 + 3 + 3
     for turn in range(5):
         failed = desk.void(desk.ask(talk, temperature=100 + turn))
         assert desk.ask(talk, temperature=100 + turn).number == failed.number
-    assert marks_in(desk.index) == 1 + 1 + 3 + 3
+
+
+def test_the_retries_of_late_are_remembered_however_old_their_first_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "UNANSWERED_MAX", 2)
+    desk = Desk()
+    for temperature in (1, 2, 1, 3):
+        desk.void(desk.ask(START, temperature=temperature, headers={"x-session-id": "one"}))
+    assert desk.ask(START, temperature=1, headers={"x-session-id": "one"}).number == 1
 
 
 def test_ids_counted_anew_keep_the_session_that_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,7 @@ class SessionIndex:
         )
         if entry.body:
             trail.unanswered[entry.body] = entry.step
+            trail.unanswered.move_to_end(entry.body)
             while len(trail.unanswered) > UNANSWERED_MAX:
                 trail.unanswered.popitem(last=False)
         if entry.side:  # A title asked for meanwhile does not interrupt the conversation that it serves.
