@@ -227,3 +227,30 @@ async def test_models_are_listed_with_the_smallest_window_for_a_profile(start: S
     assert rows["auto"]["context_length"] == 200_000
     assert rows["lab/large"]["context_length"] == 400_000
     assert {"frugal", "balanced", "careful", "premium"} <= set(rows)
+
+
+async def test_an_answer_that_stands_in_one_unfinished_frame_is_an_answer(start: Start) -> None:
+    body = {"model": "m", "choices": [{"index": 0, "delta": {"content": "All of it"}, "finish_reason": "stop"}], "usage": USAGE}
+    running = await start(Play(pieces=[event(body).rstrip()]))
+    async with running.chat(ask()) as answer:
+        assert answer.status == 200
+        assert events(await answer.text())[0]["choices"][0]["delta"]["content"] == "All of it"
+    assert len(running.provider.asked) == 1
+
+
+async def test_a_key_that_a_provider_repeats_goes_no_further(start: Start) -> None:
+    running = await start(refusal(400, "Incorrect value near sk-lab, sorry"))
+    async with running.chat(ask()) as answer:
+        text = await answer.text()
+    assert "near [key], sorry" in text
+    _, detail = await running.control("GET", "sessions/last")
+    assert "sk-lab" not in str(detail)
+
+
+async def test_a_provider_that_always_breaks_comes_to_rest(start: Start) -> None:
+    running = await start(Play(pieces=[b": hello\n\n"], cut=True))
+    for number in range(2):
+        async with running.chat(ask(f"question {number}")) as answer:
+            assert answer.status == 503
+    _, overview = await running.control("GET", "overview")
+    assert [one["state"] for one in overview["providers"]] == ["resting"]

@@ -98,3 +98,19 @@ def test_a_token_may_come_by_either_header(headers: dict[str, str], token: str) 
 )
 def test_only_the_whole_token_admits(sent: str, right: bool) -> None:
     assert admitted(sent, "secret") is right
+
+
+@pytest.mark.parametrize(
+    ("asked", "origin", "let_in"),
+    [
+        ("192.168.1.5:4884", None, True),
+        ("[fe80::1]:4884", None, True),
+        ("192.168.1.5:4884", "http://192.168.1.5:4884", True),
+        ("192.168.1.5:4884", "http://192.168.1.6:4884", False),
+        ("evil.example:4884", None, False),
+    ],
+)
+def test_who_listens_everywhere_is_asked_by_address_and_never_by_a_strange_name(asked: str, origin: str | None, let_in: bool) -> None:
+    headers = {"host": asked} | ({} if origin is None else {"origin": origin})
+    assert (foreign(headers, "0.0.0.0") is None) is let_in
+    assert foreign({"host": asked}, "127.0.0.1") is not None

@@ -41,7 +41,7 @@ class Ranked:
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """A model that cannot serve this step. `reason` is one of a closed list (below-floor, context, capability, health,
-    denied, budget, no-key, other-model); `words` say it to a person."""
+    denied, not-chosen, budget); `words` say it to a person."""
 
     model: str
     reason: str

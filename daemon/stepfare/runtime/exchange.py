@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from stepfare.core.attempt import Failure, Fault
@@ -84,7 +84,7 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
                 if fault is None:
                     state.served(ranked.candidate)
                     return
-                state.failed(ranked.candidate, fault)
+                state.failed(ranked.candidate, _blamed(fault, started=reply.started))
                 failed.append(Failed(ranked.candidate.model.id, fault))
             case GiveUp() as verdict:
                 await _refuse(refusal_of(verdict, asked.decision, failed), dialect, asked, reply, daemon, len(failed))
@@ -151,9 +151,7 @@ async def _stream(answer: Answer, run: Run, number: int, asked: Asked, dialect: 
                     return Fault(Failure.DOWN, f"it sent {held_bytes:,} bytes without any content", 200)
                 continue
             # The commit point: some providers answer 200 and only then, inside the stream, say that they are overloaded.
-            run.first_byte_ms = daemon.world.now_ms() - run.started_ms
-            run.committed = True
-            headers = headers_of(asked, run, number, simulated=simulated)
+            headers = _committed(run, number, asked, daemon)
             data = b"".join(held)
         if data:
             await reply.stream(headers, data)
@@ -161,7 +159,11 @@ async def _stream(answer: Answer, run: Run, number: int, asked: Asked, dialect: 
             return Fault(Failure.CUT, f"it reported an error in the middle of its answer: {stream.heard.fault.words}")
     rest = stream.finish()
     if headers is None:
-        return Fault(Failure.DOWN, f"its stream {'held no content' if rest else 'ended before any content'}", 200)
+        if not stream.heard.started:
+            return Fault(Failure.DOWN, f"its stream {'held no content' if rest else 'ended before any content'}", 200)
+        # All that there was stood in a last frame without its end.
+        headers = _committed(run, number, asked, daemon)
+        rest = b"".join(held) + rest
     if not stream.complete:
         return interrupted("its stream stopped before the answer's end")
     run.finished = True
@@ -173,6 +175,13 @@ async def _stream(answer: Answer, run: Run, number: int, asked: Asked, dialect: 
     await reply.stream(headers, rest + comment + stream.tail)
     await reply.end()
     return None
+
+
+def _committed(run: Run, number: int, asked: Asked, daemon: Daemon) -> dict[str, str]:
+    """From here on the answer is this attempt's; the headers that say so."""
+    run.first_byte_ms = daemon.world.now_ms() - run.started_ms
+    run.committed = True
+    return headers_of(asked, run, number, simulated=daemon.state.play.simulated)
 
 
 async def _whole(answer: Answer, run: Run, number: int, asked: Asked, dialect: Dialect, reply: Reply, daemon: Daemon) -> Fault | None:
@@ -204,6 +213,11 @@ async def _refuse(refusal: Refusal, dialect: Dialect, asked: Asked, reply: Reply
         return
     headers = headers_of(asked, None, attempts, simulated=daemon.state.play.simulated) | refusal.headers
     await reply.whole(refusal.status, headers, refusal.body or dialect.write_error(refusal.status, refusal.words, refusal.code))
+
+
+def _blamed(fault: Fault, *, started: bool) -> Fault:
+    """A connection that breaks before any content speaks against the provider as much as one that never came about."""
+    return replace(fault, failure=Failure.DOWN) if fault.failure is Failure.CUT and not started else fault
 
 
 def _reported(words: str, status: int, code: str) -> Fault:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hmac import compare_digest
+from ipaddress import ip_address
 
+WILDCARDS = frozenset({"0.0.0.0", "::"})
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
@@ -16,15 +18,25 @@ def foreign(headers: Mapping[str, str], host: str) -> str | None:
     asked = headers.get("host", "")
     name = asked.rpartition(":")[0] if asked.rpartition(":")[2].isdigit() and not asked.endswith("]") else asked
     ours = LOOPBACK_HOSTS | {host.lower(), f"[{host.lower()}]"}
-    if name.lower() not in ours:
+    # Who listens everywhere is asked by any of its addresses; a rebound name is a name, never an address.
+    everywhere = host in WILDCARDS and _is_address(name)
+    if name.lower() not in ours and not everywhere:
         return f"this daemon does not answer for the host {name[:100]!r}; use 127.0.0.1 or localhost"
     origin = headers.get("origin")
     if origin is not None:
         _, _, place = origin.partition("://")
         site = place.rpartition(":")[0] if place.rpartition(":")[2].isdigit() else place
-        if site.lower() not in ours or place.lower() != asked.lower():
+        if (site.lower() not in ours and not everywhere) or place.lower() != asked.lower():
             return "requests from web pages of other origins are refused"
     return None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
 
 
 def token_of(headers: Mapping[str, str]) -> str:

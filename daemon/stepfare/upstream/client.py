@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -15,6 +15,7 @@ import aiohttp
 from stepfare.core.attempt import Failure, Fault, HttpCall
 from stepfare.upstream import keys
 
+OK = 200
 CONNECT_S = 10.0
 FIRST_BYTE_S = 120.0
 IDLE_S = 300.0
@@ -49,6 +50,7 @@ class Answer:
     headers: Mapping[str, str]
     _response: aiohttp.ClientResponse
     _limits: Limits
+    _without_key: Callable[[bytes], bytes] = bytes
 
     @property
     def content_type(self) -> str:
@@ -73,7 +75,8 @@ class Answer:
             if size_bytes > limit_bytes:
                 raise CallFailed(Fault(Failure.DOWN, f"its answer is longer than {limit_bytes:,} bytes", self.status))
             pieces.append(chunk)
-        return b"".join(pieces)
+        # Some providers repeat a key that they refuse, and words of an error are kept.
+        return self._without_key(b"".join(pieces)) if self.status != OK else b"".join(pieces)
 
 
 class Upstream:
@@ -98,7 +101,8 @@ class Upstream:
     async def open(self, call: HttpCall) -> AsyncGenerator[Answer]:
         """Send the call; the answer's headers are there on entry. Leaving closes the connection if the answer was not read to its end."""
         try:
-            headers = {**call.headers, **keys.auth_headers(call.auth, keys.look_up(call.key))}
+            secret = keys.look_up(call.key)
+            headers = {**call.headers, **keys.auth_headers(call.auth, secret)}
         except keys.NoKey as error:
             raise CallFailed(Fault(Failure.KEY, str(error))) from None
         try:
@@ -113,7 +117,8 @@ class Upstream:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise CallFailed(Fault(Failure.DOWN, _no_answer(error))) from None
         try:
-            yield Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, response, self._limits)
+            lower = {name.lower(): value for name, value in response.headers.items()}
+            yield Answer(response.status, lower, response, self._limits, lambda body: keys.without(secret, body))
         finally:
             # Reading to the end has given the connection back already; otherwise it is cut, so that the provider stops.
             response.close()

@@ -14,6 +14,8 @@ class NoKey(Exception):
 
 KEY_FILE_BYTES_MAX = 16 * 1024
 KEYRING_SERVICE = "stepfare"
+SECRET_CHARS_MIN = 6
+"""Anything shorter is no key, and may stand in any text."""
 
 
 def look_up(reference: str, environ: Mapping[str, str] = os.environ) -> str:
@@ -46,6 +48,11 @@ def present(reference: str, environ: Mapping[str, str] = os.environ) -> bool:
     except NoKey:
         return False
     return True
+
+
+def without(secret: str, body: bytes) -> bytes:
+    """The bytes with the secret blotted out, should a provider repeat it."""
+    return body.replace(secret.encode(), b"[key]") if len(secret) >= SECRET_CHARS_MIN else body
 
 
 def auth_headers(auth: str, secret: str) -> dict[str, str]:

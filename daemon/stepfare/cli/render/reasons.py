@@ -16,7 +16,7 @@ REASONS_OF_REJECTION = {
     "denied": "denied",
     "budget": "over budget",
     "no-key": "no key",
-    "other-model": "not asked for",
+    "not-chosen": "not listed",
 }
 
 
