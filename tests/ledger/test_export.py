@@ -56,3 +56,8 @@ def test_no_entries_are_an_empty_list_and_a_header() -> None:
 def test_half_a_character_does_not_stop_an_export() -> None:
     entries: list[Entry] = [opened(title="\ud83d"), reserved(), voided()]
     assert len(text_of(entries, "jsonl").splitlines()) == len(text_of(entries, "csv").splitlines()) - 1 == 3
+
+
+def test_a_carriage_return_in_a_title_does_not_end_its_row() -> None:
+    rows = list(csv.DictReader(io.StringIO(text_of([opened(title="one\rtwo")], "csv"), newline="")))
+    assert [row["title"] for row in rows] == ["one\rtwo"]

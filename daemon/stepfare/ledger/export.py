@@ -75,5 +75,6 @@ def _cells(entry: Entry) -> dict[str, object]:
 
 def _csv_row(cells: Iterable[object]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(["" if cell is None else cell for cell in cells])
-    return text.getvalue()
+    # Some Pythons quote a carriage return only where it ends lines; so it ends them here, and is taken off again.
+    csv.writer(text, lineterminator="\r\n").writerow(["" if cell is None else cell for cell in cells])
+    return text.getvalue().removesuffix("\r\n") + "\n"
