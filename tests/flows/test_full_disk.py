@@ -55,6 +55,8 @@ async def test_nothing_is_sent_that_cannot_be_booked(start: Start, disk: Disk) -
     _, overview = await running.control("GET", "overview")
     assert overview["today"]["steps"] == 1
     assert overview["today"]["reserved_pusd"] == 0
+    # Whoever comes again is booked with all that a session is known by.
+    assert [one["title"] for one in overview["sessions"]] == ["What does this do?"]
 
 
 async def test_what_was_sent_is_booked_as_soon_as_there_is_room(start: Start, disk: Disk) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stepfare.config.dotfile import Dotfile
+from stepfare.config.dotfile import WARN_AT_DEFAULT, Dotfile
 from stepfare.core.model import Candidate
 from stepfare.core.session import Session
 from stepfare.core.step import StepKind, Tier
@@ -33,7 +33,7 @@ class Cap:
     used_pusd: int
     source: str
     on_limit: str
-    warn_at: float = 0.8
+    warn_at: float = WARN_AT_DEFAULT
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Coroutine, Sequence
 
 from stepfare.control.protocol import Event
-from stepfare.core.entry import Entry, Lost, Reserved, Settled, Voided
+from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
 from stepfare.runtime.clock import World
 from stepfare.runtime.hub import Hub
 from stepfare.runtime.state import State
@@ -48,6 +48,10 @@ class Books:
         except BaseException:
             for voided in self._voided(entries, "unbooked", "the books could not be written"):
                 self._state.apply(voided)
+            for entry in entries:
+                if isinstance(entry, Opened):
+                    # Else its next step would find it known, and the books would never hear who opened it.
+                    self._state.sessions.forget(entry.session)
             raise
         for entry in entries:
             self._announce(entry)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stepfare.config.check import Checked, limits_of
-from stepfare.config.dotfile import UserLimits
+from stepfare.config.dotfile import WARN_AT_DEFAULT, UserLimits
 from stepfare.config.profiles import alias_of
 from stepfare.config.schema import Settings
 from stepfare.core.attempt import Fault
@@ -123,7 +123,7 @@ class State:
         user = self.settings.budget
         project = workspace.dotfile.budget if workspace.dotfile else None
         on_limit = (project.on_limit if project else None) or user.on_limit or "ask"
-        warn_at = (project.warn_at if project else None) or user.warn_at or 0.8
+        warn_at = (project.warn_at if project else None) or user.warn_at or WARN_AT_DEFAULT
         dotfile = workspace.dotfile
         session_used = session.spent_pusd + session.reserved_pusd + session.lost_pusd
         caps: list[Cap] = []

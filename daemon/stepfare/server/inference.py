@@ -72,7 +72,9 @@ async def _infer(request: web.Request, dialect: Dialect) -> web.StreamResponse:
     except BadRequest as error:
         return _error(dialect, 400, f"stepfare cannot read this request: {error}", "bad_request")
     except ConnectionResetError:
-        pass  # The client left while it was being written to; the attempt is booked.
+        if reply.response is None:
+            raise
+        # The client left while it was being written to; the attempt is booked.
     except Exception:  # noqa: BLE001 - the one catch-all: a bug of ours stops one request, never the daemon
         _log.exception("a bug of ours stopped one request")
         if reply.opened:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stepfare.config.dotfile import WARN_AT_DEFAULT
 from stepfare.control import protocol
 from stepfare.core.decision import Decision
 from stepfare.core.entry import Lost, Settled, Voided
@@ -81,7 +80,7 @@ def budget(caps: tuple[Cap, ...]) -> protocol.Budget | None:
         session_pusd=lowest["session"],
         project_day_pusd=lowest["project"],
         day_pusd=lowest["day"],
-        warn_at=caps[0].warn_at or WARN_AT_DEFAULT,
+        warn_at=caps[0].warn_at,
         on_limit="frugal" if on_limit == "frugal" else "stop" if on_limit == "stop" else "ask",
     )
 

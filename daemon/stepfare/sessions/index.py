@@ -154,10 +154,11 @@ class SessionIndex:
         self._sessions[session.id] = session
         self._sessions.move_to_end(session.id)
         while len(self._sessions) > SESSIONS_MAX:
-            self._evict(next(iter(self._sessions)))
+            self.forget(next(iter(self._sessions)))
 
-    def _evict(self, session: str) -> None:
-        del self._sessions[session]
+    def forget(self, session: str) -> None:
+        """As if this session had never been seen; one that is not known is none to forget."""
+        self._sessions.pop(session, None)
         trail = self._trails.pop(session, Trail())
         for chain in trail.chains:
             _disown(self._by_chain, chain, session)
