@@ -12,6 +12,7 @@ from stepfare.core.attempt import Failure, Fault
 from stepfare.core.model import Capability
 from stepfare.core.request import Image, Opaque, RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
 from stepfare.dialects.base import BadRequest
+from stepfare.dialects.care import Care
 from stepfare.dialects.openai_chat import error_event, read_error, read_request, read_turn, request_for, write_error
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "requests"
@@ -21,6 +22,10 @@ HELLO = [{"role": "user", "content": "Hello"}]
 
 def view(messages: object = HELLO, **fields: object) -> RequestView:
     return read_request(json.dumps({"model": "auto", "messages": messages, **fields}).encode(), {})
+
+
+def sent_to(upstream: str, seen: RequestView) -> bytes:
+    return request_for(seen, Care(f"lab/{upstream}", upstream, 8_000)).body()
 
 
 def without(body: bytes, *keys: str) -> dict[str, Any]:
@@ -41,7 +46,7 @@ def test_a_captured_request_is_read_and_sent_on_unchanged_but_for_model_and_usag
         calls = [block.id for block in turn.blocks if isinstance(block, ToolCall)]
         assert calls == [call["id"] for call in message.get("tool_calls") or []]
         assert "unreadable" not in [block.kind for block in turn.blocks if isinstance(block, Opaque)]
-    upstream = request_for(seen, "there/the-model")
+    upstream = sent_to("there/the-model", seen)
     assert without(upstream, "model", "stream_options") == without(body, "model", "stream_options")
     assert json.loads(upstream)["model"] == "there/the-model"
     assert not seen.stream or json.loads(upstream)["stream_options"]["include_usage"] is True
@@ -211,7 +216,7 @@ def test_usage_is_always_asked_for_upstream(options: str, wanted: bool, sent: ob
     body = f'{{"model":"auto","stream":true,{options + "," if options else ""}"messages":[{{"role":"user","content":"Hi"}}]}}'.encode()
     seen = read_request(body, {})
     assert seen.wants_usage is wanted
-    upstream = request_for(seen, "m")
+    upstream = sent_to("m", seen)
     assert json.loads(upstream)["stream_options"] == sent
     if wanted:
         assert upstream == body.replace(b'"auto"', b'"m"')
@@ -219,12 +224,12 @@ def test_usage_is_always_asked_for_upstream(options: str, wanted: bool, sent: ob
 
 def test_a_request_in_one_piece_asks_for_nothing_more() -> None:
     body = b'{"model": "auto", "messages":[{"role":"user","content":"Hi"}]}'
-    assert request_for(read_request(body, {}), 'a "b"\n') == body.replace(b'"auto"', rb'"a \"b\"\n"')
+    assert sent_to('a "b"\n', read_request(body, {})) == body.replace(b'"auto"', rb'"a \"b\"\n"')
 
 
 def test_every_spelling_of_the_model_key_is_replaced() -> None:
     body = rb'{"mod\u0065l":"auto","messages":[{"role":"user","content":"\"model\":\"auto\""}],"model" : "auto"}'
-    sent = request_for(read_request(body, {}), "m")
+    sent = sent_to("m", read_request(body, {}))
     assert sent == body.replace(rb'l":"auto","mess', rb'l":"m","mess').replace(b' "auto"}', b' "m"}')
 
 

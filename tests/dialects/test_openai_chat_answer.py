@@ -206,7 +206,8 @@ def test_a_chunk_in_several_data_lines_stays_one_event() -> None:
     )
     seen, stream = played([frame])
     assert stream.heard.text == "x"
-    lines = seen.removesuffix(b"\n\n").split(b"\n")
+    first, *lines = seen.removesuffix(b"\n\n").split(b"\n")
+    assert first == b"event: x"
     assert all(line.startswith(b"data: ") for line in lines)
     assert json.loads(b"".join(line[6:] for line in lines))["model"] == "auto"
 

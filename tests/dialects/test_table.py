@@ -7,6 +7,7 @@ import json
 import pytest
 
 from stepfare.core.attempt import Failure
+from stepfare.dialects.care import Care
 from stepfare.dialects.table import DIALECTS
 
 
@@ -17,7 +18,7 @@ def test_a_dialect_reads_what_it_writes(name: str) -> None:
     assert dialect.path.startswith("/")
     view = dialect.read_request(b'{"model":"auto","stream":true,"messages":[{"role":"user","content":"Hi"}]}', {})
     assert view.dialect == name
-    assert json.loads(dialect.request_for(view, "there"))["model"] == "there"
+    assert json.loads(dialect.request_for(view, Care("lab/there", "there", 1000)).body())["model"] == "there"
     assert dialect.read_error(402, "application/json", dialect.write_error(402, "no money", "code")).words == "it answered 402: no money"
     stream = dialect.stream("auto", False, lambda _: None)
     stream.feed(dialect.error_event("gone", "cut"))

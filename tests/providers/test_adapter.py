@@ -19,7 +19,7 @@ NOW_MS = 1_780_000_000_000  # Thu, 28 May 2026 20:26:40 GMT
 def test_a_call_is_described_and_holds_no_secret(stream: bool, accept: str) -> None:
     one = candidate()
     one = replace(one, provider=replace(one.provider, key="env:LAB_KEY", auth="x-api-key"))
-    call = call_for(one, "/chat/completions", b"{}", stream=stream)
+    call = call_for(one, one.provider.base_url + "/chat/completions", b"{}", {}, stream=stream)
     assert (call.method, call.url, call.body) == ("POST", "http://lab.example/v1/chat/completions", b"{}")
     assert (call.key, call.auth) == ("env:LAB_KEY", "x-api-key")
     assert call.headers == {"content-type": "application/json", "accept": accept, "accept-encoding": "identity"}

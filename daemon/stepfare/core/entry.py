@@ -47,6 +47,9 @@ class Reserved:
     chain: str = ""
     body: str = ""
     body_bytes: int = 0
+    counted_tokens: int = 0
+    """The prompt in tokens of the o200k vocabulary, as we counted it; 0 where it was not counted. What a provider then reports
+    teaches how its own tokens compare."""
     side: str = ""
     """Why the call stands beside its session's conversation (title, compaction, ...), or empty."""
 
@@ -83,6 +86,8 @@ class Settled:
     """Ids of the tool calls in the answer, by which the session's next request is recognised."""
     reply: str = ""
     """Digest of the answer's text, for the same purpose where there are no tool calls."""
+    thoughts: tuple[str, ...] = ()
+    """Digests of what the model thought in this answer: only the model that made a thought may be sent it again."""
     committed: bool = False
     """Whether the client saw content of this attempt."""
 

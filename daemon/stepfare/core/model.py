@@ -17,6 +17,10 @@ class Capability(StrEnum):
     REASONING = "reasoning"
     STRUCTURED = "structured"
     """Output held to a JSON schema."""
+    FILL = "fill"
+    """Inline completion: a text with a gap (`/completions` with `suffix`)."""
+    EMBED = "embed"
+    """Texts as vectors (`/embeddings`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +32,36 @@ class CacheRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """A wire format that a provider speaks, and the address under which it does."""
+
+    dialect: str
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
-    """Where models are served. `key` says where the secret is (`env:NAME`, `keyring:NAME`, `file:PATH`) or is empty; it never holds one."""
+    """Where models are served. `key` says where the secret is (`env:NAME`, `keyring:NAME`, `file:PATH`) or is empty; it never holds one.
+
+    `dialect` and `base_url` are its front door, which takes every client; `doors` are further ones, each for clients who speak just so.
+    """
 
     id: str
     dialect: str
     base_url: str
     key: str = ""
     auth: str = "bearer"
-    """How the key is put on the wire: bearer, x-api-key, or none."""
+    """How the key is put on the wire: bearer, x-api-key, api-key, or none."""
     quirks: tuple[str, ...] = ()
+    """Names of rules that hold for all its models; `providers.quirks` knows them."""
     cache: CacheRule | None = None
     local: bool = False
+    doors: tuple[Door, ...] = ()
+
+    def door(self, dialect: str) -> Door:
+        """The door for a client of this dialect: one that speaks it, else the front door."""
+        front = Door(self.dialect, self.base_url)
+        return next((door for door in (front, *self.doors) if door.dialect == dialect), front)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +89,8 @@ class Model:
     """Empty where nobody knows the price: then the model is unpriced, never free."""
     tier_source: str = ""
     """Who says so: `catalogue`, `config.toml:14`, ..."""
+    quirks: tuple[str, ...] = ()
+    """Names of rules that hold for this model, beside its provider's."""
 
 
 @dataclass(frozen=True, slots=True)

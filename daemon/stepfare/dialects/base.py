@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from stepfare.core.money import Usage
+from stepfare.core.prompt import Thought
 
 
 class BadRequest(Exception):
@@ -23,14 +25,27 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ThinkingDelta:
+    """What may be read of the model's thinking, as it comes."""
+
     text: str
 
 
 @dataclass(frozen=True, slots=True)
+class ThoughtMade:
+    """A piece of thinking is complete. It comes after its deltas; one that may not be read comes without any."""
+
+    thought: Thought
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCallStarted:
+    """`index` counts the calls of an answer from 0, whatever else stands between them. `namespace` and `custom` as in `core.prompt`."""
+
     index: int
     id: str
     name: str
+    namespace: str = ""
+    custom: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +56,23 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class UsageReported:
-    """`billed_pusd` is what the provider itself says that the call cost, where it says so."""
+    """Counts so far; a later report replaces an earlier one. `billed_pusd` is what the provider itself says that the call cost,
+    where it says so."""
 
     usage: Usage
     billed_pusd: int | None = None
 
 
+STOP, CALLS, LENGTH, FILTER = "stop", "tool_calls", "length", "content_filter"
+"""Why an answer ended, in the words of chat completions; readers use these where they fit, and the provider's own where none does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
+    """`sequence` is the stop sequence that ended the answer, where one did."""
+
     reason: str
+    sequence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +84,24 @@ class Faulted:
     code: str = ""
 
 
-StreamEvent: TypeAlias = TextDelta | ThinkingDelta | ToolCallStarted | ToolCallDelta | UsageReported | Finished | Faulted
+StreamEvent: TypeAlias = TextDelta | ThinkingDelta | ThoughtMade | ToolCallStarted | ToolCallDelta | UsageReported | Finished | Faulted
+
+CostText = Callable[[UsageReported], str | None]
+"""Dollars of a usage as decimal text, or None where the model is unpriced."""
+
+
+class Listener(Protocol):
+    """Understands the events of one streamed answer, in order."""
+
+    def listen(self, name: str, fields: Mapping[str, object]) -> Iterable[StreamEvent]:
+        """What this event says. `name` is that of the frame, or empty; `fields` the decoded data. Raises Unreadable."""
+        ...
+
+
+class Writer(Protocol):
+    """Says stream events in one wire format. Bytes of all calls, joined, are a whole answer."""
+
+    def write(self, event: StreamEvent) -> bytes: ...
+    def end(self) -> bytes:
+        """The end mark, with whatever is still open before it closed."""
+        ...

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stepfare.core.digest import reply_digest
+from stepfare.core.prompt import Thought
 from stepfare.core.request import ToolCall
 from stepfare.dialects.base import (
     Faulted,
@@ -13,6 +14,7 @@ from stepfare.dialects.base import (
     StreamEvent,
     TextDelta,
     ThinkingDelta,
+    ThoughtMade,
     ToolCallDelta,
     ToolCallStarted,
     UsageReported,
@@ -21,6 +23,8 @@ from stepfare.dialects.base import (
 TEXT_CHARS_KEPT = 256 * 1024
 ARGUMENT_CHARS_KEPT = 1024 * 1024
 """Of all tool calls of an answer together; what is longer is counted, not kept."""
+THOUGHTS_KEPT = 64
+"""Of one answer; models think in a few pieces."""
 
 
 @dataclass(slots=True)
@@ -39,6 +43,7 @@ class Heard:
     usage: UsageReported | None = None
     finished: str = ""
     fault: Faulted | None = None
+    thoughts: list[Thought] = field(default_factory=list[Thought])
     _texts: list[str] = field(default_factory=list[str])
     _text_chars: int = 0
     _argument_chars: int = 0
@@ -56,6 +61,10 @@ class Heard:
                         self._text_chars += len(text)
                 case ThinkingDelta(text):
                     self._content(len(text))
+                case ThoughtMade(thought):
+                    self.started = True
+                    if len(self.thoughts) < THOUGHTS_KEPT:
+                        self.thoughts.append(thought)
                 case ToolCallStarted(index, call_id, name):
                     self._content(len(name))
                     self._begin(index, call_id, name)

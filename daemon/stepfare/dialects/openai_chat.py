@@ -15,7 +15,9 @@ from stepfare.core.model import Capability
 from stepfare.core.request import Block, Image, Opaque, RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
 from stepfare.dialects import splice
 from stepfare.dialects.base import BadRequest
+from stepfare.dialects.care import Care
 from stepfare.dialects.conversations import Conversations
+from stepfare.dialects.draft import Draft
 from stepfare.dialects.turns import LazyTurns, TurnMemory, body_digest
 
 NAME = "openai"
@@ -89,17 +91,17 @@ def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
     )
 
 
-def request_for(view: RequestView, upstream_model: str) -> bytes:
+def request_for(view: RequestView, care: Care) -> Draft:
     """The client's body with the provider's name for the model, and usage asked for where the client did not."""
     obj = splice.JsonObject(view.raw, view.spans)
-    values = {"model": json.dumps(upstream_model).encode()}
+    draft = Draft(obj)
+    draft.set("model", json.dumps(care.upstream).encode())
     if view.stream and not view.wants_usage:
         # Without this flag a stream ends unmetered and the step would look free.
         options = obj.raw("stream_options")
-        asked = {"include_usage": b"true"}
         inner = splice.scan(options) if options is not None and options.startswith(b"{") else splice.scan(b"{}")
-        values["stream_options"] = splice.replace(inner, asked)
-    return splice.replace(obj, values)
+        draft.set("stream_options", splice.replace(inner, {"include_usage": b"true"}))
+    return draft
 
 
 _CONVERSATIONS, _MEMORY = Conversations(), TurnMemory()

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import cast
-
-import msgspec
 
 from stepfare.dialects import splice
 from stepfare.dialects.base import (
     BadRequest,
+    CostText,
     Faulted,
     Finished,
     StreamEvent,
@@ -27,81 +26,44 @@ from stepfare.dialects.base import (
 )
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.meter import chat_usage
-from stepfare.dialects.sse import FrameReader, data_of
+from stepfare.dialects.passing import PassingStream
 
 _MODEL = re.compile(rb'("model"[ \t\r\n]*:[ \t\r\n]*)"(?:[^"\\]++|\\.)*+"')
 _DONE = b"[DONE]"
-_ERROR_EVENT = (b"event: error", b"event:error")
 
 WORDS_CHARS_MAX = 300
 """What of a reported error is told."""
 
-CostText = Callable[[UsageReported], str | None]
-"""Dollars of a usage as decimal text, or None where the model is unpriced."""
+
+class ChatListener:
+    """Understands the chunks of a stream of chat completions."""
+
+    def listen(self, name: str, fields: Mapping[str, object]) -> Iterator[StreamEvent]:
+        if name == "error" and not fields.get("error"):
+            fields = {"error": fields}
+        return _events(fields)
 
 
-class ChatStream:
-    """One streamed answer on its way through. `heard` tells what passed; `tail` keeps the end mark back for the caller's last word."""
+class ChatStream(PassingStream):
+    """A streamed chat completion on its way through."""
 
     def __init__(self, alias: str, *, show_usage: bool, cost_text: CostText) -> None:
-        self.heard = Heard()
-        self.tail = b""
-        self._frames = FrameReader()
+        super().__init__(ChatListener(), self._seen, _is_end)
         self._model = json.dumps(alias).encode()
         self._show_usage = show_usage
         self._cost_text = cost_text
 
-    def feed(self, chunk: bytes) -> bytes:
-        """What of this chunk the client may see. Raises Unreadable."""
-        return b"".join(self._frame(frame) for frame in self._frames.feed(chunk))
-
-    def finish(self) -> bytes:
-        """What the stream left unfinished; providers may end without a last blank line."""
-        rest = self._frames.end().rstrip(b"\r\n")
-        # A frame without its blank line would be merged with what we say after it.
-        return self._frame(rest + b"\n\n") if rest else b""
-
-    @property
-    def complete(self) -> bool:
-        """Whether the answer came to its own end: a stream that just stops was cut."""
-        return bool(self.heard.finished or self.tail)
-
-    def _frame(self, frame: bytes) -> bytes:
-        data = data_of(frame)
-        if data is None or not data.strip():
-            return frame  # A comment, or a sign of life.
-        if data.strip() == _DONE:
-            self.tail = frame
-            return b""
-        try:
-            chunk = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            chunk = _leniently(data)
-        if not isinstance(chunk, dict):
-            return frame
-        fields = cast("dict[str, object]", chunk)
-        if frame.startswith(_ERROR_EVENT) and not fields.get("error"):
-            fields = dict[str, object](error=fields)
-        self.heard.hear(_events(fields))
-        try:
-            changed = self._rewritten(data, fields)
-        except BadRequest:
-            return frame  # Read leniently, but too odd to be changed: it passes as it is.
-        if changed is None:
-            return b""
-        if changed is data:
-            return frame
-        if b"\n" in data:  # It came in several lines.
-            return b"data: " + changed.replace(b"\n", b"\ndata: ") + b"\n\n"
-        return frame.replace(data, changed, 1)
-
-    def _rewritten(self, data: bytes, fields: dict[str, object]) -> bytes | None:
+    def _seen(self, data: bytes, fields: dict[str, object], heard: Heard) -> bytes | None:
         """The data as the client may see it; None for a chunk that we asked for and the client did not."""
         if isinstance(fields.get("usage"), dict):
             if not self._show_usage and not fields.get("choices"):
                 return None
-            return _with_cost(data, self._model, self.heard.usage, self._cost_text)
+            return _with_cost(data, self._model, heard.usage, self._cost_text)
         return _renamed(data, self._model) if "model" in fields else data
+
+
+def _is_end(_name: str, data: bytes) -> bool:
+    return data.strip() == _DONE
 
 
 def read_body(body: bytes, alias: str, cost_text: CostText) -> tuple[bytes, Heard]:
@@ -116,6 +78,19 @@ def read_body(body: bytes, alias: str, cost_text: CostText) -> tuple[bytes, Hear
         return _with_cost(body, json.dumps(alias).encode(), heard.usage, cost_text), heard
     except BadRequest as error:
         raise Unreadable(f"the answer cannot be read: {error}") from None
+
+
+def events_of(body: bytes) -> tuple[StreamEvent, ...]:
+    """A whole answer as events. Raises Unreadable where it is no chat completion."""
+    try:
+        obj = splice.scan(body)
+        fields = {span.key: obj.get(span.key) for span in obj.spans}
+    except BadRequest as error:
+        raise Unreadable(f"the answer cannot be read: {error}") from None
+    events = tuple(_events(fields))
+    if not isinstance(fields.get("choices"), list) and not any(isinstance(event, Faulted) for event in events):
+        raise Unreadable('the answer has no "choices"')
+    return events
 
 
 def _with_cost(data: bytes, model: bytes, reported: UsageReported | None, cost_text: CostText) -> bytes:
@@ -137,14 +112,7 @@ def _renamed(data: bytes, model: bytes) -> bytes:
     return splice.replace(splice.scan(data), {"model": model})
 
 
-def _leniently(data: bytes) -> object:
-    try:
-        return splice.loads(data)
-    except BadRequest:
-        raise Unreadable("an event of the stream is not JSON") from None
-
-
-def _events(fields: dict[str, object]) -> Iterator[StreamEvent]:
+def _events(fields: Mapping[str, object]) -> Iterator[StreamEvent]:
     """Events of a chunk or of a whole completion: the two differ only in `delta` and `message`."""
     error = fields.get("error") or (fields if fields.get("object") == "error" else None)
     if error:
@@ -219,7 +187,7 @@ def _texts(value: object) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _inner(fields: dict[str, object], key: str) -> dict[str, object]:
+def _inner(fields: Mapping[str, object], key: str) -> dict[str, object]:
     inner = fields.get(key)
     return cast("dict[str, object]", inner) if isinstance(inner, dict) else {}
 

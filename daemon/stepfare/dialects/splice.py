@@ -90,24 +90,46 @@ def items(raw: bytes | memoryview) -> list[bytes]:
         return _items_slowly(bytes(raw))
 
 
-def replace(obj: JsonObject, values: Mapping[str, bytes]) -> bytes:
-    """The body with these top-level values; keys that it lacks are added at its end."""
+def replace(obj: JsonObject, values: Mapping[str, bytes | None]) -> bytes:
+    """The body with these top-level values; keys that it lacks are added at its end, those whose value is None are left out."""
+    if any(value is None for value in values.values()):
+        return _without(obj, values)
     body = memoryview(obj.body)  # Slices of a view copy nothing; the join copies once.
     pieces: list[bytes | memoryview] = []
     position = 0
     seen: set[str] = set()
     for span in obj.spans:
-        if span.key in values:
-            pieces += (body[position : span.start], values[span.key])
+        value = values.get(span.key)
+        if value is not None:
+            pieces += (body[position : span.start], value)
             position = span.end
             seen.add(span.key)
     close = obj.body.rindex(b"}")
-    added = [json.dumps(key).encode() + b":" + value for key, value in values.items() if key not in seen]
+    added = [json.dumps(key).encode() + b":" + value for key, value in values.items() if key not in seen and value is not None]
     pieces.append(body[position:close])
     if added:
         pieces.append((b"," if obj.spans else b"") + b",".join(added))
     pieces.append(body[close:])
     return b"".join(pieces)
+
+
+def _without(obj: JsonObject, values: Mapping[str, bytes | None]) -> bytes:
+    """The same where keys are left out: the commas are set anew, what stands between them stays."""
+    body = memoryview(obj.body)
+    pieces: list[bytes | memoryview] = []
+    # Each key with the space before it begins where the value before it ended, after the comma.
+    start = obj.body.index(b"{") + 1
+    for span in obj.spans:
+        if values.get(span.key, b"") is not None:
+            value = values.get(span.key)
+            pieces += (b"," if pieces else b"", body[start : span.start], body[span.start : span.end] if value is None else value)
+        comma = _COMMA.match(obj.body, span.end)
+        start = comma.end() if comma else span.end
+    kept = {span.key for span in obj.spans}
+    for key, value in values.items():
+        if value is not None and key not in kept:
+            pieces += (b"," if pieces else b"", json.dumps(key).encode(), b":", value)
+    return b"".join((b"{", *pieces, b"}"))
 
 
 def _walk(body: bytes, fields: Mapping[str, msgspec.Raw]) -> JsonObject | None:

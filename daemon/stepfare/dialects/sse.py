@@ -63,6 +63,19 @@ def data_of(frame: bytes) -> bytes | None:
     return b"\n".join(lines) if lines else None
 
 
+def name_of(frame: bytes) -> str:
+    """The `event` line of a frame; empty where it has none."""
+    if not frame.startswith(b"event:"):
+        if b"event:" not in frame:
+            return ""
+        for line in _LINE_END.split(frame):
+            if line.startswith(b"event:"):
+                return line[6:].strip().decode("utf-8", "replace")
+        return ""
+    end = _LINE_END.search(frame)
+    return frame[6 : end.start() if end else len(frame)].strip().decode("utf-8", "replace")
+
+
 def comment(text: bytes) -> bytes:
     """A frame that clients ignore."""
     return b": " + text + b"\n\n"

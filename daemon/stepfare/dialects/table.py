@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stepfare.core.attempt import Fault
+from stepfare.core.prompt import Loss, Prompt
 from stepfare.core.request import RequestView
-from stepfare.dialects import openai_chat, openai_chat_answer
-from stepfare.dialects.base import UsageReported
+from stepfare.dialects import openai_chat, openai_chat_answer, openai_chat_prompt, openai_chat_writer
+from stepfare.dialects.base import CostText, Listener, StreamEvent, Writer
+from stepfare.dialects.care import Care
+from stepfare.dialects.draft import Draft
 from stepfare.dialects.heard import Heard
 
 
@@ -26,22 +29,42 @@ class Stream(Protocol):
     def complete(self) -> bool: ...
 
 
-CostText = Callable[[UsageReported], str | None]
-
-
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The functions of one wire format; their modules say what each promises."""
+    """The functions of one wire format; their modules say what each promises.
+
+    The first group serves both ends: reading what a client asks, and errors. The second lets an answer pass to a client who speaks
+    the same. The third joins two formats: a client's request as a prompt, a prompt as a request, an answer as events, events as an
+    answer.
+    """
 
     name: str
     path: str
+    headers: Mapping[str, str]
+    """What every call in this format says besides."""
+    passing_headers: tuple[str, ...]
+    """Headers of a client that go on to a provider of the same format; lower case."""
     read_request: Callable[[bytes, Mapping[str, str]], RequestView]
-    request_for: Callable[[RequestView, str], bytes]
-    stream: Callable[[str, bool, CostText], Stream]
-    read_body: Callable[[bytes, str, CostText], tuple[bytes, Heard]]
     write_error: Callable[[int, str, str], bytes]
     error_event: Callable[[str, str], bytes]
     read_error: Callable[[int, str, bytes], Fault]
+
+    request_for: Callable[[RequestView, Care], Draft]
+    stream: Callable[[str, bool, CostText], Stream]
+    """(the name that the client asked for, whether it wants usage, what a usage costs)"""
+    read_body: Callable[[bytes, str, CostText], tuple[bytes, Heard]]
+
+    read_prompt: Callable[[RequestView], Prompt]
+    write_prompt: Callable[[Prompt, Care], Draft]
+    losses: Callable[[Prompt], tuple[Loss, ...]]
+    """What of this prompt cannot be said in this format."""
+    listener: Callable[[], Listener]
+    events_of: Callable[[bytes], tuple[StreamEvent, ...]]
+    """An answer in one piece, as the events of a streamed one. Raises Unreadable."""
+    writer: Callable[[RequestView, str, int, str, CostText], Writer]
+    """(what the client asked, an id for the answer, the time in ms, the id of the model that answers, what a usage costs)"""
+    write_body: Callable[[RequestView, tuple[StreamEvent, ...], str, int, str, CostText], bytes]
+    """The same for an answer in one piece."""
 
 
 def _chat_stream(alias: str, show_usage: bool, cost_text: CostText) -> Stream:
@@ -51,13 +74,22 @@ def _chat_stream(alias: str, show_usage: bool, cost_text: CostText) -> Stream:
 OPENAI = Dialect(
     name=openai_chat.NAME,
     path=openai_chat.PATH,
+    headers={},
+    passing_headers=(),
     read_request=openai_chat.read_request,
-    request_for=openai_chat.request_for,
-    stream=_chat_stream,
-    read_body=openai_chat_answer.read_body,
     write_error=openai_chat.write_error,
     error_event=openai_chat.error_event,
     read_error=openai_chat.read_error,
+    request_for=openai_chat.request_for,
+    stream=_chat_stream,
+    read_body=openai_chat_answer.read_body,
+    read_prompt=openai_chat_prompt.read_prompt,
+    write_prompt=openai_chat_prompt.write_prompt,
+    losses=openai_chat_prompt.losses,
+    listener=openai_chat_answer.ChatListener,
+    events_of=openai_chat_answer.events_of,
+    writer=openai_chat_writer.ChatWriter,
+    write_body=openai_chat_writer.write_body,
 )
 
 DIALECTS: Mapping[str, Dialect] = {OPENAI.name: OPENAI}

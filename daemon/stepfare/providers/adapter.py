@@ -13,16 +13,17 @@ from stepfare.core.model import Candidate
 RETRY_AFTER_MS_MAX = 3_600_000
 
 
-def call_for(candidate: Candidate, path: str, body: bytes, *, stream: bool) -> HttpCall:
-    """The HTTP call that asks this candidate; `path` is the dialect's, after the provider's base address."""
+def call_for(candidate: Candidate, url: str, body: bytes, said: Mapping[str, str], *, stream: bool) -> HttpCall:
+    """The HTTP call that asks this candidate at this address. `said` are headers of the wire format, and those of the client that go on."""
     headers = {
+        **said,
         "content-type": "application/json",
         "accept": "text/event-stream" if stream else "application/json",
         # Compressed events could not be read as they come.
         "accept-encoding": "identity",
     }
     provider = candidate.provider
-    return HttpCall("POST", provider.base_url + path, headers, body, provider.key, provider.auth)
+    return HttpCall("POST", url, headers, body, provider.key, provider.auth)
 
 
 def wrong_shape(content_type: str, *, stream: bool) -> Fault | None:

@@ -13,6 +13,7 @@ from stepfare.core.entry import Settled
 from stepfare.core.money import priced, usd_text
 from stepfare.core.request import RequestView
 from stepfare.dialects.base import Unreadable, UsageReported
+from stepfare.dialects.care import Care
 from stepfare.dialects.table import DIALECTS, Dialect
 from stepfare.providers.adapter import call_for, with_retry_after, wrong_shape
 from stepfare.routing.failover import Failed, GiveUp, Try, next_move
@@ -95,8 +96,9 @@ async def _attempt(ranked: Ranked, number: int, asked: Asked, dialect: Dialect, 
     """One try at one candidate, booked whatever becomes of it. None means that the client has its answer."""
     candidate = ranked.candidate
     run = Run(daemon.world.new_id("a"), ranked, daemon.world.now_ms())
-    body = dialect.request_for(asked.view, candidate.model.upstream)
-    call = call_for(candidate, dialect.path, body, stream=asked.view.stream)
+    care = Care(candidate.model.id, candidate.model.upstream, candidate.model.max_output_tokens)
+    body = dialect.request_for(asked.view, care).body()
+    call = call_for(candidate, candidate.provider.base_url + dialect.path, body, {}, stream=asked.view.stream)
     record = (asked.decision.id, asked.session.id, record_of(asked.decision)) if number == 1 else None
     await daemon.books.reserve(*opening(asked, run, titles=daemon.state.settings.privacy.titles), decision=record)
     try:

@@ -1,0 +1,153 @@
+"""Between two wire formats: the request of one said in another, the answer of the other told in the one.
+
+Same format on both sides never comes here: then the client's own bytes pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from stepfare.core.digest import reply_digest
+from stepfare.core.prompt import CallPart, Loss, Message, Part, Prompt, TextPart, Thought, ThoughtPart
+from stepfare.core.request import RequestView, Role
+from stepfare.dialects.base import CostText, Finished, Listener, StreamEvent, Writer
+from stepfare.dialects.care import Care
+from stepfare.dialects.draft import Draft
+from stepfare.dialects.heard import Heard
+from stepfare.dialects.passing import fields_of
+from stepfare.dialects.sse import FrameReader, data_of, name_of
+from stepfare.dialects.table import DIALECTS
+from stepfare.dialects.thoughts import opened
+
+
+@dataclass
+class Translation:
+    """One client's request, to be said in other formats: read once, and only when a candidate needs it."""
+
+    view: RequestView
+    _losses: dict[str, tuple[Loss, ...]] = field(default_factory=dict[str, tuple[Loss, ...]])
+
+    @cached_property
+    def prompt(self) -> Prompt:
+        return DIALECTS[self.view.dialect].read_prompt(self.view)
+
+    def losses(self, dialect: str) -> tuple[Loss, ...]:
+        """What of this request that format cannot say; nothing where it is the client's own."""
+        if dialect == self.view.dialect:
+            return ()
+        if dialect not in self._losses:
+            self._losses[dialect] = (*self.prompt.losses, *DIALECTS[dialect].losses(self.prompt))
+        return self._losses[dialect]
+
+    def draft(self, dialect: str, care: Care) -> Draft:
+        """The body for a candidate that speaks this format."""
+        if dialect == self.view.dialect:
+            return DIALECTS[dialect].request_for(self.view, care)
+        return DIALECTS[dialect].write_prompt(with_own_thoughts(self.prompt, dialect, care), care)
+
+
+def with_own_thoughts(prompt: Prompt, dialect: str, care: Care) -> Prompt:
+    """The prompt with just those thoughts that this candidate made itself, in its own format: what the client brought back of them,
+    and what we kept for it where its format has no place for them."""
+    return replace(prompt, messages=tuple(_with_own(message, dialect, care) for message in prompt.messages))
+
+
+def _with_own(message: Message, dialect: str, care: Care) -> Message:
+    if message.role is not Role.ASSISTANT:
+        return message
+    parts: list[Part] = []
+    own: list[Thought] = []
+    for part in message.parts:
+        thought = _own(part.thought, dialect, care) if isinstance(part, ThoughtPart) else None
+        if thought is not None:
+            own.append(thought)
+            parts.append(ThoughtPart(thought))
+        elif not isinstance(part, ThoughtPart):
+            parts.append(part)
+    if own:
+        return replace(message, parts=tuple(parts))
+    kept = tuple(ThoughtPart(thought) for thought in _kept(message, care) if thought.dialect == dialect)
+    return replace(message, parts=(*kept, *parts))
+
+
+def _own(thought: Thought, dialect: str, care: Care) -> Thought | None:
+    sealed = opened(thought)
+    if sealed is not None:
+        maker, inner = sealed
+        return inner if maker == care.model and inner.dialect == dialect else None
+    return thought if thought.dialect == dialect and care.maker_of(thought.digest) == care.model else None
+
+
+def _kept(message: Message, care: Care) -> tuple[Thought, ...]:
+    call = next((part.id for part in message.parts if isinstance(part, CallPart) and part.id), "")
+    if call:
+        return care.kept_for(call)
+    said = reply_digest("\n".join(part.text for part in message.parts if isinstance(part, TextPart)))
+    return care.kept_for(said) if said else ()
+
+
+class BridgeStream:
+    """A streamed answer in the provider's format, told in the client's. `heard`, `tail`, `complete` as those of a passing stream."""
+
+    def __init__(self, listener: Listener, writer: Writer) -> None:
+        self.heard = Heard()
+        self.tail = b""
+        self._frames = FrameReader()
+        self._listener = listener
+        self._writer = writer
+        self._finished: Finished | None = None
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What of this chunk the client may see, in its own format. Raises Unreadable."""
+        return b"".join(self._frame(frame) for frame in self._frames.feed(chunk))
+
+    def finish(self) -> bytes:
+        rest = self._frames.end().rstrip(b"\r\n")
+        said = self._frame(rest + b"\n\n") if rest else b""
+        if self._finished is not None:
+            # Providers report usage after the reason for the end, or before it; the client is told both when both are known.
+            said += self._writer.write(self._finished)
+            self.tail = self._writer.end()
+            self._finished = None
+        return said
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.heard.finished)
+
+    def _frame(self, frame: bytes) -> bytes:
+        data = data_of(frame)
+        if data is None or not data.strip():
+            return frame if frame.startswith(b":") else b""
+        fields = fields_of(data)
+        return b"" if fields is None else self._told(self._listener.listen(name_of(frame), fields))
+
+    def _told(self, events: Iterable[StreamEvent]) -> bytes:
+        said: list[bytes] = []
+        for event in events:
+            self.heard.hear((event,))
+            if isinstance(event, Finished):
+                self._finished = event
+            else:
+                said.append(self._writer.write(event))
+        return b"".join(said)
+
+
+def stream_between(view: RequestView, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText) -> BridgeStream:
+    """The stream that tells this client what a provider of that dialect answers. `maker` is the id of the model that answers."""
+    client = DIALECTS[view.dialect]
+    return BridgeStream(DIALECTS[provider].listener(), client.writer(view, answer_id, at_ms, maker, cost_text))
+
+
+def body_between(
+    body: bytes, view: RequestView, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText
+) -> tuple[bytes, Heard]:
+    """The same for an answer in one piece: the client's bytes, and what was heard. Raises Unreadable."""
+    events = DIALECTS[provider].events_of(body)
+    heard = Heard()
+    heard.hear(events)
+    if heard.fault is not None:
+        return body, heard
+    return DIALECTS[view.dialect].write_body(view, events, answer_id, at_ms, maker, cost_text), heard
