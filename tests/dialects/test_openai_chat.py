@@ -13,7 +13,8 @@ from stepfare.core.model import Capability
 from stepfare.core.request import Image, Opaque, RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
 from stepfare.dialects.base import BadRequest
 from stepfare.dialects.care import Care
-from stepfare.dialects.openai_chat import error_event, read_error, read_request, read_turn, request_for, write_error
+from stepfare.dialects.openai_chat import error_event, read_request, read_turn, request_for, write_error
+from stepfare.dialects.provider_errors import read_error
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "requests"
 CAPTURED = sorted(str(path.relative_to(CASES)) for path in CASES.rglob("*.json"))

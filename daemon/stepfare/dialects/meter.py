@@ -30,15 +30,15 @@ def chat_usage(fields: Mapping[str, object]) -> UsageReported | None:
     Reads OpenAI's shape and what others add: DeepSeek's cache hits, Anthropic-like cache fields of gateways, reasoning that xAI
     counts beside the completion, and the billed `cost` in dollars of OpenRouter.
     """
-    prompt, completion = _count(fields, "prompt_tokens"), _count(fields, "completion_tokens")
+    prompt, completion = count(fields, "prompt_tokens"), count(fields, "completion_tokens")
     if prompt is None and completion is None:
         return None
     input_tokens, output_tokens = prompt or 0, completion or 0
-    read, written = _first(fields, _READ), _first(fields, _WRITTEN)
-    reasoning = _first(fields, _REASONING)
-    total = _count(fields, "total_tokens") or 0
+    read, written = first(fields, _READ), first(fields, _WRITTEN)
+    reasoning = first(fields, _REASONING)
+    total = count(fields, "total_tokens") or 0
     beside = total - input_tokens - output_tokens
-    apart = _first(fields, _READ_APART) + _first(fields, _WRITTEN_APART)
+    apart = first(fields, _READ_APART) + first(fields, _WRITTEN_APART)
     if apart and (beside == apart or apart > input_tokens):
         input_tokens += apart  # Anthropic's fields count what is cached beside the input: inclusive from here on.
     elif reasoning and beside == reasoning:
@@ -47,21 +47,21 @@ def chat_usage(fields: Mapping[str, object]) -> UsageReported | None:
     read = min(read, input_tokens)
     written = min(written, input_tokens - read)
     usage = Usage(input_tokens, read, written, output_tokens, reasoning_tokens=min(reasoning, output_tokens))
-    return UsageReported(usage, _dollars(fields.get("cost")))
+    return UsageReported(usage, dollars(fields.get("cost")))
 
 
-def _first(fields: Mapping[str, object], paths: Sequence[Sequence[str]]) -> int:
+def first(fields: Mapping[str, object], paths: Sequence[Sequence[str]]) -> int:
     for *folders, name in paths:
         inner: object = fields
         for folder in folders:
             inner = cast("Mapping[str, object]", inner).get(folder) if isinstance(inner, dict) else None
-        count = _count(cast("Mapping[str, object]", inner), name) if isinstance(inner, dict) else None
+        count = count(cast("Mapping[str, object]", inner), name) if isinstance(inner, dict) else None
         if count:
             return count
     return 0
 
 
-def _count(fields: Mapping[str, object], key: str) -> int | None:
+def count(fields: Mapping[str, object], key: str) -> int | None:
     """A count that can be believed: no text, no more than TOKENS_MAX; what is below nothing is nothing."""
     value = fields.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not value <= TOKENS_MAX:
@@ -69,7 +69,7 @@ def _count(fields: Mapping[str, object], key: str) -> int | None:
     return int(max(0, value))
 
 
-def _dollars(value: object) -> int | None:
+def dollars(value: object) -> int | None:
     """Dollars as picodollars; the decimal digits that the provider wrote are taken, not the binary float."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None

@@ -9,7 +9,7 @@ from typing import Protocol
 from stepfare.core.attempt import Fault
 from stepfare.core.prompt import Loss, Prompt
 from stepfare.core.request import RequestView
-from stepfare.dialects import openai_chat, openai_chat_answer, openai_chat_prompt, openai_chat_writer
+from stepfare.dialects import openai_chat, openai_chat_answer, openai_chat_prompt, openai_chat_writer, provider_errors
 from stepfare.dialects.base import CostText, Listener, StreamEvent, Writer
 from stepfare.dialects.care import Care
 from stepfare.dialects.draft import Draft
@@ -79,7 +79,7 @@ OPENAI = Dialect(
     read_request=openai_chat.read_request,
     write_error=openai_chat.write_error,
     error_event=openai_chat.error_event,
-    read_error=openai_chat.read_error,
+    read_error=provider_errors.read_error,
     request_for=openai_chat.request_for,
     stream=_chat_stream,
     read_body=openai_chat_answer.read_body,
