@@ -55,9 +55,9 @@ def first(fields: Mapping[str, object], paths: Sequence[Sequence[str]]) -> int:
         inner: object = fields
         for folder in folders:
             inner = cast("Mapping[str, object]", inner).get(folder) if isinstance(inner, dict) else None
-        count = count(cast("Mapping[str, object]", inner), name) if isinstance(inner, dict) else None
-        if count:
-            return count
+        found = count(cast("Mapping[str, object]", inner), name) if isinstance(inner, dict) else None
+        if found:
+            return found
     return 0
 
 
