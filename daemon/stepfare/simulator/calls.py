@@ -19,7 +19,7 @@ from stepfare.simulator.faults import Fault, FaultQueue, parse_fault
 from stepfare.simulator.options import HEADER_FAULT, HEADER_SIMULATOR, MARK, PLAYED_AT_ONCE_MAX, STALL_MS_MAX, SimulatorOptions
 from stepfare.simulator.play import play
 from stepfare.simulator.reading import Refused, Request, overflow, read_request
-from stepfare.simulator.reply import OutCall, Piece, Reply, Sent, capped, pieces_of
+from stepfare.simulator.reply import Piece, Reply, Sent, capped, pieces_of
 from stepfare.simulator.values import Json
 
 OK = "ok"
@@ -173,7 +173,7 @@ async def _wait(ms: int) -> None:
 
 
 def _with_ids(state: State, reply: Reply) -> Reply:
-    calls = tuple(OutCall(call.name, call.arguments, f"call_{state.token()}") for call in reply.calls)
+    calls = tuple(replace(call, id=f"call_{state.token()}") for call in reply.calls)
     return replace(reply, calls=calls)
 
 

@@ -32,11 +32,13 @@ class Function(msgspec.Struct):
     arguments: str = ""
 
 
-class Call(msgspec.Struct):
-    """A tool call of an earlier assistant turn."""
+class Call(msgspec.Struct, omit_defaults=True):
+    """A tool call of an earlier assistant turn. A `custom` one carries free text for arguments instead of JSON."""
 
     function: Function
     id: str = ""
+    namespace: str = ""
+    custom: bool = False
 
 
 class Part(msgspec.Struct):
@@ -69,10 +71,14 @@ class Message(msgspec.Struct):
         return 0 if isinstance(self.content, str) else sum(1 for part in self.content or [] if "image" in part.type)
 
 
-class ToolFunction(msgspec.Struct):
+class ToolFunction(msgspec.Struct, omit_defaults=True):
+    """A tool on offer. A `custom` one takes free text instead of what `parameters` describes."""
+
     name: str
     description: str | None = ""
     parameters: dict[str, object] | None = None
+    namespace: str = ""
+    custom: bool = False
 
 
 class Tool(msgspec.Struct):
@@ -125,6 +131,10 @@ class Request:
     max_tokens: int | None
     response_format: ResponseFormat | None
     prefixes: tuple[Prefix, ...]
+    dialect: str = "openai"
+    """The wire format that it came in: openai, anthropic or responses. Its messages are the same in all of them."""
+    family: str = ""
+    """Whose API it was sent to, as the catalogue calls providers; empty for the simulator's own models."""
 
     @property
     def system(self) -> str:

@@ -15,11 +15,13 @@ _WORDS = re.compile(r"\s*\S+|\s+")
 
 @dataclass(frozen=True, slots=True)
 class OutCall:
-    """A tool call to make; `arguments` is JSON text, `id` is given by the server."""
+    """A tool call to make; `arguments` is JSON text, or free text for a `custom` tool; `id` is given by the server."""
 
     name: str
     arguments: str
     id: str = ""
+    namespace: str = ""
+    custom: bool = False
 
 
 @dataclass(frozen=True, slots=True)
