@@ -13,6 +13,7 @@ from stepfare.core.model import Candidate, PriceRow
 from stepfare.core.session import Session
 from stepfare.core.step import StepKind, Tier
 from stepfare.dialects.base import Finished, StreamEvent, TextDelta
+from stepfare.dialects.bridge import Translation
 from stepfare.providers.catalog import Catalog
 from stepfare.providers.prices import bundled_prices
 from stepfare.routing.decide import decide
@@ -56,7 +57,7 @@ def asked(
     decision: Decision = decide(view, seen, step(kind), world, "d1")
     place = Workspace("/ws/sub", project="/ws", branch="main", folder="/ws")
     identity = Identity(known.id, 0, "", "chain", "it continues this session's conversation")
-    return Asked(view, seen, place, identity, known, not known.steps, known.steps + 1, world, decision)
+    return Asked(view, seen, place, identity, known, not known.steps, known.steps + 1, world, decision, Translation(view))
 
 
 def a_run(one: Candidate = SMALL, *events: StreamEvent, fault: Fault | None = None, **fields: Any) -> Run:

@@ -40,7 +40,7 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A model that cannot serve this step. `reason` is one of a closed list (below-floor, context, capability, health,
+    """A model that cannot serve this step. `reason` is one of a closed list (below-floor, context, capability, format, health,
     denied, not-chosen, budget); `words` say it to a person."""
 
     model: str

@@ -39,6 +39,10 @@ class Door:
     base_url: str
 
 
+_BESIDE = {"completions": "openai", "embeddings": "openai"}
+"""Formats that whoever speaks another one is taken to speak at the same address."""
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """Where models are served. `key` says where the secret is (`env:NAME`, `keyring:NAME`, `file:PATH`) or is empty; it never holds one.
@@ -61,7 +65,10 @@ class Provider:
     def door(self, dialect: str) -> Door:
         """The door for a client of this dialect: one that speaks it, else the front door."""
         front = Door(self.dialect, self.base_url)
-        return next((door for door in (front, *self.doors) if door.dialect == dialect), front)
+        doors = (front, *self.doors)
+        spoken = {door.dialect: door for door in reversed(doors)}
+        beside = spoken.get(_BESIDE.get(dialect, ""))
+        return spoken.get(dialect) or (Door(dialect, beside.base_url) if beside else front)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from stepfare.core.model import Candidate
 from stepfare.core.money import usd_text
 from stepfare.core.request import RequestView
 from stepfare.core.step import Step, StepFeatures, Tier
-from stepfare.routing.filters import Need, rejected
+from stepfare.routing.filters import Losses, Need, no_losses, rejected
 from stepfare.routing.policy import floor_for, lowered
 from stepfare.routing.ranking import ranked, warm_tokens
 from stepfare.routing.snapshot import Snapshot
@@ -19,25 +19,26 @@ CANDIDATES_KEPT = 8
 """Ranked candidates that a decision keeps: more are never tried, and explanations stay readable."""
 
 
-def decide(view: RequestView, features: StepFeatures, step: Step, snapshot: Snapshot, decision_id: str) -> Decision:
-    """Choose for this step. Where nothing is left, `ranked` is empty and the rejections say why."""
+def decide(
+    view: RequestView, features: StepFeatures, step: Step, snapshot: Snapshot, decision_id: str, losses: Losses = no_losses
+) -> Decision:
+    """Choose for this step. Where nothing is left, `ranked` is empty and the rejections say why. `losses` tells what of the request a
+    format cannot say."""
     prompt_tokens = tokens.prompt_tokens(snapshot.session, len(view.raw))
     output_tokens = snapshot.output_tokens.get(step.kind, 0)
     manual = bool(snapshot.named)
     floor = _manual_floor(snapshot.named) if manual else floor_for(view, step, features, snapshot)
-    able, rejections = _sifted(view, floor, prompt_tokens, snapshot, manual=manual)
+    able, rejections = _sifted(Need(view, floor, prompt_tokens, snapshot, manual, losses))
     if not able and any(no.reason == "budget" for no in rejections):
         floor = lowered(floor, snapshot) or floor
-        able, rejections = _sifted(view, floor, prompt_tokens, snapshot, manual=manual)
+        able, rejections = _sifted(Need(view, floor, prompt_tokens, snapshot, manual, losses))
     rows = ranked(able, floor, snapshot, prompt_tokens, output_tokens)[:CANDIDATES_KEPT]
-    because = (step.because, floor.words, *_choice(rows, snapshot, prompt_tokens))
+    because = (step.because, floor.words, *_choice(rows, snapshot, prompt_tokens), *_said_otherwise(rows, view, losses))
     return Decision(decision_id, snapshot.session.id, step, floor, rows, tuple(rejections), because, prompt_tokens, output_tokens)
 
 
-def _sifted(
-    view: RequestView, floor: Floor, prompt_tokens: int, snapshot: Snapshot, *, manual: bool
-) -> tuple[list[Candidate], list[Rejection]]:
-    need = Need(view, floor, prompt_tokens, snapshot, manual)
+def _sifted(need: Need) -> tuple[list[Candidate], list[Rejection]]:
+    snapshot = need.snapshot
     able: list[Candidate] = []
     rejections: list[Rejection] = []
     for candidate in snapshot.named or snapshot.candidates:
@@ -71,6 +72,15 @@ def _choice(rows: Sequence[Ranked], snapshot: Snapshot, prompt_tokens: int) -> S
     if last and last != best.candidate.model.id:
         words.append(f"the session leaves {last}")
     return words
+
+
+def _said_otherwise(rows: Sequence[Ranked], view: RequestView, losses: Losses) -> Sequence[str]:
+    """What the first candidate is not told, because it speaks another format than the client."""
+    spoken = rows[0].candidate.provider.door(view.dialect).dialect if rows else view.dialect
+    if spoken == view.dialect:
+        return ()
+    left_out = "; ".join(dict.fromkeys(loss.words for loss in losses(spoken)))
+    return (f"it is asked in {spoken} where the client speaks {view.dialect}" + (f"; it cannot be given {left_out}" if left_out else ""),)
 
 
 def _price(row: Ranked) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stepfare.core.decision import Floor, Rejection
 from stepfare.core.model import Candidate
 from stepfare.core.money import Picodollars, Usage, priced, usd_text
+from stepfare.core.prompt import Loss
 from stepfare.core.request import RequestView
 from stepfare.routing.health import resting
 from stepfare.routing.snapshot import Snapshot
@@ -16,6 +17,14 @@ WINDOW_SHARE_MAX = 0.97
 """The share of a window that an estimated prompt may fill: estimates err by a few percent."""
 OUTPUT_TOKENS_RESERVED_MAX = 32_000
 """Output that is reserved for where the client names no limit; agents' answers have a median of 150 tokens."""
+
+
+Losses = Callable[[str], Sequence[Loss]]
+"""What of a request cannot be said in a format, by the format's name."""
+
+
+def no_losses(_dialect: str) -> Sequence[Loss]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,7 @@ class Need:
     snapshot: Snapshot
     manual: bool
     """Whether the client named the model itself: then quality and choice are its own business."""
+    losses: Losses = no_losses
 
 
 def rejected(candidate: Candidate, need: Need) -> Rejection | None:
@@ -76,6 +86,14 @@ def _incapable(candidate: Candidate, need: Need) -> str | None:
     return f"it lacks {' and '.join(missing)}" if missing else None
 
 
+def _speechless(candidate: Candidate, need: Need) -> str | None:
+    spoken = candidate.provider.door(need.view.dialect).dialect
+    if spoken == need.view.dialect:
+        return None
+    lost = list(dict.fromkeys(loss.words for loss in need.losses(spoken) if loss.essential))
+    return f"its provider speaks {spoken}, in which it cannot be given {'; '.join(lost)}" if lost else None
+
+
 def _too_small(candidate: Candidate, need: Need) -> str | None:
     window = candidate.model.context_tokens
     if need.prompt_tokens <= window * WINDOW_SHARE_MAX:
@@ -104,7 +122,7 @@ def _beyond_budget(candidate: Candidate, need: Need) -> str | None:
 
 Check = Callable[[Candidate, Need], str | None]
 
-FILTERS: tuple[Check, ...] = (_below_floor, _denied, _not_chosen, _incapable, _too_small, _resting, _beyond_budget)
+FILTERS: tuple[Check, ...] = (_below_floor, _denied, _not_chosen, _incapable, _too_small, _speechless, _resting, _beyond_budget)
 
 _REASONS: dict[Check, str] = {
     _below_floor: "below-floor",
@@ -112,6 +130,7 @@ _REASONS: dict[Check, str] = {
     _not_chosen: "not-chosen",
     _incapable: "capability",
     _too_small: "context",
+    _speechless: "format",
     _resting: "health",
     _beyond_budget: "budget",
 }

@@ -10,6 +10,7 @@ from stepfare.core.request import RequestView
 from stepfare.core.session import Session
 from stepfare.core.step import StepFeatures
 from stepfare.dialects.base import BadRequest
+from stepfare.dialects.bridge import Translation
 from stepfare.providers import catalog as catalogs
 from stepfare.routing.decide import decide
 from stepfare.routing.snapshot import Snapshot
@@ -40,6 +41,8 @@ class Asked:
     step: int
     snapshot: Snapshot
     decision: Decision
+    translation: Translation
+    """The request, to be said in other formats."""
 
 
 def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, decision_id: str, root: str = "") -> Asked:
@@ -59,8 +62,9 @@ def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, 
     if not named and alias_of(view.model, tuple(state.settings.profiles)) is None:
         raise UnknownModel(_unknown(view.model, state))
     snapshot = state.snapshot(session, workspace, named)
-    decision = decide(view, features, step, snapshot, decision_id)
-    return Asked(view, features, workspace, identity, session, new, identity.step or session.steps + 1, snapshot, decision)
+    translation = Translation(view)
+    decision = decide(view, features, step, snapshot, decision_id, translation.losses)
+    return Asked(view, features, workspace, identity, session, new, identity.step or session.steps + 1, snapshot, decision, translation)
 
 
 def _unknown(model: str, state: State) -> str:

@@ -104,6 +104,7 @@ def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Void
         total_ms=total_ms,
         call_ids=run.heard.call_ids,
         reply=run.heard.reply_digest,
+        thoughts=tuple(dict.fromkeys(thought.digest for thought in run.heard.thoughts)),
         committed=run.committed,
     )
 

@@ -13,15 +13,15 @@ from stepfare.core.entry import Settled
 from stepfare.core.money import priced, usd_text
 from stepfare.core.request import RequestView
 from stepfare.dialects.base import Unreadable, UsageReported
-from stepfare.dialects.care import Care
 from stepfare.dialects.table import DIALECTS, Dialect
-from stepfare.providers.adapter import call_for, with_retry_after, wrong_shape
-from stepfare.routing.failover import Failed, GiveUp, Try, next_move
+from stepfare.providers.adapter import with_retry_after, wrong_shape
+from stepfare.routing.failover import ATTEMPTS_MAX, Failed, GiveUp, Try, next_move
 from stepfare.runtime.books import Books
+from stepfare.runtime.carriage import Carriage, carriage_for
 from stepfare.runtime.clock import World
 from stepfare.runtime.consider import Asked, consider
 from stepfare.runtime.entries import Run, closing, interrupted, opening
-from stepfare.runtime.refusals import Refusal, refusal_of, unbooked
+from stepfare.runtime.refusals import Refusal, in_words_of, refusal_of, unbooked
 from stepfare.runtime.state import State
 from stepfare.runtime.told import comment_of, headers_of, record_of
 from stepfare.store.errors import StoreError
@@ -72,39 +72,43 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
     if view.stream:
         reply.waiting(lambda: headers_of(asked, None, 0, simulated=state.play.simulated))
     failed: list[Failed] = []
+    attempts = 0
+    again: Ranked | None = None
     while True:
-        match next_move(asked.decision, failed, started=reply.started):
+        match Try(again) if again else next_move(asked.decision, failed, started=reply.started):
             case Try(ranked, after_ms):
                 if after_ms:
                     await asyncio.sleep(after_ms / 1000)
+                attempts += 1
                 try:
-                    fault = await _attempt(ranked, len(failed) + 1, asked, dialect, reply, daemon)
+                    fault, lesson = await _attempt(ranked, attempts, asked, reply, daemon)
                 except StoreError as error:
-                    await _refuse(unbooked(str(error)), dialect, asked, reply, daemon, len(failed))
+                    await _refuse(unbooked(str(error)), dialect, asked, reply, daemon, attempts - 1)
                     return
                 if fault is None:
                     state.served(ranked.candidate)
                     return
-                state.failed(ranked.candidate, _blamed(fault, started=reply.started))
-                failed.append(Failed(ranked.candidate.model.id, fault))
+                # What a refusal teaches about a model is heeded at once, and by every later call.
+                again = ranked if lesson and attempts < ATTEMPTS_MAX and state.learn(ranked.candidate.model.id, lesson) else None
+                if again is None:
+                    state.failed(ranked.candidate, _blamed(fault, started=reply.started))
+                    failed.append(Failed(ranked.candidate.model.id, fault))
             case GiveUp() as verdict:
-                await _refuse(refusal_of(verdict, asked.decision, failed), dialect, asked, reply, daemon, len(failed))
+                await _refuse(refusal_of(verdict, asked.decision, failed), dialect, asked, reply, daemon, attempts)
                 return
 
 
-async def _attempt(ranked: Ranked, number: int, asked: Asked, dialect: Dialect, reply: Reply, daemon: Daemon) -> Fault | None:
-    """One try at one candidate, booked whatever becomes of it. None means that the client has its answer."""
-    candidate = ranked.candidate
+async def _attempt(ranked: Ranked, number: int, asked: Asked, reply: Reply, daemon: Daemon) -> tuple[Fault | None, str]:
+    """One try at one candidate, booked whatever becomes of it. No fault means that the client has its answer; with a fault comes what
+    it teaches about the model, if anything."""
     run = Run(daemon.world.new_id("a"), ranked, daemon.world.now_ms())
-    care = Care(candidate.model.id, candidate.model.upstream, candidate.model.max_output_tokens)
-    body = dialect.request_for(asked.view, care).body()
-    call = call_for(candidate, candidate.provider.base_url + dialect.path, body, {}, stream=asked.view.stream)
+    carriage = carriage_for(asked, ranked.candidate, daemon.state)
     record = (asked.decision.id, asked.session.id, record_of(asked.decision)) if number == 1 else None
     await daemon.books.reserve(*opening(asked, run, titles=daemon.state.settings.privacy.titles), decision=record)
     try:
         run.sent = True
-        async with daemon.upstream.open(call) as answer:
-            run.fault = await _carry(answer, run, number, asked, dialect, reply, daemon)
+        async with daemon.upstream.open(carriage.call) as answer:
+            run.fault = await _carry(answer, run, number, asked, carriage, reply, daemon)
     except CallFailed as failure:
         run.fault = failure.fault
     except Unreadable as error:
@@ -112,14 +116,14 @@ async def _attempt(ranked: Ranked, number: int, asked: Asked, dialect: Dialect, 
     finally:
         if not run.closed:
             await daemon.books.close_surely(closing(asked, run, daemon.state, daemon.world.now_ms()))
-    return run.fault
+    return run.fault, carriage.lesson(run.fault) if run.fault else ""
 
 
-async def _carry(answer: Answer, run: Run, number: int, asked: Asked, dialect: Dialect, reply: Reply, daemon: Daemon) -> Fault | None:
+async def _carry(answer: Answer, run: Run, number: int, asked: Asked, carriage: Carriage, reply: Reply, daemon: Daemon) -> Fault | None:
     """Judge the answer by its status and type, then bring it to the client."""
     if answer.status != 200:
         body = await answer.body(ERROR_BODY_BYTES_MAX)
-        fault = dialect.read_error(answer.status, answer.content_type, body)
+        fault = carriage.fault(answer.status, answer.content_type, body)
         return with_retry_after(fault, answer.headers, daemon.world.now_ms())
     wrong = wrong_shape(answer.content_type, stream=asked.view.stream)
     if wrong is not None:
@@ -127,16 +131,16 @@ async def _carry(answer: Answer, run: Run, number: int, asked: Asked, dialect: D
     run.answered = True
     if asked.view.stream:
         if "json" in answer.content_type:
-            fault = dialect.read_error(200, answer.content_type, await answer.body(ERROR_BODY_BYTES_MAX))
+            fault = carriage.fault(200, answer.content_type, await answer.body(ERROR_BODY_BYTES_MAX))
             return Fault(Failure.DOWN, f"it answered in one piece where a stream was asked for ({fault.words})", 200)
-        return await _stream(answer, run, number, asked, dialect, reply, daemon)
-    return await _whole(answer, run, number, asked, dialect, reply, daemon)
+        return await _stream(answer, run, number, asked, carriage, reply, daemon)
+    return await _whole(answer, run, number, asked, carriage, reply, daemon)
 
 
-async def _stream(answer: Answer, run: Run, number: int, asked: Asked, dialect: Dialect, reply: Reply, daemon: Daemon) -> Fault | None:
+async def _stream(answer: Answer, run: Run, number: int, asked: Asked, carriage: Carriage, reply: Reply, daemon: Daemon) -> Fault | None:
     """Bytes as they come, held until the first content. The end mark follows when the cost is on disk."""
     simulated = daemon.state.play.simulated
-    stream = dialect.stream(asked.view.model, asked.view.wants_usage, _cost_text(run))
+    stream = carriage.stream(run.id, run.started_ms, _cost_text(run))
     run.heard = stream.heard
     headers: dict[str, str] | None = None
     held: list[bytes] = []
@@ -169,6 +173,7 @@ async def _stream(answer: Answer, run: Run, number: int, asked: Asked, dialect: 
     if not stream.complete:
         return interrupted("its stream stopped before the answer's end")
     run.finished = True
+    _keep(run, daemon.state)
     settled = closing(asked, run, daemon.state, daemon.world.now_ms())
     assert isinstance(settled, Settled)
     run.closed = True
@@ -186,13 +191,14 @@ def _committed(run: Run, number: int, asked: Asked, daemon: Daemon) -> dict[str,
     return headers_of(asked, run, number, simulated=daemon.state.play.simulated)
 
 
-async def _whole(answer: Answer, run: Run, number: int, asked: Asked, dialect: Dialect, reply: Reply, daemon: Daemon) -> Fault | None:
+async def _whole(answer: Answer, run: Run, number: int, asked: Asked, carriage: Carriage, reply: Reply, daemon: Daemon) -> Fault | None:
     """An answer in one piece."""
-    body, run.heard = dialect.read_body(await answer.body(), asked.view.model, _cost_text(run))
+    body, run.heard = carriage.body(await answer.body(), run.id, run.started_ms, _cost_text(run))
     if run.heard.fault is not None:
         return _reported(run.heard.fault.words, run.heard.fault.status, run.heard.fault.code)
     run.first_byte_ms = daemon.world.now_ms() - run.started_ms
     run.committed = run.finished = True
+    _keep(run, daemon.state)
     settled = closing(asked, run, daemon.state, daemon.world.now_ms())
     assert isinstance(settled, Settled)
     run.closed = True
@@ -213,8 +219,14 @@ async def _refuse(refusal: Refusal, dialect: Dialect, asked: Asked, reply: Reply
             await reply.stream({}, dialect.error_event(refusal.words, refusal.code))
         reply.cut()
         return
+    refusal = in_words_of(dialect.name, refusal)
     headers = headers_of(asked, None, attempts, simulated=daemon.state.play.simulated) | refusal.headers
     await reply.whole(refusal.status, headers, refusal.body or dialect.write_error(refusal.status, refusal.words, refusal.code))
+
+
+def _keep(run: Run, state: State) -> None:
+    """What the model thought is kept for its next step, before the client can ask for that."""
+    state.keepsakes.keep(run.ranked.candidate.model.id, run.heard.call_ids, run.heard.reply_digest, run.heard.thoughts)
 
 
 def _blamed(fault: Fault, *, started: bool) -> Fault:

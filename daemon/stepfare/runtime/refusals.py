@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 
 from stepfare.core.attempt import Failure
@@ -38,6 +38,14 @@ def refusal_of(verdict: GiveUp, decision: Decision, failed: Sequence[Failed]) ->
             return _no_candidate(decision)
         case Verdict.EXHAUSTED:
             return _exhausted(verdict, failed)
+
+
+def in_words_of(dialect: str, refusal: Refusal) -> Refusal:
+    """The same refusal with the status by which this format's clients neither retry in vain nor die: Codex goes on asking after a 402,
+    and stops at a 400 that speaks of the quota."""
+    if dialect == "responses" and refusal.status == 402:
+        return replace(refusal, status=400, code="insufficient_quota")
+    return refusal
 
 
 def unbooked(words: str) -> Refusal:

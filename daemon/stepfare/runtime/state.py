@@ -20,9 +20,11 @@ from stepfare.providers.catalog import Catalog
 from stepfare.routing.health import WELL, Health, after_failure, subject_of
 from stepfare.routing.snapshot import Cap, Policy, Snapshot
 from stepfare.runtime.clock import World
+from stepfare.runtime.keepsakes import Keepsakes
 from stepfare.runtime.spend import DaySpend
 from stepfare.runtime.workspaces import Workspace, Workspaces
 from stepfare.sessions.index import SessionIndex
+from stepfare.sessions.thoughts import ThoughtIndex
 from stepfare.steps.classify import expected_output_tokens
 
 PRICES_HOLD_MS = 60_000
@@ -47,6 +49,9 @@ class State:
         self._world = world
         self.play = play
         self.sessions = SessionIndex(self._cache_rule_of)
+        self.thoughts = ThoughtIndex()
+        self.keepsakes = Keepsakes()
+        self.lessons: dict[str, tuple[str, ...]] = {}
         self.workspaces = Workspaces(self.user_limits)
         self.spend = DaySpend(world.day_start_ms())
         self.health: dict[str, Health] = {}
@@ -67,6 +72,7 @@ class State:
 
     def apply(self, entry: Entry) -> None:
         self.sessions.apply(entry)
+        self.thoughts.apply(entry)
         self.spend.apply(entry)
 
     def trouble(self, subject: str, words: str) -> None:
@@ -145,6 +151,14 @@ class State:
         health = after_failure(self.health.get(subject, WELL), fault, self._world.now_ms())
         if health is not WELL:
             self.health[subject] = health
+
+    def learn(self, model: str, lesson: str) -> bool:
+        """Remember a rule that a refusal of this model taught; False where it was known already, so that it is not tried again."""
+        known = self.lessons.get(model, ())
+        if lesson in known:
+            return False
+        self.lessons[model] = (*known, lesson)
+        return True
 
     def served(self, candidate: Candidate) -> None:
         """An answer came: provider and model are well again."""

@@ -23,8 +23,7 @@ def application(house: House, host: str) -> web.Application:
     app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_guarded])
     app[HOUSE] = house
     app[HOST] = host
-    app.router.add_post("/v1/chat/completions", inference.chat_completions)
-    app.router.add_get("/v1/models", inference.models)
+    inference.add_routes(app)
     app.router.add_get("/health", _health)
     control.add_routes(app)
     app.on_shutdown.append(_end_feeds)

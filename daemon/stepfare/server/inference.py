@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from stepfare.config.profiles import AUTO, PROFILES
 from stepfare.dialects.base import BadRequest
 from stepfare.dialects.openai_chat import BODY_BYTES_MAX
-from stepfare.dialects.table import OPENAI, Dialect
+from stepfare.dialects.table import DIALECTS, OPENAI, Dialect
 from stepfare.runtime.consider import UnknownModel
 from stepfare.runtime.exchange import exchange
 from stepfare.runtime.startup import House
@@ -22,8 +23,18 @@ SECRET_HEADERS = frozenset({"authorization", "x-api-key", "cookie", "proxy-autho
 _log = logging.getLogger(__name__)
 
 
-async def chat_completions(request: web.Request) -> web.StreamResponse:
-    return await _infer(request, OPENAI)
+def add_routes(app: web.Application) -> None:
+    """One route for each wire format, under the path that its clients know."""
+    for dialect in DIALECTS.values():
+        app.router.add_post(f"/v1{dialect.path}", _handler(dialect))
+    app.router.add_get("/v1/models", models)
+
+
+def _handler(dialect: Dialect) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def infer(request: web.Request) -> web.StreamResponse:
+        return await _infer(request, dialect)
+
+    return infer
 
 
 async def models(request: web.Request) -> web.Response:

@@ -1,0 +1,77 @@
+"""How one attempt is said to its provider, and how the answer is told to the client: the same format on both sides, or a bridge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from stepfare.core.attempt import Fault, HttpCall
+from stepfare.core.model import Candidate
+from stepfare.core.request import RequestView
+from stepfare.dialects.base import CostText
+from stepfare.dialects.bridge import body_between, stream_between
+from stepfare.dialects.care import Care
+from stepfare.dialects.heard import Heard
+from stepfare.dialects.table import DIALECTS, Dialect, Stream
+from stepfare.providers.adapter import call_for
+from stepfare.runtime.consider import Asked
+from stepfare.runtime.state import State
+
+HOME_PROVIDERS = {"anthropic": "anthropic", "responses": "openai"}
+"""Whose own clients write lines into a prompt that no other provider understands, by the dialect that they speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carriage:
+    """One call, and the format that its provider speaks. `sent_keys` are the top-level keys of the body that was made."""
+
+    call: HttpCall
+    dialect: Dialect
+    view: RequestView
+    model: str
+    sent_keys: tuple[str, ...]
+
+    @property
+    def bridged(self) -> bool:
+        return self.dialect.name != self.view.dialect
+
+    def stream(self, answer_id: str, at_ms: int, cost_text: CostText) -> Stream:
+        """What takes the provider's bytes and gives the client's."""
+        if self.bridged:
+            return stream_between(self.view, self.dialect.name, answer_id, at_ms, self.model, cost_text)
+        return self.dialect.stream(self.view.model, self.view.wants_usage, cost_text)
+
+    def body(self, body: bytes, answer_id: str, at_ms: int, cost_text: CostText) -> tuple[bytes, Heard]:
+        """The same for an answer in one piece. Raises Unreadable."""
+        if self.bridged:
+            return body_between(body, self.view, self.dialect.name, answer_id, at_ms, self.model, cost_text)
+        return self.dialect.read_body(body, self.view.model, cost_text)
+
+    def lesson(self, fault: Fault) -> str:
+        """The rule that this refusal teaches about the model; empty where it teaches none."""
+        return ""
+
+    def fault(self, status: int, content_type: str, body: bytes) -> Fault:
+        """Why there was no answer. The provider's own words are shown to a client of its own format only."""
+        fault = self.dialect.read_error(status, content_type, body)
+        return replace(fault, body=b"") if self.bridged else fault
+
+
+def carriage_for(asked: Asked, candidate: Candidate, state: State) -> Carriage:
+    """The call that asks this candidate for this step's answer."""
+    view, model, provider = asked.view, candidate.model, candidate.provider
+    door = provider.door(view.dialect)
+    dialect = DIALECTS[door.dialect]
+    care = Care(
+        model=model.id,
+        upstream=model.upstream,
+        max_output_tokens=model.max_output_tokens,
+        maker_of=state.thoughts.maker_of,
+        kept_for=state.keepsakes.of(model.id),
+        foreign=HOME_PROVIDERS.get(door.dialect, provider.id) != provider.id,
+    )
+    draft = asked.translation.draft(door.dialect, care)
+    said = dict(dialect.headers)
+    if dialect.name == view.dialect:
+        said |= {name: view.headers[name] for name in dialect.passing_headers if name in view.headers}
+    call = call_for(candidate, door.base_url + dialect.path, draft.body(), said, stream=view.stream)
+    return Carriage(call, dialect, view, model.id, draft.keys())
