@@ -6,6 +6,7 @@ It compares bytes only, so it changes no answer: a list that begins with a list 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from stepfare.dialects import splice
@@ -28,9 +29,17 @@ class Messages:
 
 
 class Conversations:
-    """Lists of messages of late, without their closing bracket. The one that is longest unused goes first."""
+    """Lists of messages of late, without their closing bracket. The one that is longest unused goes first.
 
-    def __init__(self) -> None:
+    `parts_of` says whether a message's content is a list of parts, `digest_of` what it is recognised by; by default as chat's are.
+    """
+
+    def __init__(
+        self,
+        parts_of: Callable[[bytes], bool] = has_parts,
+        digest_of: Callable[[bytes, bool], bytes] = lambda raw, parts: digest(raw, parts=parts),
+    ) -> None:
+        self._parts_of, self._digest_of = parts_of, digest_of
         self._lists: OrderedDict[bytes, Messages] = OrderedDict()
         self._bytes = 0
 
@@ -38,13 +47,18 @@ class Conversations:
         """The messages of the JSON list that stands there. Raises BadRequest where it is no list."""
         known = self._begun(body, start)
         if known is None:
-            messages = _read(body, start, end)
+            messages = self._read(body, start, end)
         else:
             seen = self._forget(known)
             at = start + len(known)
-            messages = seen if body[at] == _CLOSE else _joined(seen, _read(b"[" + body[at + 1 : end], 0, end - at))
+            messages = seen if body[at] == _CLOSE else _joined(seen, self._read(b"[" + body[at + 1 : end], 0, end - at))
         self._remember(body[start : end - 1].rstrip(b" \t\r\n"), messages)
         return messages
+
+    def _read(self, body: bytes, start: int, end: int) -> Messages:
+        raws = tuple(splice.items(memoryview(body)[start:end]))
+        parts = tuple(self._parts_of(raw) for raw in raws)
+        return Messages(raws, tuple(self._digest_of(raw, one) for raw, one in zip(raws, parts, strict=True)), parts)
 
     def _begun(self, body: bytes, start: int) -> bytes | None:
         """The list that this one begins with. Whatever follows it must be a comma or the end: then it ended with a message."""
@@ -65,12 +79,6 @@ class Conversations:
         self._bytes += len(known)
         while self._bytes > BYTES_MAX or len(self._lists) > LISTS_MAX:
             self._forget(next(iter(self._lists)))
-
-
-def _read(body: bytes, start: int, end: int) -> Messages:
-    raws = tuple(splice.items(memoryview(body)[start:end]))
-    parts = tuple(has_parts(raw) for raw in raws)
-    return Messages(raws, tuple(digest(raw, parts=one) for raw, one in zip(raws, parts, strict=True)), parts)
 
 
 def _joined(seen: Messages, new: Messages) -> Messages:
