@@ -246,3 +246,18 @@ def test_a_long_key_is_read_in_bounded_memory() -> None:
 
 def test_the_oracle_of_these_tests_writes_json() -> None:
     assert msgspec.json.decode(body_of([Member(b'"a"', b"1", (b" ", b"\t", b"", b"\n"))], {}, b"", b"")) == {"a": 1}
+
+
+@pytest.mark.parametrize("gap", ["", " ", "\n  "])
+def test_elements_of_a_list_are_replaced_where_they_stand(gap: str) -> None:
+    array = f'[{gap}{{"a":1}}{gap},{gap}[[]],{gap}"x",1{gap}]'.encode()
+    elements = splice.items(array)
+    assert splice.with_items(array, elements, {}) == array
+    changed = splice.with_items(array, elements, {0: b"null", 2: b'"y"'})
+    assert changed == array.replace(b'{"a":1}', b"null").replace(b'"x"', b'"y"')
+
+
+@pytest.mark.parametrize("value", [{"a": [1, 2.5, "\u00e9\n"]}, 10**40, {"n": -(10**30), "t": True}, None, "\u2028"])
+def test_a_written_value_reads_the_same_and_holds_no_space(value: object) -> None:
+    assert splice.loads(splice.dumps(value)) == value
+    assert b" " not in splice.dumps(value)

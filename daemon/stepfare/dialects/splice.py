@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -68,6 +68,14 @@ def loads(raw: bytes) -> object:
         raise BadRequest(f"not valid JSON: {error}") from None
 
 
+def dumps(value: object) -> bytes:
+    """Compact JSON, the same bytes for the same value whenever it is written; integers of any size."""
+    try:
+        return msgspec.json.encode(value)
+    except OverflowError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def scan(body: bytes) -> JsonObject:
     """Find the top-level values of a JSON object. What stands inside strings is not judged: broken UTF-8 goes through as it came.
     Raises BadRequest with words for a person."""
@@ -88,6 +96,21 @@ def items(raw: bytes | memoryview) -> list[bytes]:
         raise BadRequest(_TOO_DEEP) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _items_slowly(bytes(raw))
+
+
+def with_items(array: bytes, elements: Sequence[bytes], changed: Mapping[int, bytes]) -> bytes:
+    """The JSON array with some of its elements, by their place, replaced; what stands between them stays. `elements` are its `items`."""
+    pieces: list[bytes | memoryview] = []
+    view = memoryview(array)
+    copied, position = 0, 1
+    for place, element in enumerate(elements):
+        # Only space and a comma stand before it, so the first match is the element itself.
+        start = array.index(element, position)
+        position = start + len(element)
+        if place in changed:
+            pieces += (view[copied:start], changed[place])
+            copied = position
+    return b"".join((*pieces, view[copied:]))
 
 
 def replace(obj: JsonObject, values: Mapping[str, bytes | None]) -> bytes:

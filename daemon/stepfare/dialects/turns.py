@@ -58,6 +58,11 @@ class LazyTurns(Sequence[Turn]):
         self._memory = memory
         self._seen: dict[int, Turn] = {}
 
+    @property
+    def raws(self) -> Sequence[bytes]:
+        """The messages as they came, in order."""
+        return self._raws
+
     def __len__(self) -> int:
         return len(self._raws)
 
