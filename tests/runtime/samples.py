@@ -62,7 +62,7 @@ def asked(
 
 def a_run(one: Candidate = SMALL, *events: StreamEvent, fault: Fault | None = None, **fields: Any) -> Run:
     """An attempt that was sent, heard these events, and ended."""
-    run = Run("a1", Ranked(one, 1, ()), NOW_MS, sent=True, fault=fault)
+    run = Run("a1", Ranked(one, 1, (), 10_000), NOW_MS, sent=True, fault=fault)
     run.heard.hear(events)
     for name, value in fields.items():
         setattr(run, name, value)

@@ -36,6 +36,8 @@ class Ranked:
     candidate: Candidate
     expected_pusd: int | None
     arithmetic: tuple[CostLine, ...]
+    prompt_tokens: int = 0
+    """The prompt in this model's own tokens, estimated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Decision:
     rejections: tuple[Rejection, ...]
     because: tuple[str, ...]
     prompt_tokens: int
-    """The estimate on which the expected costs stand."""
+    """The estimate on which the expected costs stand, in o200k tokens."""
     output_tokens: int
 
     @property

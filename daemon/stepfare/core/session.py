@@ -43,5 +43,7 @@ class Session:
     last_model: str = ""
     last_prompt_tokens: int = 0
     last_body_bytes: int = 0
+    last_counted_tokens: int = 0
+    """The last prompt in o200k tokens, as we counted it; 0 where it was not counted."""
     warm: Mapping[str, Warmth] = field(default_factory=dict[str, Warmth])
     pin: Tier | None = None

@@ -24,7 +24,7 @@ def decide(
 ) -> Decision:
     """Choose for this step. Where nothing is left, `ranked` is empty and the rejections say why. `losses` tells what of the request a
     format cannot say."""
-    prompt_tokens = tokens.prompt_tokens(snapshot.session, len(view.raw))
+    prompt_tokens = tokens.prompt_tokens(snapshot.session, len(view.raw), snapshot.counted_tokens, snapshot.factors)
     output_tokens = snapshot.output_tokens.get(step.kind, 0)
     manual = bool(snapshot.named)
     floor = _manual_floor(snapshot.named) if manual else floor_for(view, step, features, snapshot)
@@ -33,7 +33,7 @@ def decide(
         floor = lowered(floor, snapshot) or floor
         able, rejections = _sifted(Need(view, floor, prompt_tokens, snapshot, manual, losses))
     rows = ranked(able, floor, snapshot, prompt_tokens, output_tokens)[:CANDIDATES_KEPT]
-    because = (step.because, floor.words, *_choice(rows, snapshot, prompt_tokens), *_said_otherwise(rows, view, losses))
+    because = (step.because, floor.words, *_choice(rows, snapshot), *_said_otherwise(rows, view, losses))
     return Decision(decision_id, snapshot.session.id, step, floor, rows, tuple(rejections), because, prompt_tokens, output_tokens)
 
 
@@ -55,7 +55,7 @@ def _manual_floor(named: Sequence[Candidate]) -> Floor:
     return Floor(tier, "model", f"the client names the model itself ({named[0].model.id})")
 
 
-def _choice(rows: Sequence[Ranked], snapshot: Snapshot, prompt_tokens: int) -> Sequence[str]:
+def _choice(rows: Sequence[Ranked], snapshot: Snapshot) -> Sequence[str]:
     """Why the first is first, said against the second and the model that served before."""
     if not rows:
         return ("no model can serve this step",)
@@ -65,9 +65,9 @@ def _choice(rows: Sequence[Ranked], snapshot: Snapshot, prompt_tokens: int) -> S
         words = [f"{best.candidate.model.id} is the only kind left: its price is not known"]
     if len(rows) > 1:
         words[0] += f", {rows[1].candidate.model.id} {_price(rows[1])}"
-    warm = warm_tokens(snapshot.session, best.candidate.model.id, prompt_tokens, snapshot.now_ms)
+    warm = warm_tokens(snapshot.session, best.candidate.model.id, best.prompt_tokens, snapshot.now_ms)
     if warm:
-        words.append(f"its cache is believed to hold {warm:,} of about {prompt_tokens:,} prompt tokens")
+        words.append(f"its cache is believed to hold {warm:,} of about {best.prompt_tokens:,} prompt tokens")
     last = snapshot.session.last_model
     if last and last != best.candidate.model.id:
         words.append(f"the session leaves {last}")

@@ -10,6 +10,7 @@ from stepfare.core.model import Candidate
 from stepfare.core.money import Picodollars, Usage, priced, usd_text
 from stepfare.core.prompt import Loss
 from stepfare.core.request import RequestView
+from stepfare.core.tokens import on_model
 from stepfare.routing.health import resting
 from stepfare.routing.snapshot import Snapshot
 
@@ -39,6 +40,10 @@ class Need:
     """Whether the client named the model itself: then quality and choice are its own business."""
     losses: Losses = no_losses
 
+    def tokens_on(self, candidate: Candidate) -> int:
+        """The prompt in this candidate's own tokens."""
+        return on_model(self.prompt_tokens, candidate.model.id, self.snapshot.factors)
+
 
 def rejected(candidate: Candidate, need: Need) -> Rejection | None:
     """Why this candidate cannot serve, or None where it can. The first reason in the order of FILTERS is given."""
@@ -50,7 +55,8 @@ def rejected(candidate: Candidate, need: Need) -> Rejection | None:
 
 
 def ceiling_pusd(candidate: Candidate, view: RequestView, prompt_tokens: int) -> Picodollars | None:
-    """The most that an attempt is taken to cost: the whole prompt written into a cache, and the longest output. None: unpriced."""
+    """The most that an attempt is taken to cost:
+    the whole prompt, in its own tokens, written into a cache, and the longest output. None: unpriced."""
     if candidate.price is None:
         return None
     prompt = round(prompt_tokens / WINDOW_SHARE_MAX)
@@ -96,9 +102,10 @@ def _speechless(candidate: Candidate, need: Need) -> str | None:
 
 def _too_small(candidate: Candidate, need: Need) -> str | None:
     window = candidate.model.context_tokens
-    if need.prompt_tokens <= window * WINDOW_SHARE_MAX:
+    prompt_tokens = need.tokens_on(candidate)
+    if prompt_tokens <= window * WINDOW_SHARE_MAX:
         return None
-    return f"the prompt has about {need.prompt_tokens:,} tokens, its window {window:,}"
+    return f"the prompt has about {prompt_tokens:,} tokens, its window {window:,}"
 
 
 def _resting(candidate: Candidate, need: Need) -> str | None:
@@ -108,7 +115,7 @@ def _resting(candidate: Candidate, need: Need) -> str | None:
 
 
 def _beyond_budget(candidate: Candidate, need: Need) -> str | None:
-    ceiling = ceiling_pusd(candidate, need.view, need.prompt_tokens)
+    ceiling = ceiling_pusd(candidate, need.view, need.tokens_on(candidate))
     for cap in need.snapshot.caps:
         if cap.on_limit == "frugal" and candidate.model.tier == 0:
             continue  # The user chose to go on with frugal models.

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Sequence
 from stepfare.core.decision import CostLine, Floor, Ranked
 from stepfare.core.model import Candidate
 from stepfare.core.session import Session
+from stepfare.core.tokens import on_model
 from stepfare.routing.snapshot import Snapshot
 
 
 def ranked(candidates: Iterable[Candidate], floor: Floor, snapshot: Snapshot, prompt_tokens: int, output_tokens: int) -> tuple[Ranked, ...]:
-    """Cheapest first. Ties stay with the model that serves already, then follow the user's order, then the lower tier, then the name."""
+    """Cheapest first; `prompt_tokens` are o200k tokens.
+
+    Ties stay with the model that serves already, then follow the user's order, then the lower tier, then the name."""
     order = {model: place for place, model in enumerate(snapshot.policy.tiers.get(floor.tier, ()))}
     rows = [_expected(candidate, snapshot, prompt_tokens, output_tokens) for candidate in candidates]
 
@@ -31,10 +34,11 @@ def warm_tokens(session: Session, model: str, prompt_tokens: int, now_ms: int) -
 
 
 def _expected(candidate: Candidate, snapshot: Snapshot, prompt_tokens: int, output_tokens: int) -> Ranked:
+    prompt_tokens = on_model(prompt_tokens, candidate.model.id, snapshot.factors)
     if candidate.price is None:
-        return Ranked(candidate, None, ())
+        return Ranked(candidate, None, (), prompt_tokens)
     lines = _arithmetic(candidate, snapshot, prompt_tokens, output_tokens)
-    return Ranked(candidate, sum(line.pusd for line in lines), tuple(lines))
+    return Ranked(candidate, sum(line.pusd for line in lines), tuple(lines), prompt_tokens)
 
 
 def _arithmetic(candidate: Candidate, snapshot: Snapshot, prompt_tokens: int, output_tokens: int) -> Sequence[CostLine]:

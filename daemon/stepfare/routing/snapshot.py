@@ -48,5 +48,9 @@ class Snapshot:
     dotfile: Dotfile | None = None
     named: tuple[Candidate, ...] = ()
     caps: tuple[Cap, ...] = ()
+    counted_tokens: int = 0
+    """The prompt in o200k tokens, or 0 where it is not counted yet."""
+    factors: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Tokens of a model for one of o200k; 1 where a model is not named."""
     output_tokens: Mapping[StepKind, int] = field(default_factory=dict[StepKind, int])
     """Output expected of a step of that kind."""

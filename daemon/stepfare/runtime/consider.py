@@ -61,7 +61,7 @@ def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, 
     named = state.named(view.model)
     if not named and alias_of(view.model, tuple(state.settings.profiles)) is None:
         raise UnknownModel(_unknown(view.model, state))
-    snapshot = state.snapshot(session, workspace, named)
+    snapshot = state.snapshot(session, workspace, named, state.tokenizer.count(view))
     translation = Translation(view)
     decision = decide(view, features, step, snapshot, decision_id, translation.losses)
     return Asked(view, features, workspace, identity, session, new, identity.step or session.steps + 1, snapshot, decision, translation)

@@ -60,12 +60,13 @@ def opening(asked: Asked, run: Run, *, titles: bool) -> list[Entry]:
             kind=decision.step.kind,
             floor=decision.floor.tier.word,
             floor_source=decision.floor.source,
-            ceiling_pusd=ceiling_pusd(candidate, asked.view, decision.prompt_tokens),
+            ceiling_pusd=ceiling_pusd(candidate, asked.view, run.ranked.prompt_tokens),
             client=asked.features.client,
             turns=len(asked.view.turns),
             chain=asked.identity.chain,
             body=asked.view.body_digest.hex(),
             body_bytes=len(asked.view.raw),
+            counted_tokens=asked.snapshot.counted_tokens,
             side=asked.features.side,
         )
     )
@@ -134,7 +135,7 @@ def _usage(asked: Asked, run: Run) -> tuple[Usage, Usage, Usage]:
     if run.heard.usage is not None:
         usage = run.heard.usage.usage
         return usage, usage, usage
-    prompt, chars = asked.decision.prompt_tokens, run.heard.output_chars
+    prompt, chars = run.ranked.prompt_tokens, run.heard.output_chars
     candidate = run.ranked.candidate
     warm = 0 if _apart(asked) else warm_tokens(asked.session, candidate.model.id, prompt, run.started_ms)
     cache = candidate.provider.cache

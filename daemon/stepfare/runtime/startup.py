@@ -108,6 +108,7 @@ class House:
             await asyncio.to_thread(self.watch.close)
         await self.books.finish()
         await self.upstream.close()
+        self.state.tokenizer.close()
         if self._stop_simulator is not None:
             await self._stop_simulator()
         await self.store.close()

@@ -15,6 +15,7 @@ from stepfare.core.model import CacheRule, Candidate
 from stepfare.core.problem import Problem
 from stepfare.core.session import Session
 from stepfare.core.step import StepKind, Tier
+from stepfare.counting.factors import Factors
 from stepfare.providers import catalog as catalogs
 from stepfare.providers.catalog import Catalog
 from stepfare.routing.health import WELL, Health, after_failure, subject_of
@@ -22,6 +23,7 @@ from stepfare.routing.snapshot import Cap, Policy, Snapshot
 from stepfare.runtime.clock import World
 from stepfare.runtime.keepsakes import Keepsakes
 from stepfare.runtime.spend import DaySpend
+from stepfare.runtime.tokenizer import Tokenizer
 from stepfare.runtime.workspaces import Workspace, Workspaces
 from stepfare.sessions.index import SessionIndex
 from stepfare.sessions.thoughts import ThoughtIndex
@@ -51,6 +53,8 @@ class State:
         self.sessions = SessionIndex(self._cache_rule_of)
         self.thoughts = ThoughtIndex()
         self.keepsakes = Keepsakes()
+        self.factors = Factors()
+        self.tokenizer = Tokenizer()
         self.lessons: dict[str, tuple[str, ...]] = {}
         self.workspaces = Workspaces(self.user_limits)
         self.spend = DaySpend(world.day_start_ms())
@@ -73,6 +77,7 @@ class State:
     def apply(self, entry: Entry) -> None:
         self.sessions.apply(entry)
         self.thoughts.apply(entry)
+        self.factors.apply(entry)
         self.spend.apply(entry)
 
     def trouble(self, subject: str, words: str) -> None:
@@ -101,7 +106,7 @@ class State:
             return ()
         return catalogs.named(self.play.catalog, model, self.play.keys, self._world.now_ms())
 
-    def snapshot(self, session: Session, workspace: Workspace, named: Sequence[Candidate]) -> Snapshot:
+    def snapshot(self, session: Session, workspace: Workspace, named: Sequence[Candidate], counted_tokens: int = 0) -> Snapshot:
         """Everything that a decision may look at, read now."""
         self.spend.begin(self._world.day_start_ms())
         settings = self.settings
@@ -121,8 +126,14 @@ class State:
             dotfile=workspace.dotfile,
             named=tuple(named),
             caps=self.caps(session, workspace),
+            counted_tokens=counted_tokens,
+            factors={model: self.factors.of(model) for model in self._compared(session, named)},
             output_tokens=_OUTPUT_TOKENS,
         )
+
+    def _compared(self, session: Session, named: Sequence[Candidate]) -> set[str]:
+        """The models whose tokens a decision compares."""
+        return {one.model.id for one in (*self.candidates(), *named)} | {session.last_model}
 
     def caps(self, session: Session, workspace: Workspace) -> tuple[Cap, ...]:
         """The caps that hold for this session, each with what is used of it."""

@@ -203,7 +203,11 @@ def _served(session: Session, reserved: Reserved, entry: Settled, rule: CacheRul
         held = usage.input_tokens if usage.input_tokens >= rule.min_tokens else 0
         warm[reserved.model] = Warmth(reserved.model, held, entry.at_ms + rule.lifetime_ms, _share(before, entry, rule))
     # The two go together: the next prompt is estimated from what this one had and by how many bytes it has grown since.
-    counted = {"last_prompt_tokens": usage.input_tokens, "last_body_bytes": reserved.body_bytes}
+    counted = {
+        "last_prompt_tokens": usage.input_tokens,
+        "last_body_bytes": reserved.body_bytes,
+        "last_counted_tokens": reserved.counted_tokens,
+    }
     return replace(session, last_model=reserved.model, warm=warm, **counted)
 
 
