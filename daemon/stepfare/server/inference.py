@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from stepfare.config.profiles import AUTO, PROFILES
+from stepfare.core.request import RequestView
 from stepfare.dialects.base import BadRequest
 from stepfare.dialects.openai_chat import BODY_BYTES_MAX
 from stepfare.dialects.table import DIALECTS, OPENAI, Dialect
+from stepfare.runtime import count_tokens
 from stepfare.runtime.consider import UnknownModel
 from stepfare.runtime.exchange import exchange
 from stepfare.runtime.startup import House
@@ -26,15 +29,31 @@ _log = logging.getLogger(__name__)
 def add_routes(app: web.Application) -> None:
     """One route for each wire format, under the path that its clients know."""
     for dialect in DIALECTS.values():
-        app.router.add_post(f"/v1{dialect.path}", _handler(dialect))
+        app.router.add_post(f"/v1{dialect.path}", _handler(dialect, _infer))
+    for dialect in DIALECTS.values():
+        if dialect.name == count_tokens.DIALECT:
+            app.router.add_post(f"/v1{dialect.path}{count_tokens.PATH}", _handler(dialect, _count))
     app.router.add_get("/v1/models", models)
 
 
-def _handler(dialect: Dialect) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def infer(request: web.Request) -> web.StreamResponse:
-        return await _infer(request, dialect)
+Answering = Callable[[RequestView, HttpReply, House], Awaitable[None]]
 
-    return infer
+
+def _handler(dialect: Dialect, answering: Answering) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await _answer(request, dialect, answering)
+
+    return handle
+
+
+async def _infer(view: RequestView, reply: HttpReply, house: House) -> None:
+    await exchange(view, reply, house.daemon)
+
+
+async def _count(view: RequestView, reply: HttpReply, house: House) -> None:
+    counted = await count_tokens.count_tokens(view, house.daemon)
+    headers = {"x-stepfare-model": counted.model, "x-stepfare-tokens": "estimated" if counted.estimated else "provider"}
+    await reply.whole(200, headers, json.dumps({"input_tokens": counted.tokens}).encode())
 
 
 async def models(request: web.Request) -> web.Response:
@@ -63,7 +82,7 @@ async def models(request: web.Request) -> web.Response:
     return web.json_response({"object": "list", "data": data})
 
 
-async def _infer(request: web.Request, dialect: Dialect) -> web.StreamResponse:
+async def _answer(request: web.Request, dialect: Dialect, answering: Answering) -> web.StreamResponse:
     house = request.app[HOUSE]
     if not admitted(token_of(request.headers), house.local_token):
         return _error(dialect, 401, _NO_TOKEN, "invalid_token")
@@ -74,7 +93,7 @@ async def _infer(request: web.Request, dialect: Dialect) -> web.StreamResponse:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items() if name.lower() not in SECRET_HEADERS}
         view = dialect.read_request(body, headers)
-        await exchange(view, reply, house.daemon)
+        await answering(view, reply, house)
     except web.HTTPRequestEntityTooLarge:
         words = f"the body is longer than {BODY_BYTES_MAX // 1024 // 1024} MiB; nothing was sent"
         return _error(dialect, 413, words, "body_too_large")
