@@ -314,6 +314,13 @@ def test_the_same_answer_in_another_workspace_is_no_sign(desk: Desk) -> None:
         ({"x-session-id": "ses_2", "x-parent-session-id": "ses_1"}, "ses_2", "ses_1"),
         ({"session-id": "p", "thread-id": "t", "x-codex-parent-thread-id": "p"}, "t", "p"),
         ({"x-claude-code-session-id": "uuid"}, "uuid", ""),
+        ({"x-claude-code-session-id": "uuid", "x-claude-code-agent-id": "a1"}, "a1", "uuid"),
+        (
+            {"x-claude-code-session-id": "uuid", "x-claude-code-agent-id": "a2", "x-claude-code-parent-agent-id": "a1"},
+            "a2",
+            "a1",
+        ),
+        ({"x-claude-code-agent-id": "a1"}, "a1", ""),
         ({"x-session-id": ""}, "s1", ""),
     ],
 )

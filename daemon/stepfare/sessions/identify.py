@@ -19,7 +19,16 @@ TURNS_SEARCHED_MAX = 12
 SIDE_CALL_WINDOW_MS = 10 * 60_000
 """How long after a session's last step a side call without marks of its own is still held to serve it."""
 
-_CLIENT_IDS = ("x-stepfare-session", "x-claude-code-session-id", "thread-id", "session-id", "x-session-id", "x-session-affinity")
+# A subagent is a session of its own: its id stands before that of the session which it shares with its parent.
+_CLIENT_IDS = (
+    "x-stepfare-session",
+    "x-claude-code-agent-id",
+    "x-claude-code-session-id",
+    "thread-id",
+    "session-id",
+    "x-session-id",
+    "x-session-affinity",
+)
 _PARENT_IDS = ("x-parent-session-id", "x-codex-parent-thread-id")
 _GOES_BACK = "it goes back to an earlier point of another session"
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -108,6 +117,9 @@ def _named(headers: Mapping[str, str]) -> str:
 
 
 def _parent(headers: Mapping[str, str]) -> str:
+    if headers.get("x-claude-code-agent-id"):
+        above = headers.get("x-claude-code-parent-agent-id") or headers.get("x-claude-code-session-id")
+        return _safe(above) if above else ""
     return next((_safe(headers[name]) for name in _PARENT_IDS if headers.get(name)), "")
 
 
