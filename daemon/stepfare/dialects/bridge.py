@@ -5,9 +5,10 @@ Same format on both sides never comes here: then the client's own bytes pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 
 from stepfare.core.digest import reply_digest
 from stepfare.core.prompt import CallPart, Loss, Message, Part, Prompt, TextPart, Thought, ThoughtPart
@@ -20,6 +21,7 @@ from stepfare.dialects.passing import fields_of
 from stepfare.dialects.sse import FrameReader, data_of, name_of
 from stepfare.dialects.table import DIALECTS
 from stepfare.dialects.thoughts import opened
+from stepfare.dialects.toolnames import ToolName, by_flat_name
 
 
 @dataclass
@@ -32,6 +34,11 @@ class Translation:
     @cached_property
     def prompt(self) -> Prompt:
         return DIALECTS[self.view.dialect].read_prompt(self.view)
+
+    @cached_property
+    def names(self) -> Mapping[str, ToolName]:
+        """What the client calls the tools that a provider of another format is offered."""
+        return by_flat_name(ToolName(tool.name, tool.namespace, tool.custom) for tool in self.prompt.tools)
 
     def losses(self, dialect: str) -> tuple[Loss, ...]:
         """What of this request that format cannot say; nothing where it is the client's own."""
@@ -91,8 +98,8 @@ def _kept(message: Message, care: Care) -> tuple[Thought, ...]:
 class BridgeStream:
     """A streamed answer in the provider's format, told in the client's. `heard`, `tail`, `complete` as those of a passing stream."""
 
-    def __init__(self, listener: Listener, writer: Writer) -> None:
-        self.heard = Heard()
+    def __init__(self, listener: Listener, writer: Writer, names: Mapping[str, ToolName] = MappingProxyType({})) -> None:
+        self.heard = Heard(names=names)
         self.tail = b""
         self._frames = FrameReader()
         self._listener = listener
@@ -135,19 +142,19 @@ class BridgeStream:
         return b"".join(said)
 
 
-def stream_between(view: RequestView, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText) -> BridgeStream:
+def stream_between(asked: Translation, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText) -> BridgeStream:
     """The stream that tells this client what a provider of that dialect answers. `maker` is the id of the model that answers."""
-    client = DIALECTS[view.dialect]
-    return BridgeStream(DIALECTS[provider].listener(), client.writer(view, answer_id, at_ms, maker, cost_text))
+    writer = DIALECTS[asked.view.dialect].writer(asked.view, answer_id, at_ms, maker, cost_text)
+    return BridgeStream(DIALECTS[provider].listener(), writer, asked.names)
 
 
 def body_between(
-    body: bytes, view: RequestView, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText
+    body: bytes, asked: Translation, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText
 ) -> tuple[bytes, Heard]:
     """The same for an answer in one piece: the client's bytes, and what was heard. Raises Unreadable."""
     events = DIALECTS[provider].events_of(body)
-    heard = Heard()
+    heard = Heard(names=asked.names)
     heard.hear(events)
     if heard.fault is not None:
         return body, heard
-    return DIALECTS[view.dialect].write_body(view, events, answer_id, at_ms, maker, cost_text), heard
+    return DIALECTS[asked.view.dialect].write_body(asked.view, events, answer_id, at_ms, maker, cost_text), heard

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from stepfare.core.digest import reply_digest
@@ -19,6 +19,7 @@ from stepfare.dialects.base import (
     ToolCallStarted,
     UsageReported,
 )
+from stepfare.dialects.toolnames import ToolName, as_free_text
 
 TEXT_CHARS_KEPT = 256 * 1024
 ARGUMENT_CHARS_KEPT = 1024 * 1024
@@ -44,6 +45,8 @@ class Heard:
     finished: str = ""
     fault: Faulted | None = None
     thoughts: list[Thought] = field(default_factory=list[Thought])
+    names: Mapping[str, ToolName] = field(default_factory=dict[str, ToolName])
+    """What the client calls a tool, where the provider was told another name for it."""
     _texts: list[str] = field(default_factory=list[str])
     _text_chars: int = 0
     _argument_chars: int = 0
@@ -85,8 +88,8 @@ class Heard:
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:
-        """In the order in which they began."""
-        return tuple(ToolCall(call.id, call.name, "".join(call.pieces)) for call in self._calls)
+        """In the order in which they began, as the client knows them."""
+        return tuple(self._known(call) for call in self._calls)
 
     @property
     def call_ids(self) -> tuple[str, ...]:
@@ -96,6 +99,13 @@ class Heard:
     def reply_digest(self) -> str:
         """By which the client's next request, which repeats this text, is recognised; empty where there was none."""
         return reply_digest(self.text)
+
+    def _known(self, call: _Call) -> ToolCall:
+        arguments = "".join(call.pieces)
+        tool = self.names.get(call.name)
+        if tool is None:
+            return ToolCall(call.id, call.name, arguments)
+        return ToolCall(call.id, tool.name, as_free_text(arguments) if tool.custom else arguments)
 
     def _content(self, chars: int) -> None:
         if chars:

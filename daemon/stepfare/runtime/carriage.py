@@ -8,7 +8,7 @@ from stepfare.core.attempt import Fault, HttpCall
 from stepfare.core.model import Candidate
 from stepfare.core.request import RequestView
 from stepfare.dialects.base import CostText
-from stepfare.dialects.bridge import body_between, stream_between
+from stepfare.dialects.bridge import Translation, body_between, stream_between
 from stepfare.dialects.care import Care
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.table import DIALECTS, Dialect, Stream
@@ -26,9 +26,13 @@ class Carriage:
 
     call: HttpCall
     dialect: Dialect
-    view: RequestView
+    asked: Translation
     model: str
     sent_keys: tuple[str, ...]
+
+    @property
+    def view(self) -> RequestView:
+        return self.asked.view
 
     @property
     def bridged(self) -> bool:
@@ -37,13 +41,13 @@ class Carriage:
     def stream(self, answer_id: str, at_ms: int, cost_text: CostText) -> Stream:
         """What takes the provider's bytes and gives the client's."""
         if self.bridged:
-            return stream_between(self.view, self.dialect.name, answer_id, at_ms, self.model, cost_text)
+            return stream_between(self.asked, self.dialect.name, answer_id, at_ms, self.model, cost_text)
         return self.dialect.stream(self.view.model, self.view.wants_usage, cost_text)
 
     def body(self, body: bytes, answer_id: str, at_ms: int, cost_text: CostText) -> tuple[bytes, Heard]:
         """The same for an answer in one piece. Raises Unreadable."""
         if self.bridged:
-            return body_between(body, self.view, self.dialect.name, answer_id, at_ms, self.model, cost_text)
+            return body_between(body, self.asked, self.dialect.name, answer_id, at_ms, self.model, cost_text)
         return self.dialect.read_body(body, self.view.model, cost_text)
 
     def lesson(self, fault: Fault) -> str:
@@ -74,4 +78,4 @@ def carriage_for(asked: Asked, candidate: Candidate, state: State) -> Carriage:
     if dialect.name == view.dialect:
         said |= {name: view.headers[name] for name in dialect.passing_headers if name in view.headers}
     call = call_for(candidate, door.base_url + dialect.path, draft.body(), said, stream=view.stream)
-    return Carriage(call, dialect, view, model.id, draft.keys())
+    return Carriage(call, dialect, asked.translation, model.id, draft.keys())
