@@ -1,0 +1,245 @@
+"""OpenAI Responses, the request half: what a client asked, what goes upstream in its stead, and errors in its own words.
+
+Single items are the business of `responses_items`, answers of `responses_answer`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
+from typing import cast
+
+from stepfare.core.model import Capability
+from stepfare.core.request import RequestView, Span, Tool
+from stepfare.dialects import openai_chat, splice
+from stepfare.dialects.base import BadRequest
+from stepfare.dialects.care import Care
+from stepfare.dialects.conversations import Conversations, Messages
+from stepfare.dialects.draft import Draft
+from stepfare.dialects.responses_items import CLIENT_TOOLS, digest, has_parts, kind_of, read_turn, text_of
+from stepfare.dialects.thoughts import digest_of, unsealed
+from stepfare.dialects.turns import LazyTurns, TurnMemory, body_digest
+
+NAME = "responses"
+PATH = "/responses"
+
+PASSING_HEADERS = (
+    "openai-beta",
+    "originator",
+    "session-id",
+    "thread-id",
+    "x-client-request-id",
+    "x-codex-beta-features",
+    "x-codex-parent-thread-id",
+    "x-codex-turn-state",
+    "x-codex-window-id",
+    "x-openai-internal-codex-responses-lite",
+    "x-openai-subagent",
+)
+"""What routes a conversation to its cache and names the shape of a request. Organisation and project belong to the client's own key,
+and the places on its disk that Codex tells beside them are no provider's business: those stay here."""
+
+_CONVERSATIONS, _MEMORY = Conversations(has_parts, digest), TurnMemory()
+_NO_SPAN = Span("", 0, 0)
+
+
+def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
+    """Read a Responses body. `headers` have lower-case names and hold no secrets. Raises BadRequest."""
+    obj = splice.scan(body)
+    model = obj.get("model")
+    if not isinstance(model, str) or not model:
+        raise BadRequest('"model" is missing or not a string: name a profile such as "auto" or a model such as "openai/gpt-6-luna"')
+    stream = obj.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        raise BadRequest('"stream" must be true or false')
+    place = obj.span("input") or _NO_SPAN
+    items = _items(obj, place)
+    if not items.raws:
+        raise BadRequest('"input" is empty: send a text or a list of items')
+    head = _instructions(obj)
+    raws, digests = (*head.raws, *items.raws), (*head.digests, *items.digests)
+    tools = _tools(obj, items.raws)
+    return RequestView(
+        dialect=NAME,
+        endpoint="chat",
+        raw=body,
+        headers=headers,
+        model=model,
+        stream=bool(stream),
+        turns=LazyTurns(raws, read_turn, digests, _MEMORY),
+        digests=digests,
+        tools=tools,
+        needs=_needs(obj, compress(items.raws, items.parts), tools),
+        max_output_tokens=_positive(obj.get("max_output_tokens")),
+        wants_usage=True,
+        body_digest=body_digest(body[: place.start], items.digests, body[place.end :]),
+        spans=obj.spans,
+    )
+
+
+def items_of(view: RequestView) -> tuple[bytes, ...]:
+    """The items of a request that was read here, each as its own bytes; a plain text is a user's message."""
+    obj = splice.JsonObject(view.raw, view.spans)
+    return _items(obj, obj.span("input") or _NO_SPAN).raws
+
+
+def request_for(view: RequestView, care: Care) -> Draft:
+    """The client's body with the provider's name for the model, without what another model thought. All else keeps its very bytes."""
+    obj = splice.JsonObject(view.raw, view.spans)
+    draft = Draft(obj)
+    draft.set("model", json.dumps(care.upstream).encode())
+    place = obj.span("input")
+    if place is None or not view.raw.startswith(b"[", place.start):
+        return draft
+    raws = _CONVERSATIONS.read(view.raw, place.start, place.end).raws
+    # The mark stands in the bytes of every reasoning item; in a string it would be escaped.
+    if not any(b'"reasoning"' in raw for raw in raws):
+        return draft
+    stored = obj.raw("store") != b"false"
+    kept = [_own(raw, care, stored=stored) for raw in raws]
+    if any(new is not raw for new, raw in zip(kept, raws, strict=True)):
+        draft.set("input", _respliced(view.raw, place, raws, kept))
+    return draft
+
+
+def write_error(status: int, words: str, code: str) -> bytes:
+    """An error as OpenAI's clients read it, in this format as in chat completions."""
+    return openai_chat.write_error(status, words, code)
+
+
+def error_event(words: str, code: str) -> bytes:
+    """The only event of a stream that has no answer: clients read a failed response as an error of its own, never as a broken line."""
+    response: dict[str, object] = {
+        "id": "resp_failed",
+        "object": "response",
+        "created_at": 0,
+        "status": "failed",
+        "error": {"code": code or "server_error", "message": words},
+        "incomplete_details": None,
+        "model": "",
+        "output": [],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": None,
+    }
+    data: dict[str, object] = {"type": "response.failed", "sequence_number": 0, "response": response}
+    return b"event: response.failed\ndata: " + json.dumps(data).encode() + b"\n\n"
+
+
+def _items(obj: splice.JsonObject, place: Span) -> Messages:
+    first = obj.body[place.start : place.start + 1]
+    if first == b"[":
+        return _CONVERSATIONS.read(obj.body, place.start, place.end)
+    if first == b'"':
+        return _message(b"user", obj.body[place.start : place.end])
+    if any(obj.raw(key) not in (None, b"null") for key in ("prompt", "conversation", "previous_response_id")):
+        return _single(b'{"type":"prompt"}')  # All that there is to say stands with the provider.
+    raise BadRequest('"input" is missing or neither a text nor a list of items')
+
+
+def _instructions(obj: splice.JsonObject) -> Messages:
+    raw = obj.raw("instructions")
+    return _message(b"developer", raw) if raw is not None and raw.startswith(b'"') and raw != b'""' else Messages()
+
+
+def _message(role: bytes, text: bytes) -> Messages:
+    return _single(b'{"role":"' + role + b'","content":' + text + b"}")
+
+
+def _single(raw: bytes) -> Messages:
+    return Messages((raw,), (digest(raw, False),), (False,))
+
+
+def _own(raw: bytes, care: Care, *, stored: bool) -> bytes | None:
+    """The item as this model may be sent it; None where it is another model's thinking."""
+    if b'"reasoning"' not in raw:
+        return raw
+    try:
+        item = splice.loads(raw)
+    except BadRequest:
+        return raw
+    if not isinstance(item, dict):
+        return raw
+    fields = cast("dict[str, object]", item)
+    if kind_of(fields) != "reasoning":
+        return raw
+    secret = text_of(fields.get("encrypted_content"))
+    found = unsealed(secret)
+    if found is not None:
+        maker, thought = found
+        return thought.raw if maker == care.model and thought.dialect == NAME else None
+    if secret:
+        return raw if care.maker_of(digest_of(secret)) == care.model else None
+    # Without its content it is but a name: one that only a provider which stores its answers can look up.
+    maker = care.maker_of(digest_of(text_of(fields.get("id"))))
+    return raw if maker == care.model or (stored and not maker) else None
+
+
+def _respliced(body: bytes, place: Span, raws: Sequence[bytes], kept: Sequence[bytes | None]) -> bytes:
+    """The list with these items in place of those; None leaves one out. What stands between items stays."""
+    pieces: list[bytes] = []
+    position = place.start + 1
+    for raw, new in zip(raws, kept, strict=True):
+        start = body.index(raw, position)
+        if new is not None:
+            between = body[position:start]
+            pieces += (between if pieces else between.lstrip(b", \t\r\n"), new)
+        position = start + len(raw)
+    return b"".join((b"[", *pieces, body[position : place.end]))
+
+
+def _tools(obj: splice.JsonObject, raws: Iterable[bytes]) -> tuple[Tool, ...]:
+    tools = obj.get("tools")
+    if tools is not None and not isinstance(tools, list):
+        raise BadRequest('"tools" must be a list')
+    found = [tool for one in cast("list[object]", tools or []) for tool in _offered(one)]
+    for raw in raws:
+        if b'"additional_tools"' in raw:
+            found += [tool for one in additional_tools(raw) for tool in _offered(one)]
+    return tuple(found)
+
+
+def additional_tools(raw: bytes) -> list[object]:
+    """The tools that an item of the input offers; none where it is another item."""
+    try:
+        item = splice.loads(raw)
+    except BadRequest:
+        return []
+    fields = cast("dict[str, object]", item) if isinstance(item, dict) else {}
+    tools = fields.get("tools")
+    return cast("list[object]", tools) if kind_of(fields) == "additional_tools" and isinstance(tools, list) else []
+
+
+def _offered(tool: object) -> list[Tool]:
+    """What the client itself runs of this tool: functions and custom tools by their names, the members of a namespace by theirs.
+    What only the provider runs is none of it."""
+    fields = cast("dict[str, object]", tool) if isinstance(tool, dict) else {}
+    kind = text_of(fields.get("type"))
+    if kind == "namespace":
+        members = fields.get("tools")
+        return [found for one in cast("list[object]", members) for found in _offered(one)] if isinstance(members, list) else []
+    schema = fields.get("parameters")
+    properties = cast("dict[str, object]", schema).get("properties") if isinstance(schema, dict) else None
+    names = tuple(cast("dict[str, object]", properties)) if isinstance(properties, dict) else ()
+    if kind in CLIENT_TOOLS:
+        return [Tool(kind)]
+    return [Tool(text_of(fields.get("name")), names)] if kind in ("function", "custom", "") else []
+
+
+def _needs(obj: splice.JsonObject, in_parts: Iterable[bytes], tools: tuple[Tool, ...]) -> frozenset[Capability]:
+    needs: set[Capability] = set()
+    if tools:
+        needs.add(Capability.TOOLS)
+    if any(b'"input_image"' in raw for raw in in_parts):
+        needs.add(Capability.VISION)
+    text = obj.get("text")
+    form = cast("dict[str, object]", text).get("format") if isinstance(text, dict) else None
+    if isinstance(form, dict) and cast("dict[str, object]", form).get("type") == "json_schema":
+        needs.add(Capability.STRUCTURED)
+    return frozenset(needs)
+
+
+def _positive(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
