@@ -26,7 +26,8 @@ def view(messages: object = HELLO, **fields: object) -> RequestView:
 
 
 def sent_to(upstream: str, seen: RequestView) -> bytes:
-    return request_for(seen, Care(f"lab/{upstream}", upstream, 8_000)).body()
+    """For a model that had every thought of the conversation itself."""
+    return request_for(seen, Care(f"lab/{upstream}", upstream, 8_000, maker_of=lambda _: f"lab/{upstream}")).body()
 
 
 def without(body: bytes, *keys: str) -> dict[str, Any]:
@@ -176,7 +177,7 @@ def test_tools_keep_name_and_parameters_in_every_shape() -> None:
         {"type": "function", "function": {"name": None, "parameters": "none"}},
         "odd",
     ]
-    assert view(tools=tools).tools == (Tool("read", ("path", "line")), Tool("flat", ("x",)), Tool(""), Tool(""), Tool(""))
+    assert view(tools=tools).tools == (Tool("read", ("path", "line")), Tool("flat", ("x",)), Tool("exec"), Tool(""), Tool(""))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from stepfare.dialects.base import BadRequest
 from stepfare.dialects.care import Care
 from stepfare.dialects.conversations import Conversations
 from stepfare.dialects.draft import Draft
+from stepfare.dialects.openai_chat_history import own_history
 from stepfare.dialects.turns import LazyTurns, TurnMemory, body_digest
 
 NAME = "openai"
@@ -68,7 +69,8 @@ def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
 
 
 def request_for(view: RequestView, care: Care) -> Draft:
-    """The client's body with the provider's name for the model, and usage asked for where the client did not."""
+    """The client's body with the provider's name for the model, usage asked for where the client did not, and of the thoughts in its
+    history just those that this model had."""
     obj = splice.JsonObject(view.raw, view.spans)
     draft = Draft(obj)
     draft.set("model", json.dumps(care.upstream).encode())
@@ -77,6 +79,9 @@ def request_for(view: RequestView, care: Care) -> Draft:
         options = obj.raw("stream_options")
         inner = splice.scan(options) if options is not None and options.startswith(b"{") else splice.scan(b"{}")
         draft.set("stream_options", splice.replace(inner, {"include_usage": b"true"}))
+    history = own_history(view, care)
+    if history is not None:
+        draft.set("messages", history)
     return draft
 
 
@@ -165,7 +170,7 @@ def _tools(obj: splice.JsonObject) -> tuple[Tool, ...]:
     found: list[Tool] = []
     for tool in cast("list[object]", tools):
         fields = cast("dict[str, object]", tool) if isinstance(tool, dict) else {}
-        function = fields.get("function")
+        function = fields.get("function") or fields.get("custom")
         named = cast("dict[str, object]", function) if isinstance(function, dict) else fields
         schema = named.get("parameters")
         properties = cast("dict[str, object]", schema).get("properties") if isinstance(schema, dict) else None

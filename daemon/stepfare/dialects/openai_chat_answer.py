@@ -1,6 +1,7 @@
 """OpenAI chat completions, the answer half: listens beside a provider's answer and lets it pass under the name that the client asked for.
 
-Only `model` and the usage report are touched; every other byte is the provider's.
+Only `model` and the usage report are touched, and `reasoning` is said a second time as `reasoning_content`, the name that clients show;
+every other byte is the provider's.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from stepfare.dialects.base import (
     CostText,
     Faulted,
     Finished,
+    Listener,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
+    ThoughtMade,
     ToolCallDelta,
     ToolCallStarted,
     Unreadable,
@@ -26,6 +29,7 @@ from stepfare.dialects.base import (
 )
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.meter import chat_usage
+from stepfare.dialects.openai_chat_thoughts import Thinking
 from stepfare.dialects.passing import PassingStream
 
 _MODEL = re.compile(rb'("model"[ \t\r\n]*:[ \t\r\n]*)"(?:[^"\\]++|\\.)*+"')
@@ -38,17 +42,20 @@ WORDS_CHARS_MAX = 300
 class ChatListener:
     """Understands the chunks of a stream of chat completions."""
 
+    def __init__(self) -> None:
+        self._thinking = Thinking()
+
     def listen(self, name: str, fields: Mapping[str, object]) -> Iterator[StreamEvent]:
         if name == "error" and not fields.get("error"):
             fields = {"error": fields}
-        return _events(fields)
+        return _events(fields, self._thinking)
 
 
 class ChatStream(PassingStream):
     """A streamed chat completion on its way through."""
 
-    def __init__(self, alias: str, *, show_usage: bool, cost_text: CostText) -> None:
-        super().__init__(ChatListener(), self._seen, _is_end)
+    def __init__(self, alias: str, *, show_usage: bool, cost_text: CostText, listener: Listener | None = None) -> None:
+        super().__init__(listener or ChatListener(), self._seen, _is_end)
         self._model = json.dumps(alias).encode()
         self._show_usage = show_usage
         self._cost_text = cost_text
@@ -58,7 +65,8 @@ class ChatStream(PassingStream):
         if isinstance(fields.get("usage"), dict):
             if not self._show_usage and not fields.get("choices"):
                 return None
-            return _with_cost(data, self._model, heard.usage, self._cost_text)
+            return with_cost(_with_reasoning(data), self._model, heard.usage, self._cost_text)
+        data = _with_reasoning(data)
         return _renamed(data, self._model) if "model" in fields else data
 
 
@@ -72,10 +80,10 @@ def read_body(body: bytes, alias: str, cost_text: CostText) -> tuple[bytes, Hear
     try:
         obj = splice.scan(body)
         fields = {span.key: obj.get(span.key) for span in obj.spans}
-        heard.hear(_events(fields))
+        heard.hear(ChatListener().listen("", fields))
         if heard.fault is None and not isinstance(fields.get("choices"), list):
             raise Unreadable('the answer has no "choices"')
-        return _with_cost(body, json.dumps(alias).encode(), heard.usage, cost_text), heard
+        return with_cost(_with_reasoning(body), json.dumps(alias).encode(), heard.usage, cost_text), heard
     except BadRequest as error:
         raise Unreadable(f"the answer cannot be read: {error}") from None
 
@@ -87,13 +95,14 @@ def events_of(body: bytes) -> tuple[StreamEvent, ...]:
         fields = {span.key: obj.get(span.key) for span in obj.spans}
     except BadRequest as error:
         raise Unreadable(f"the answer cannot be read: {error}") from None
-    events = tuple(_events(fields))
+    events = tuple(ChatListener().listen("", fields))
     if not isinstance(fields.get("choices"), list) and not any(isinstance(event, Faulted) for event in events):
         raise Unreadable('the answer has no "choices"')
     return events
 
 
-def _with_cost(data: bytes, model: bytes, reported: UsageReported | None, cost_text: CostText) -> bytes:
+def with_cost(data: bytes, model: bytes, reported: UsageReported | None, cost_text: CostText) -> bytes:
+    """The chunk or body under this name (JSON), with the cost in its usage report. Raises BadRequest."""
     obj = splice.scan(data)
     values: dict[str, bytes] = {}
     if obj.span("model") is not None:
@@ -112,7 +121,30 @@ def _renamed(data: bytes, model: bytes) -> bytes:
     return splice.replace(splice.scan(data), {"model": model})
 
 
-def _events(fields: Mapping[str, object]) -> Iterator[StreamEvent]:
+def _with_reasoning(data: bytes) -> bytes:
+    """The chunk or body in which a thought that is only called `reasoning` is called `reasoning_content` too. Raises BadRequest."""
+    if b'"reasoning"' not in data:
+        return data
+    chunk = splice.scan(data)
+    choices = chunk.raw("choices")
+    if choices is None or not choices.startswith(b"["):
+        return data
+    elements = splice.items(choices)
+    changed: dict[int, bytes] = {}
+    for place, element in enumerate(elements):
+        choice = splice.scan(element) if element.startswith(b"{") else splice.scan(b"{}")
+        for key in ("delta", "message"):
+            raw = choice.raw(key)
+            said = splice.scan(raw) if raw is not None and raw.startswith(b"{") else splice.scan(b"{}")
+            text, shown = said.raw("reasoning"), said.raw("reasoning_content")
+            if text is not None and text.startswith(b'"') and text != b'""' and shown in (None, b"null", b'""'):
+                changed[place] = splice.replace(choice, {key: splice.replace(said, {"reasoning_content": text})})
+    if not changed:
+        return data
+    return splice.replace(chunk, {"choices": splice.with_items(choices, elements, changed)})
+
+
+def _events(fields: Mapping[str, object], thinking: Thinking) -> Iterator[StreamEvent]:
     """Events of a chunk or of a whole completion: the two differ only in `delta` and `message`."""
     error = fields.get("error") or (fields if fields.get("object") == "error" else None)
     if error:
@@ -131,20 +163,27 @@ def _events(fields: Mapping[str, object]) -> Iterator[StreamEvent]:
         named = cast("dict[str, object]", choice)
         delta = named.get("delta") or named.get("message")
         if isinstance(delta, dict):
-            yield from _delta_events(cast("dict[str, object]", delta))
+            yield from _delta_events(cast("dict[str, object]", delta), thinking)
         reason = named.get("finish_reason")
         if named.get("error"):
             yield _fault(named["error"])
         elif reason == "error" and not error:
             yield Faulted("it ended its answer with an error and gave no reason")
         elif isinstance(reason, str) and reason:
+            yield from _thoughts(thinking, at_end=True)
             yield Finished(reason)
 
 
-def _delta_events(delta: dict[str, object]) -> Iterator[StreamEvent]:
-    thinking = delta.get("reasoning_content") or delta.get("reasoning")
-    if isinstance(thinking, str) and thinking:
-        yield ThinkingDelta(thinking)
+def _thoughts(thinking: Thinking, *, at_end: bool = False) -> Iterator[StreamEvent]:
+    thought = thinking.made(at_end=at_end)
+    if thought is not None:
+        yield ThoughtMade(thought)
+
+
+def _delta_events(delta: dict[str, object], thinking: Thinking) -> Iterator[StreamEvent]:
+    thought = thinking.hear(delta)
+    if thought:
+        yield ThinkingDelta(thought)
     content = delta.get("content") or delta.get("refusal")
     if isinstance(content, str) and content:
         yield TextDelta(content)
@@ -161,7 +200,9 @@ def _delta_events(delta: dict[str, object]) -> Iterator[StreamEvent]:
         index = index if isinstance(index, int) else place
         named = _inner(fields, "function") or _inner(fields, "custom")
         call_id, name, arguments = fields.get("id"), named.get("name"), named.get("arguments", named.get("input"))
+        thinking.hear_call(index, call_id if isinstance(call_id, str) else "", fields.get("extra_content"))
         if call_id or name:
+            yield from _thoughts(thinking)
             yield ToolCallStarted(index, call_id if isinstance(call_id, str) else "", name if isinstance(name, str) else "")
         if isinstance(arguments, str) and arguments:
             yield ToolCallDelta(index, arguments)
