@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from stepfare.core.attempt import Fault, HttpCall
 from stepfare.core.model import Candidate
 from stepfare.core.request import RequestView
+from stepfare.dialects import rules
 from stepfare.dialects.base import CostText
 from stepfare.dialects.bridge import Translation, body_between, stream_between
 from stepfare.dialects.care import Care
 from stepfare.dialects.heard import Heard
+from stepfare.dialects.limits import Limits
 from stepfare.dialects.table import DIALECTS, Dialect, Stream
 from stepfare.providers.adapter import call_for
 from stepfare.runtime.consider import Asked
@@ -29,6 +31,8 @@ class Carriage:
     asked: Translation
     model: str
     sent_keys: tuple[str, ...]
+    changed: tuple[str, ...]
+    """What of the request had to be said otherwise for this model, in words."""
 
     @property
     def view(self) -> RequestView:
@@ -77,5 +81,8 @@ def carriage_for(asked: Asked, candidate: Candidate, state: State) -> Carriage:
     said = dict(dialect.headers)
     if dialect.name == view.dialect:
         said |= {name: view.headers[name] for name in dialect.passing_headers if name in view.headers}
-    call = call_for(candidate, door.base_url + dialect.path, draft.body(), said, stream=view.stream)
-    return Carriage(call, dialect, asked.translation, model.id, draft.keys())
+    names = (*provider.quirks, *model.quirks, *state.lessons.get(model.id, ()))
+    changed = rules.apply(draft, dialect.name, names, Limits(model.max_output_tokens, asked.session.id))
+    headers = rules.with_headers(said, names, asked.session.id)
+    call = call_for(candidate, door.base_url + dialect.path, draft.body(), headers, stream=view.stream)
+    return Carriage(call, dialect, asked.translation, model.id, draft.keys(), changed)

@@ -103,7 +103,7 @@ async def _attempt(ranked: Ranked, number: int, asked: Asked, reply: Reply, daem
     it teaches about the model, if anything."""
     run = Run(daemon.world.new_id("a"), ranked, daemon.world.now_ms())
     carriage = carriage_for(asked, ranked.candidate, daemon.state)
-    record = (asked.decision.id, asked.session.id, record_of(asked.decision)) if number == 1 else None
+    record = (asked.decision.id, asked.session.id, record_of(asked.decision, carriage.changed)) if number == 1 else None
     await daemon.books.reserve(*opening(asked, run, titles=daemon.state.settings.privacy.titles), decision=record)
     try:
         run.sent = True

@@ -14,7 +14,9 @@ from stepfare.core.model import Capability, Model, Provider
 from stepfare.core.problem import Problem
 from stepfare.core.step import Tier
 from stepfare.paths import Paths
-from stepfare.providers.catalog import Catalog, bundled_catalog, with_settings
+from stepfare.providers.catalog import Catalog
+from stepfare.providers.changes import with_settings
+from stepfare.providers.rows import bundled_catalog
 from stepfare.runtime.state import Play
 from stepfare.simulator.catalogue import catalogue as simulated_rows
 from stepfare.upstream import keys

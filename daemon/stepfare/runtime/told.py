@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from stepfare.core.decision import Decision
@@ -54,8 +56,8 @@ def reason_of(decision: Decision) -> str:
     return "; ".join(decision.because[1:3])[:REASON_CHARS_MAX] or "no reason"
 
 
-def record_of(decision: Decision) -> bytes:
-    """The decision as the control API's message, ready to be stored."""
+def record_of(decision: Decision, changed: Sequence[str] = ()) -> bytes:
+    """The decision as the control API's message, ready to be stored. `changed` is what of the request was said otherwise for its model."""
     chosen = decision.chosen
     return msgspec.json.encode(
         {
@@ -76,7 +78,7 @@ def record_of(decision: Decision) -> bytes:
             "rejections": decision.rejections,
             "gate": {"on": False, "needs": None},
             "chosen": chosen.candidate.model.id if chosen else None,
-            "because": decision.because,
+            "because": (*decision.because, *(f"for {chosen.candidate.model.id}: {words}" for words in changed if chosen)),
         }
     )
 
