@@ -16,8 +16,8 @@ from importlib import import_module, util
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent
-MEASURES = ("overhead", "throughput", "streams", "memory", "session", "ledger", "classifier", "start")
-ALONE = frozenset({"ledger", "classifier"})
+MEASURES = ("overhead", "throughput", "streams", "memory", "session", "tokens", "bridge", "ledger", "classifier", "start")
+ALONE = frozenset({"tokens", "bridge", "ledger", "classifier"})
 """Measured without the three processes."""
 
 
