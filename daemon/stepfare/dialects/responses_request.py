@@ -84,6 +84,14 @@ def items_of(view: RequestView) -> tuple[bytes, ...]:
     return _items(obj, obj.span("input") or _NO_SPAN).raws
 
 
+def offered(view: RequestView) -> list[object]:
+    """The tools of a request that was read here, decoded: those that stand in its input too, where Codex puts them."""
+    obj = splice.JsonObject(view.raw, view.spans)
+    tools = obj.get("tools")
+    found = list(cast("list[object]", tools)) if isinstance(tools, list) else []
+    return found + [tool for raw in items_of(view) for tool in _additional_tools(raw)]
+
+
 def request_for(view: RequestView, care: Care) -> Draft:
     """The client's body with the provider's name for the model, without what another model thought. All else keeps its very bytes."""
     obj = splice.JsonObject(view.raw, view.spans)
@@ -195,14 +203,13 @@ def _tools(obj: splice.JsonObject, raws: Iterable[bytes]) -> tuple[Tool, ...]:
     if tools is not None and not isinstance(tools, list):
         raise BadRequest('"tools" must be a list')
     found = [tool for one in cast("list[object]", tools or []) for tool in _offered(one)]
-    for raw in raws:
-        if b'"additional_tools"' in raw:
-            found += [tool for one in additional_tools(raw) for tool in _offered(one)]
-    return tuple(found)
+    return (*found, *(tool for raw in raws for one in _additional_tools(raw) for tool in _offered(one)))
 
 
-def additional_tools(raw: bytes) -> list[object]:
+def _additional_tools(raw: bytes) -> list[object]:
     """The tools that an item of the input offers; none where it is another item."""
+    if b'"additional_tools"' not in raw:
+        return []
     try:
         item = splice.loads(raw)
     except BadRequest:
