@@ -11,12 +11,18 @@ from stepfare.dialects.care import Care
 from stepfare.dialects.table import DIALECTS
 
 
+BODIES = {
+    "openai": b'{"model":"auto","stream":true,"messages":[{"role":"user","content":"Hi"}]}',
+    "responses": b'{"model":"auto","stream":true,"input":[{"role":"user","content":"Hi"}]}',
+}
+
+
 @pytest.mark.parametrize("name", sorted(DIALECTS))
 def test_a_dialect_reads_what_it_writes(name: str) -> None:
     dialect = DIALECTS[name]
     assert dialect.name == name
     assert dialect.path.startswith("/")
-    view = dialect.read_request(b'{"model":"auto","stream":true,"messages":[{"role":"user","content":"Hi"}]}', {})
+    view = dialect.read_request(BODIES[name], {})
     assert view.dialect == name
     assert json.loads(dialect.request_for(view, Care("lab/there", "there", 1000)).body())["model"] == "there"
     assert dialect.read_error(402, "application/json", dialect.write_error(402, "no money", "code")).words == "it answered 402: no money"

@@ -9,7 +9,18 @@ from typing import Protocol
 from stepfare.core.attempt import Fault
 from stepfare.core.prompt import Loss, Prompt
 from stepfare.core.request import RequestView
-from stepfare.dialects import openai_chat, openai_chat_answer, openai_chat_prompt, openai_chat_writer, provider_errors
+from stepfare.dialects import (
+    openai_chat,
+    openai_chat_answer,
+    openai_chat_prompt,
+    openai_chat_writer,
+    provider_errors,
+    responses_answer,
+    responses_input,
+    responses_prompt,
+    responses_request,
+    responses_writer,
+)
 from stepfare.dialects.base import CostText, Listener, StreamEvent, Writer
 from stepfare.dialects.care import Care
 from stepfare.dialects.draft import Draft
@@ -92,4 +103,30 @@ OPENAI = Dialect(
     write_body=openai_chat_writer.write_body,
 )
 
-DIALECTS: Mapping[str, Dialect] = {OPENAI.name: OPENAI}
+
+def _responses_stream(alias: str, _show_usage: bool, cost_text: CostText) -> Stream:
+    return responses_answer.ResponsesStream(alias, cost_text=cost_text)
+
+
+RESPONSES = Dialect(
+    name=responses_request.NAME,
+    path=responses_request.PATH,
+    headers={},
+    passing_headers=responses_request.PASSING_HEADERS,
+    read_request=responses_request.read_request,
+    write_error=responses_request.write_error,
+    error_event=responses_request.error_event,
+    read_error=provider_errors.read_error,
+    request_for=responses_request.request_for,
+    stream=_responses_stream,
+    read_body=responses_answer.read_body,
+    read_prompt=responses_prompt.read_prompt,
+    write_prompt=responses_input.write_prompt,
+    losses=responses_input.losses,
+    listener=responses_answer.ResponsesListener,
+    events_of=responses_answer.events_of,
+    writer=responses_writer.ResponsesWriter,
+    write_body=responses_writer.write_body,
+)
+
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (OPENAI, RESPONSES)}
