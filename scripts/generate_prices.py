@@ -51,8 +51,8 @@ PROVIDERS = {
     "xai": ("x-ai", ("xai/",)),
     "zai": ("zai", ("zai/",)),
 }
-# Known to litellm only.
-LITELLM_ONLY = {"qwen": "dashscope"}
+# Known to litellm only, or in genai-prices without the models that are sold now.
+LITELLM_ONLY = {"azure": "azure", "qwen": "dashscope"}
 # OpenRouter names the maker; what the model can do is said by the maker's own row, else by another host of the same model.
 MAKERS = {
     "anthropic": "",
@@ -80,6 +80,10 @@ KEYS = {
 }
 # Rates of things that our usage never counts: they change nothing for a request of text, images and tools.
 UNCOUNTED = {"web_searches_kcount", "storage_searches_kcount", "input_audio_mtok", "cache_audio_read_mtok"}
+# What models cost that turn other things than text into vectors; our requests for vectors hold text only.
+UNCOUNTED_OF_VECTORS = UNCOUNTED | {"input_image_mtok", "input_video_mtok"}
+# The makers whose models for vectors are listed, by the names that their own addresses know.
+MAKERS_OF_VECTORS = {"openai", "mistral", "google"}
 
 CAPABILITIES = {
     "tools": "supports_function_calling",
@@ -95,6 +99,7 @@ LITELLM_RATES = {
     "cache_write_1h": "cache_creation_input_token_cost_above_1hr",
     "output": "output_cost_per_token",
 }
+DATED = re.compile(r"-20\d\d-\d\d-\d\d$")
 LITELLM_MARK = re.compile(r"input_cost_per_token_above_(\d+)k_tokens$")
 
 # Why genai-prices is taken where the two tables differ.
@@ -185,7 +190,7 @@ def generate(as_of: date, litellm_text: str, litellm_source: str) -> str:
         provider = next(provider for provider in get_snapshot().providers if provider.id == theirs)
         providers[ours] = dict(sorted(rows_of(run, ours, provider)))
     for ours, theirs in LITELLM_ONLY.items():
-        providers[ours] = dict(sorted(rows_of_litellm(run, theirs)))
+        providers[ours] = dict(sorted(undated(dict(rows_of_litellm(run, theirs))).items()))
     head = {
         "format": FORMAT,
         "as_of": as_of.isoformat(),
@@ -255,6 +260,11 @@ def why_left_out(run: Run, ours: str, model: genai.ModelInfo, names: list[str], 
     if not names:
         return "its name matches by pattern only"
     name = names[0]
+    if makes_vectors(ours, entry):
+        rates = [rates for rates in all_rates(model) if rates]
+        uncounted = UNCOUNTED_OF_VECTORS | {key for keys in KEYS.values() for key in keys}
+        priced = bool(rates) and all("input_mtok" in rate and set(rate) <= uncounted for rate in rates)
+        return "" if priced else "no price is known"
     if ours == "openrouter":
         variant = name.partition(":")[2]
         if "/" not in name or name.startswith("~") or variant not in ("", "free"):
@@ -275,6 +285,10 @@ def why_left_out(run: Run, ours: str, model: genai.ModelInfo, names: list[str], 
     if any("input_mtok" not in rate or "output_mtok" not in rate for rate in rates):
         return "no price for input or for output"
     return ""
+
+
+def makes_vectors(ours: str, entry: Mapping[str, Any] | None) -> bool:
+    return ours in MAKERS_OF_VECTORS and entry is not None and entry.get("mode") == "embedding"
 
 
 def all_rates(model: genai.ModelInfo) -> list[dict[str, Any]]:
@@ -382,6 +396,8 @@ def facts_of(entry: Mapping[str, Any] | None) -> dict[str, Any]:
     """Answer length and capabilities; absent where litellm does not know the model."""
     if entry is None:
         return {}
+    if entry.get("mode") == "embedding":
+        return {"can": ["embed"]}
     output = {"output": int(entry["max_output_tokens"])} if entry.get("max_output_tokens") else {}
     return {**output, "can": [ours for ours, theirs in CAPABILITIES.items() if entry.get(theirs)]}
 
@@ -428,28 +444,43 @@ def reason(rows: list[dict[str, Any]], named: Mapping[str, int]) -> str:
 
 
 def rows_of_litellm(run: Run, theirs: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The models of a provider that only litellm knows: one price each, with steps by prompt length where it lists ranges."""
+    """The models of a provider that only litellm knows: one price each, with steps by prompt length where it lists ranges or marks."""
     for key, entry in run.litellm.items():
         if entry.get("litellm_provider") != theirs:
             continue
         name = key.partition("/")[2]
+        if "/" in name:
+            run.left_out["sold under another name in a region of its own"] += 1
+            continue
         tiers = entry.get("tiered_pricing") or [{**entry, "range": [0, None]}]
-        if entry.get("mode") != "chat":
+        if entry.get("mode") not in CHAT_MODES or OTHER_PURPOSE.search(name):
             run.left_out["made for something else than chat"] += 1
         elif entry.get("deprecation_date", "9") < run.as_of.isoformat():
             run.left_out["withdrawn by its provider"] += 1
         elif any("output_cost_per_reasoning_token" in tier for tier in tiers):
             run.left_out["priced by something that usage does not count"] += 1
-        elif any(tier.get("input_cost_per_token") is None or tier.get("output_cost_per_token") is None for tier in tiers):
+        elif any(not tier.get("input_cost_per_token") or tier.get("output_cost_per_token") is None for tier in tiers):
             run.left_out["no price is known"] += 1
         elif not entry.get("max_input_tokens"):
             run.left_out["no table says how long its prompts may be"] += 1
         else:
-            rates = [filled(litellm_rates(tier)) for tier in tiers]
-            row: dict[str, Any] = {"rates": rates[0]}
-            if rates[1:]:
-                row["above"] = [[int(tier["range"][0]), more] for tier, more in zip(tiers[1:], rates[1:], strict=True)]
+            row: dict[str, Any] = {"rates": filled(litellm_rates(tiers[0]))}
+            above = [[int(tier["range"][0]), filled(litellm_rates(tier))] for tier in tiers[1:]] or marked(entry)
+            if above:
+                row["above"] = above
             yield name, {"window": int(entry["max_input_tokens"]), **facts_of(entry), "source": "litellm", "prices": [row]}
+
+
+def undated(rows: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Without those of a dated name that say what the row of the name without its date says: a lookup tries that one too."""
+    return {name: row for name, row in rows.items() if rows.get(DATED.sub("", name), {}) != row or not DATED.search(name)}
+
+
+def marked(entry: Mapping[str, Any]) -> list[list[Any]]:
+    """Steps by prompt length of a row that names them in its keys; a rate that a mark does not name stays."""
+    base = litellm_rates(entry)
+    marks = sorted(int(found.group(1)) for key in entry if (found := LITELLM_MARK.match(key)))
+    return [[mark * 1000, filled({**base, **litellm_rates(entry, f"_above_{mark}k_tokens")})] for mark in marks]
 
 
 def filled(rates: Mapping[str, int]) -> list[int]:

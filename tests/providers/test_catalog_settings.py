@@ -5,7 +5,9 @@ from __future__ import annotations
 from stepfare.core.model import CacheRule, Capability, Model, PriceRow, Provider
 from stepfare.core.money import Price, Rates
 from stepfare.core.step import Tier
-from stepfare.providers.catalog import bundled_catalog, candidates, find, with_settings
+from stepfare.providers.catalog import candidates, find
+from stepfare.providers.changes import with_settings
+from stepfare.providers.rows import bundled_catalog
 
 CATALOG = bundled_catalog()
 LAB = Provider("lab", "openai", "http://127.0.0.1:9000/v1/", key="env:LAB_KEY")

@@ -93,6 +93,7 @@ def test_the_makers_that_matter_are_there() -> None:
         "cerebras": ["gpt-oss-120b"],
         "together": ["openai/gpt-oss-120b"],
         "fireworks": ["accounts/fireworks/models/kimi-k3"],
+        "azure": ["gpt-6-luna", "gpt-6.1-terra", "gpt-6.1-sol"],
         "openrouter": ["anthropic/claude-sonnet-5.5", "google/gemini-3.8-flash", "qwen/qwen3.8-flash"],
     }
     table = PriceTable(TEXT)
@@ -196,3 +197,38 @@ def test_the_command_checks_and_says_what_it_found(tmp_path, monkeypatch, capsys
     litellm.write_text("{", encoding="utf-8")
     assert run() == 2
     assert "Nothing was written" in capsys.readouterr().err
+
+
+def test_marks_of_the_other_source_become_steps_by_length_and_what_a_mark_leaves_out_stays() -> None:
+    azure = {
+        "litellm_provider": "azure",
+        "mode": "chat",
+        "max_input_tokens": 9_000,
+        "input_cost_per_token": 1e-7,
+        "cache_read_input_token_cost": 1e-8,
+        "output_cost_per_token": 5e-7,
+        "input_cost_per_token_above_4k_tokens": 2e-7,
+        "output_cost_per_token_above_4k_tokens": 7e-7,
+    }
+    dearer = {**azure, "output_cost_per_token": 9e-7}
+    named = {"azure/x": azure, "azure/x-2026-09-22": azure, "azure/x-2026-10-22": dearer, "azure/eu/x": azure, "azure/x-audio": azure}
+    models = json.loads(generated(named))["providers"]["azure"]
+    # A dated name that says nothing new is found without its date; a region's and another purpose's are left out.
+    assert list(models) == ["x", "x-2026-10-22"]
+    assert models["x"]["prices"] == [
+        {"rates": [100_000, 10_000, 100_000, 100_000, 500_000], "above": [[4000, [200_000, 10_000, 200_000, 200_000, 700_000]]]}
+    ]
+
+
+def test_models_for_vectors_are_listed_at_their_makers_and_can_nothing_else() -> None:
+    models = json.loads(generated({"text-embedding-3-small": {"mode": "embedding", "max_input_tokens": 8191}}))["providers"]["openai"]
+    assert models["text-embedding-3-small"] == {
+        "window": 8191,
+        "can": ["embed"],
+        "prices": [{"rates": [20_000, 20_000, 20_000, 20_000, 0]}],
+    }
+    assert "text-embedding-3-large" not in models
+
+
+def test_the_file_has_the_whole_of_openrouter() -> None:
+    assert len(FILE["providers"]["openrouter"]) > 400

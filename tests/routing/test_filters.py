@@ -56,6 +56,27 @@ def test_a_project_narrows_even_what_a_client_names(text: str, words: str | None
     assert found == (None if words is None else ("denied", words))
 
 
+@pytest.mark.parametrize(
+    ("able", "needs", "words"),
+    [
+        ((Capability.EMBED,), (), "it only makes vectors"),
+        ((Capability.EMBED,), (Capability.EMBED,), None),
+        ((Capability.EMBED,), (Capability.FILL,), "it lacks fill"),
+        ((Capability.FILL,), (), "it only fills gaps in code"),
+        ((Capability.FILL,), (Capability.TOOLS,), "it only fills gaps in code"),
+        ((Capability.FILL,), (Capability.FILL,), None),
+        ((Capability.TOOLS,), (Capability.EMBED,), "it lacks embed"),
+        ((Capability.TOOLS, Capability.FILL), (), None),
+        ((), (), None),
+    ],
+)
+def test_a_model_of_one_purpose_serves_that_one_only(able, needs, words: str | None) -> None:
+    one = candidate("lab/middle", Tier.BALANCED, MIDDLE, able=able)
+    for manual in (True, False):
+        found = no(one, need(manual=manual, view=request(needs=frozenset(needs))))
+        assert found == (None if words is None else ("capability", words))
+
+
 def test_only_the_models_that_the_user_lists_for_a_floor_serve_it() -> None:
     policy = Policy(tiers={Tier.BALANCED: ("lab/other",)})
     assert no(MIDDLE_ONE, need(policy=policy)) == ("not-chosen", "config.toml lists other models for balanced")

@@ -29,6 +29,8 @@ class CacheRule:
 
     min_tokens: int = 1024
     lifetime_ms: int = 300_000
+    marked: bool = False
+    """Whether only what the request marks is cached (Anthropic's way); else every prefix is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,11 @@ class Model:
     """Who says so: `catalogue`, `config.toml:14`, ..."""
     quirks: tuple[str, ...] = ()
     """Names of rules that hold for this model, beside its provider's."""
+
+    @property
+    def converses(self) -> bool:
+        """Whether it takes part in conversations; else it only fills gaps in code, or only makes vectors."""
+        return not self.capabilities or not self.capabilities <= {Capability.FILL, Capability.EMBED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stepfare.core.decision import Floor, Rejection
-from stepfare.core.model import Candidate
+from stepfare.core.model import Candidate, Capability
 from stepfare.core.money import Picodollars, Usage, priced, usd_text
 from stepfare.core.prompt import Loss
 from stepfare.core.request import RequestView
@@ -87,6 +87,13 @@ def _not_chosen(candidate: Candidate, need: Need) -> str | None:
     return f"config.toml lists other models for {need.floor.tier.word}"
 
 
+def _wrong_kind(candidate: Candidate, need: Need) -> str | None:
+    """What a request of words needs is said nowhere: its needs name only what is more than that."""
+    if candidate.model.converses or need.view.needs & {Capability.FILL, Capability.EMBED}:
+        return None
+    return "it only makes vectors" if Capability.EMBED in candidate.model.capabilities else "it only fills gaps in code"
+
+
 def _incapable(candidate: Candidate, need: Need) -> str | None:
     missing = sorted(need.view.needs - candidate.model.capabilities)
     return f"it lacks {' and '.join(missing)}" if missing else None
@@ -129,12 +136,23 @@ def _beyond_budget(candidate: Candidate, need: Need) -> str | None:
 
 Check = Callable[[Candidate, Need], str | None]
 
-FILTERS: tuple[Check, ...] = (_below_floor, _denied, _not_chosen, _incapable, _too_small, _speechless, _resting, _beyond_budget)
+FILTERS: tuple[Check, ...] = (
+    _below_floor,
+    _denied,
+    _not_chosen,
+    _wrong_kind,
+    _incapable,
+    _too_small,
+    _speechless,
+    _resting,
+    _beyond_budget,
+)
 
 _REASONS: dict[Check, str] = {
     _below_floor: "below-floor",
     _denied: "denied",
     _not_chosen: "not-chosen",
+    _wrong_kind: "capability",
     _incapable: "capability",
     _too_small: "context",
     _speechless: "format",
