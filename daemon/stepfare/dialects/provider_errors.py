@@ -81,7 +81,7 @@ def _error_words(value: object, depth: int = 0) -> str:
     if not isinstance(value, dict) or depth > ERROR_DEPTH_MAX:
         return ""
     fields = cast("dict[str, object]", value)
-    found = next((words for key in ("error", "message", "detail") if (words := _error_words(fields.get(key), depth + 1))), "")
+    found = next((words for key in ("error", "message", "detail", "msg") if (words := _error_words(fields.get(key), depth + 1))), "")
     metadata = fields.get("metadata")
     raw = cast("dict[str, object]", metadata).get("raw") if isinstance(metadata, dict) else None
     if found and isinstance(raw, str) and raw:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from stepfare.core.prompt import EFFORTS
@@ -15,8 +16,10 @@ from stepfare.dialects.limits import Change, Limits
 from stepfare.dialects.rule_fields import MEANING, REQUIRED, clamping, keeping, left_out, renaming
 from stepfare.dialects.rule_thinking import efforts_among
 
-PATH_PARTS_MAX = 6
+PATH_PARTS_MAX = 8
 DIGITS_MAX = 9
+
+_FIELD = re.compile(r"[\w-]+")
 
 _SAID = named(
     "role content type text id name namespace function parameters input_schema input arguments output source call_id data url",
@@ -54,7 +57,7 @@ def drop(argument: str, dialect: str) -> Change | None:
 def may_drop(path: str, dialect: str) -> bool:
     """Whether this may be left out without losing what the request says."""
     first, *rest = path.split(".")
-    if not first or not all(rest) or len(rest) >= PATH_PARTS_MAX:
+    if len(rest) >= PATH_PARTS_MAX or not _FIELD.fullmatch(first) or not all(part == "*" or _FIELD.fullmatch(part) for part in rest):
         return False
     if not rest:
         return first not in REQUIRED.get(dialect, MEANING)
