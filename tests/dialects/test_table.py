@@ -12,6 +12,7 @@ from stepfare.dialects.table import DIALECTS
 
 
 BODIES = {
+    "anthropic": b'{"model":"auto","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"Hi"}]}',
     "openai": b'{"model":"auto","stream":true,"messages":[{"role":"user","content":"Hi"}]}',
     "responses": b'{"model":"auto","stream":true,"input":[{"role":"user","content":"Hi"}]}',
 }

@@ -6,7 +6,6 @@ Where a message needs no change it keeps its bytes; what was found in a message 
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -16,12 +15,11 @@ from stepfare.core.request import Span
 from stepfare.dialects import splice
 from stepfare.dialects.base import BadRequest
 from stepfare.dialects.care import Care
+from stepfare.dialects.remembered import Remembered
 from stepfare.dialects.thoughts import digest_of, unsealed
 
 DIALECT = "anthropic"
 KINDS = ("thinking", "redacted_thinking")
-REMEMBERED_BYTES_MAX = 16 * 1024 * 1024
-"""Of messages whose thoughts are remembered."""
 
 _MARK = re.compile(rb'"type"[ \t\r\n]*:[ \t\r\n]*"(?:redacted_)?thinking"')
 _BETWEEN = re.compile(rb"[ \t\r\n]*,?[ \t\r\n]*")
@@ -93,7 +91,7 @@ def with_own(body: bytes, place: Span, raws: Sequence[bytes], care: Care) -> byt
 
 def _for(raw: bytes, care: Care) -> bytes:
     """This message for that candidate: the same object where nothing changes, empty where nothing is left."""
-    message = _THOUGHTFUL.look(raw)
+    message = _THOUGHTFUL.of(raw) if has_thoughts(raw) else None
     if message is None:
         return raw
     kept: list[bytes] = []
@@ -115,29 +113,6 @@ def _piece_for(piece: _Piece, care: Care) -> bytes:
     if piece.maker:
         return thought.raw if piece.maker == care.model and thought.dialect == DIALECT else b""
     return piece.raw if care.maker_of(thought.digest) == care.model else b""
-
-
-class _Memory:
-    """What was found in messages, by their bytes; the longest unused go where there are more than are kept."""
-
-    def __init__(self) -> None:
-        self._found: OrderedDict[bytes, _Thoughtful | None] = OrderedDict()
-        self._bytes = 0
-
-    def look(self, raw: bytes) -> _Thoughtful | None:
-        if raw in self._found:
-            self._found.move_to_end(raw)
-            return self._found[raw]
-        if not has_thoughts(raw):
-            return None
-        found = self._found[raw] = _read(raw)
-        self._bytes += len(raw)
-        while self._bytes > REMEMBERED_BYTES_MAX:
-            self._bytes -= len(self._found.popitem(last=False)[0])
-        return found
-
-
-_THOUGHTFUL = _Memory()
 
 
 def _read(raw: bytes) -> _Thoughtful | None:
@@ -165,3 +140,6 @@ def _piece(block: bytes) -> _Piece:
 def _secret(fields: dict[str, object]) -> str:
     secret = fields.get("signature") or fields.get("data")
     return secret if isinstance(secret, str) else ""
+
+
+_THOUGHTFUL = Remembered(_read)

@@ -10,6 +10,10 @@ from stepfare.core.attempt import Fault
 from stepfare.core.prompt import Loss, Prompt
 from stepfare.core.request import RequestView
 from stepfare.dialects import (
+    anthropic_answer,
+    anthropic_messages,
+    anthropic_prompt,
+    anthropic_writer,
     openai_chat,
     openai_chat_answer,
     openai_chat_prompt,
@@ -130,4 +134,25 @@ RESPONSES = Dialect(
     write_body=responses_writer.write_body,
 )
 
-DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (OPENAI, RESPONSES)}
+ANTHROPIC = Dialect(
+    name=anthropic_messages.NAME,
+    path=anthropic_messages.PATH,
+    headers=anthropic_messages.HEADERS,
+    passing_headers=anthropic_messages.PASSING_HEADERS,
+    read_request=anthropic_messages.read_request,
+    write_error=anthropic_messages.write_error,
+    error_event=anthropic_messages.error_event,
+    read_error=provider_errors.read_error,
+    request_for=anthropic_messages.request_for,
+    stream=anthropic_answer.MessagesStream,
+    read_body=anthropic_answer.read_body,
+    read_prompt=anthropic_prompt.read_prompt,
+    write_prompt=anthropic_prompt.write_prompt,
+    losses=anthropic_prompt.losses,
+    listener=anthropic_answer.MessagesListener,
+    events_of=anthropic_answer.events_of,
+    writer=anthropic_writer.AnthropicWriter,
+    write_body=anthropic_writer.write_body,
+)
+
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (OPENAI, RESPONSES, ANTHROPIC)}
