@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from stepfare.core.attempt import Fault, HttpCall
@@ -12,6 +13,7 @@ from stepfare.dialects.base import CostText
 from stepfare.dialects.bridge import Translation, body_between, stream_between
 from stepfare.dialects.care import Care
 from stepfare.dialects.heard import Heard
+from stepfare.dialects.lessons import lesson_of
 from stepfare.dialects.limits import Limits
 from stepfare.dialects.table import DIALECTS, Dialect, Stream
 from stepfare.providers.adapter import call_for
@@ -55,17 +57,20 @@ class Carriage:
         return self.dialect.read_body(body, self.view.model, cost_text)
 
     def lesson(self, fault: Fault) -> str:
-        """The rule that this refusal teaches about the model; empty where it teaches none."""
-        return ""
+        """The rule under which this request would not have been refused; empty where the refusal teaches none."""
+        return lesson_of(self.dialect.name, fault, self.sent_keys) or ""
 
     def fault(self, status: int, content_type: str, body: bytes) -> Fault:
-        """Why there was no answer. The provider's own words are shown to a client of its own format only."""
-        fault = self.dialect.read_error(status, content_type, body)
+        """Why there was no answer."""
+        return self.dialect.read_error(status, content_type, body)
+
+    def shown(self, fault: Fault) -> Fault:
+        """The fault as this client may be told of it: a provider's own words are for clients of its own format only."""
         return replace(fault, body=b"") if self.bridged else fault
 
 
-def carriage_for(asked: Asked, candidate: Candidate, state: State) -> Carriage:
-    """The call that asks this candidate for this step's answer."""
+def carriage_for(asked: Asked, candidate: Candidate, state: State, once: Sequence[str] = ()) -> Carriage:
+    """The call that asks this candidate for this step's answer. `once` are rules that hold for this step alone."""
     view, model, provider = asked.view, candidate.model, candidate.provider
     door = provider.door(view.dialect)
     dialect = DIALECTS[door.dialect]
@@ -81,7 +86,7 @@ def carriage_for(asked: Asked, candidate: Candidate, state: State) -> Carriage:
     said = dict(dialect.headers)
     if dialect.name == view.dialect:
         said |= {name: view.headers[name] for name in dialect.passing_headers if name in view.headers}
-    names = (*provider.quirks, *model.quirks, *state.lessons.get(model.id, ()))
+    names = (*provider.quirks, *model.quirks, *state.lessons.get(model.id, ()), *once)
     changed = rules.apply(draft, dialect.name, names, Limits(model.max_output_tokens, asked.session.id))
     headers = rules.with_headers(said, names, asked.session.id)
     call = call_for(candidate, door.base_url + dialect.path, draft.body(), headers, stream=view.stream)

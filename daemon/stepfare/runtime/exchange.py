@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from stepfare.core.entry import Settled
 from stepfare.core.money import priced, usd_text
 from stepfare.core.request import RequestView
 from stepfare.dialects.base import Unreadable, UsageReported
+from stepfare.dialects.lessons import ONCE
 from stepfare.dialects.table import DIALECTS, Dialect
 from stepfare.providers.adapter import with_retry_after, wrong_shape
 from stepfare.routing.failover import ATTEMPTS_MAX, Failed, GiveUp, Try, next_move
@@ -74,6 +75,7 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
     failed: list[Failed] = []
     attempts = 0
     again: Ranked | None = None
+    once: list[str] = []
     while True:
         match Try(again) if again else next_move(asked.decision, failed, started=reply.started):
             case Try(ranked, after_ms):
@@ -81,15 +83,15 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
                     await asyncio.sleep(after_ms / 1000)
                 attempts += 1
                 try:
-                    fault, lesson = await _attempt(ranked, attempts, asked, reply, daemon)
+                    fault, lesson = await _attempt(ranked, attempts, asked, once, reply, daemon)
                 except StoreError as error:
                     await _refuse(unbooked(str(error)), dialect, asked, reply, daemon, attempts - 1)
                     return
                 if fault is None:
                     state.served(ranked.candidate)
                     return
-                # What a refusal teaches about a model is heeded at once, and by every later call.
-                again = ranked if lesson and attempts < ATTEMPTS_MAX and state.learn(ranked.candidate.model.id, lesson) else None
+                # What a refusal teaches is heeded at once; what it teaches about a model, by every later call too.
+                again = ranked if attempts < ATTEMPTS_MAX and _learnt(lesson, ranked, once, state) else None
                 if again is None:
                     state.failed(ranked.candidate, _blamed(fault, started=reply.started))
                     failed.append(Failed(ranked.candidate.model.id, fault))
@@ -98,11 +100,13 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
                 return
 
 
-async def _attempt(ranked: Ranked, number: int, asked: Asked, reply: Reply, daemon: Daemon) -> tuple[Fault | None, str]:
+async def _attempt(
+    ranked: Ranked, number: int, asked: Asked, once: Sequence[str], reply: Reply, daemon: Daemon
+) -> tuple[Fault | None, str]:
     """One try at one candidate, booked whatever becomes of it. No fault means that the client has its answer; with a fault comes what
     it teaches about the model, if anything."""
     run = Run(daemon.world.new_id("a"), ranked, daemon.world.now_ms())
-    carriage = carriage_for(asked, ranked.candidate, daemon.state)
+    carriage = carriage_for(asked, ranked.candidate, daemon.state, once)
     record = (asked.decision.id, asked.session.id, record_of(asked.decision, carriage.changed)) if number == 1 else None
     await daemon.books.reserve(*opening(asked, run, titles=daemon.state.settings.privacy.titles), decision=record)
     try:
@@ -116,7 +120,7 @@ async def _attempt(ranked: Ranked, number: int, asked: Asked, reply: Reply, daem
     finally:
         if not run.closed:
             await daemon.books.close_surely(closing(asked, run, daemon.state, daemon.world.now_ms()))
-    return run.fault, carriage.lesson(run.fault) if run.fault else ""
+    return (None, "") if run.fault is None else (carriage.shown(run.fault), carriage.lesson(run.fault))
 
 
 async def _carry(answer: Answer, run: Run, number: int, asked: Asked, carriage: Carriage, reply: Reply, daemon: Daemon) -> Fault | None:
@@ -222,6 +226,15 @@ async def _refuse(refusal: Refusal, dialect: Dialect, asked: Asked, reply: Reply
     refusal = in_words_of(dialect.name, refusal)
     headers = headers_of(asked, None, attempts, simulated=daemon.state.play.simulated) | refusal.headers
     await reply.whole(refusal.status, headers, refusal.body or dialect.write_error(refusal.status, refusal.words, refusal.code))
+
+
+def _learnt(lesson: str, ranked: Ranked, once: list[str], state: State) -> bool:
+    """Take a lesson in; False where there is none, or where it was known already and did not help."""
+    if lesson in ONCE:
+        fresh = lesson not in once
+        once.append(lesson)
+        return fresh
+    return bool(lesson) and state.learn(ranked.candidate.model.id, lesson)
 
 
 def _keep(run: Run, state: State) -> None:
