@@ -7,24 +7,20 @@ from typing import Any
 
 import pytest
 
-from stepfare.simulator.hands import (
+from stepfare.simulator.hands import any_call, intent_of, ways
+from stepfare.simulator.intents import (
     Finish,
     Intent,
     Look,
     Other,
     Read,
     Replace,
-    Role,
     Run,
     Search,
-    any_call,
-    intent_of,
-    role_of,
-    toolbox,
-    ways,
 )
 from stepfare.simulator.reading import ToolFunction
 from stepfare.simulator.shapes import manual_tools, native_tools, shape_of
+from stepfare.simulator.toolboxes import Role, role_of, toolbox
 from stepfare.simulator.xmlcalls import as_text, calls_in
 from tests.simulator.clients import MANUAL, Cline, Continue, OnlyBash, text, texts, tool
 

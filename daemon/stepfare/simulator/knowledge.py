@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from stepfare.simulator.hands import Look, Read, Replace, Run, Search
-from stepfare.simulator.results import Part, file_text, files_hit, files_in, folders_in, is_partial
+from stepfare.simulator.intents import Look, Read, Replace, Run, Search
+from stepfare.simulator.results import Part, file_text, files_hit, files_in, files_shown, folders_in, is_partial
 from stepfare.simulator.transcript import Move, Scene
 
 FILES_MAX = 2_000
+REPEATS_MAX = 2
 
 
 class Verdict(StrEnum):
@@ -50,9 +51,13 @@ class Knowledge:
     unreadable: set[str] = field(default_factory=set[str])
     """Files that one of several reads in a call did not get."""
     failed: list[Move] = field(default_factory=list[Move])
+    made: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    """How often each call was made since the last edit."""
 
     def in_vain(self, name: str, arguments: str) -> bool:
-        """Whether this very call was made in this task and gave nothing."""
+        """Whether this very call was made in this task and gave nothing, or was made so often that it will not."""
+        if self.made.get((name, canonical(arguments)), 0) >= REPEATS_MAX:
+            return True
         return any(move.name == name and canonical(move.arguments) == canonical(arguments) for move in self.failed)
 
 
@@ -64,6 +69,7 @@ def fold(scene: Scene) -> Knowledge:
         _learn(known, move, scene.box.cwd, this_task=False)
     # What an earlier task tried may be tried again.
     known.failed.clear()
+    known.made.clear()
     known.unreadable.clear()
     known.edits.clear()
     for move in scene.moves:
@@ -77,6 +83,8 @@ def canonical(arguments: str) -> str:
 
 def _learn(known: Knowledge, move: Move, cwd: str, *, this_task: bool) -> None:
     result = move.result
+    call = (move.name, canonical(move.arguments))
+    known.made[call] = known.made.get(call, 0) + 1
     match move.intent:
         case Run(command):
             verdict = verdict_of(result.text)
@@ -86,16 +94,22 @@ def _learn(known: Knowledge, move: Move, cwd: str, *, this_task: bool) -> None:
         case _ if result.failed:
             known.failed.append(move)
         case Look(path):
-            known.looked.add(path)
             shown = result.text.replace(cwd.rstrip("/") + "/", "") if cwd else result.text
-            _files(known, files_in(shown, path))
-            for folder in folders_in(shown, path):
+            files, folders = list(files_in(shown, path)), list(folders_in(shown, path))
+            if path == "." and not files and not folders:
+                known.failed.append(move)
+                return
+            known.looked.add(path)
+            _files(known, files)
+            for folder in folders:
                 known.folders.setdefault(folder)
         case Search():
             known.searches += 1
             _files(known, files_hit(result.text.replace(cwd.rstrip("/") + "/", "") if cwd else result.text))
         case Read(paths):
-            parts = result.parts if len(result.parts) == len(paths) else (Part(result.text),)
+            shown = files_shown(result.text) if len(paths) > 1 else {}
+            several = tuple(Part(shown.get(path, ""), failed=path not in shown) for path in paths) if shown else (Part(result.text),)
+            parts = result.parts if len(result.parts) == len(paths) else several
             for path, part in zip(paths, parts, strict=False):
                 if part.failed:
                     known.unreadable.add(path)
@@ -104,7 +118,10 @@ def _learn(known: Knowledge, move: Move, cwd: str, *, this_task: bool) -> None:
                 if is_partial(part.text):
                     known.partial.add(path)
                 _files(known, [path])
+        case Replace() if result.exit_code:
+            known.failed.append(move)
         case Replace(path, old, new, whole):
+            known.made.clear()
             before = known.contents.get(path, "")
             after = before.replace(old, new, 1) if old else whole
             known.contents[path] = after

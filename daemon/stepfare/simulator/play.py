@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from stepfare.core.step import Tier
 from stepfare.simulator import hands, words, xmlcalls
-from stepfare.simulator.hands import Finish, Intent, Present, Run, Toolbox
+from stepfare.simulator.intents import Finish, Intent, Present, Run
 from stepfare.simulator.knowledge import Knowledge, fold
 from stepfare.simulator.options import MARK, MOVES_MAX
 from stepfare.simulator.plays import CHAT, FIX, PLAN_FIX, READ_ONLY, Phase, Wish, reached
@@ -17,6 +17,7 @@ from stepfare.simulator.reading import Request
 from stepfare.simulator.reply import OutCall, Reply
 from stepfare.simulator.shapes import manual_tools
 from stepfare.simulator.side import side_reply
+from stepfare.simulator.toolboxes import Toolbox
 from stepfare.simulator.transcript import Scene, human_words, read_scene
 
 _DECLINED = re.compile(
@@ -65,7 +66,7 @@ def _next(request: Request, scene: Scene) -> tuple[str, Reply]:
             wish = phase.want(scene, known)
             calls = _calls_for(wish, scene, known) if wish is not None else ()
             if wish is not None and calls:
-                one_at_a_time = scene.box.xml or not request.parallel
+                one_at_a_time = scene.classic or not request.parallel
                 return phase.name, _acting(scene, wish.words, calls[:1] if one_at_a_time else calls)
     if phases_of(scene) is CHAT:
         return "small talk", _ending(request, scene, words.chat(scene.task, 0))

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from stepfare.simulator.hands import Intent, Look, Read, Replace, Role, Run, Search
+from stepfare.simulator.intents import Intent, Look, Read, Replace, Run, Search
 from stepfare.simulator.knowledge import Knowledge, TestRun, Verdict, failing_tests
 from stepfare.simulator.project import SKIPPED, relevant, source_files, test_commands, test_files, wants_repair
 from stepfare.simulator.repairs import NoRepair, Repair, find_repair
+from stepfare.simulator.toolboxes import Role
 from stepfare.simulator.transcript import Scene
 
 READ_FILES_MAX = 3
@@ -52,7 +53,7 @@ def look_around(scene: Scene, known: Knowledge) -> Wish | None:
     """List the workspace, unless the client already did; where there is a search tool, look for what there is at the same time."""
     if "." in known.looked or scene.listing:
         return None
-    searching = scene.box.has(Role.SEARCH) and not scene.box.xml and not known.searches
+    searching = scene.box.has(Role.SEARCH) and not scene.classic and not known.searches
     pattern = "def test_" if wants_repair(scene.task) else "^(def|class) |function "
     first: tuple[Intent, ...] = (Look("."), Search(pattern)) if searching else (Look("."),)
     return Wish("I will look at what is here.", (first, (Look("."),), (Search("def "),)))
@@ -66,7 +67,7 @@ def look_into_folders(scene: Scene, known: Knowledge) -> Wish | None:
     folders = [path for path in unseen if not SKIPPED.search(path + "/") and not any(file.startswith(path + "/") for file in known.files)]
     if not folders:
         return None
-    now = folders[: 1 if scene.box.xml else FOLDERS_AT_ONCE_MAX]
+    now = folders[: 1 if scene.classic else FOLDERS_AT_ONCE_MAX]
     return Wish(f"Now the folders: {', '.join(now)}.", (tuple(Look(folder) for folder in now),))
 
 
@@ -78,7 +79,7 @@ def read_relevant(scene: Scene, known: Knowledge) -> Wish | None:
 
 def _reading(scene: Scene, paths: Sequence[str], words: str) -> Wish:
     # Classic Cline takes one call a turn.
-    now = tuple(paths[: 1 if scene.box.xml else READ_AT_ONCE_MAX])
+    now = tuple(paths[: 1 if scene.classic else READ_AT_ONCE_MAX])
     return _one(words.format(", ".join(now)), Read(now))
 
 

@@ -20,9 +20,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`parts` are the results of the several things that one call may have asked for, in order; without any, it was never answered."""
+    """`parts` are the results of the several things that one call may have asked for, in order; without any, it was never answered.
+
+    `exit_code` is what the client says that a command ended with; None where it says nothing.
+    """
 
     parts: tuple[Part, ...]
+    exit_code: int | None = None
 
     @property
     def text(self) -> str:
@@ -36,21 +40,27 @@ class Result:
 NONE_YET = Result(())
 
 _ERROR = re.compile(
-    r"\A\W*(the tool execution failed|error\b|failed to\b|command .{0,80}failed to (start|run)|enoent|eacces|no such file|file not found"
+    r"\A\W*(the tool execution failed|script failed|ripgrep execution failed|<tool_use_error>|error\b|failed to\b|command .{0,80}failed to (start|run)|enoent|eacces|no such file|file not found"
     r"|unknown tool|tool .{0,60}not (found|available)|(the )?user (denied|rejected)|permission denied|invalid (tool|arguments|params))",
     re.IGNORECASE,
 )
+_CODE_KEYS = ("returncode", "exit_code", "exitCode")
 _TEXT_KEYS = ("result", "output", "content", "stdout", "text", "error", "message", "stderr")
 
 
 _REMINDER = re.compile(r"\s*<system-reminder>.*?</system-reminder>", re.DOTALL)
-_SHELL_REPORT = re.compile(r"\AChunk ID: [^\n]*\n(?:[A-Z][^\n]*\n)*?Output:\n")
+_SHELL_REPORT = re.compile(r"\A(?:Chunk ID: [^\n]*|Script completed)\n(?:[A-Z][^\n]*\n)*?Output:\n")
+_EXIT_CODE = re.compile(r"^(?:Process exited with code|Exit code:?|Command failed with exit code) (\d+)", re.IGNORECASE | re.MULTILINE)
+REPORT_CHARS = 400
+"""A shell's report stands within so much of a result's beginning."""
 """What some clients put around a tool's own words."""
 
 
 def read_result(text: str) -> Result:
     """The result in a tool's answer; JSON wrappings are opened, plain text is taken as it is."""
-    text = _SHELL_REPORT.sub("", _REMINDER.sub("", text))
+    text = _REMINDER.sub("", text)
+    said = _EXIT_CODE.search(text[:REPORT_CHARS])
+    text = _SHELL_REPORT.sub("", text)
     stripped = text.strip()
     if stripped[:1] in "[{" and stripped[-1:] in "]}":
         try:
@@ -61,12 +71,13 @@ def read_result(text: str) -> Result:
             unwrapped = _unwrapped(value)
             if unwrapped is not None:
                 return unwrapped
-    return Result((Part(text, failed=bool(_ERROR.match(stripped[:400]))),))
+    return Result((Part(text, failed=bool(_ERROR.match(stripped[:REPORT_CHARS]))),), int(said[1]) if said else None)
 
 
 def _unwrapped(value: object) -> Result | None:
     items = cast(list[object], value) if isinstance(value, list) else [value]
     parts: list[Part] = []
+    exit_code: int | None = None
     for item in items:
         if not isinstance(item, dict):
             return None
@@ -75,7 +86,8 @@ def _unwrapped(value: object) -> Result | None:
         if not texts and not any(key in row for key in _TEXT_KEYS):
             return None
         parts.append(Part("\n".join(texts), failed=row.get("success") is False))
-    return Result(tuple(parts))
+        exit_code = next((code for key in _CODE_KEYS if isinstance(code := row.get(key), int)), exit_code)
+    return Result(tuple(parts), exit_code)
 
 
 _FENCE = re.compile(r"\A```\w*\n(.*)\n```\Z", re.DOTALL)
@@ -90,6 +102,18 @@ _LABELS = (
     re.compile(r"^0\d+\| ?"),
     re.compile(r"^\s*\d+: ?"),
 )
+
+
+_HEADING = re.compile(r"^==> (.+) <==\n", re.MULTILINE)
+
+
+def files_shown(text: str) -> dict[str, str]:
+    """The contents of several files that one command printed, by the name in the heading above each; empty where there is none."""
+    marks = list(_HEADING.finditer(text))
+    if not marks or text[: marks[0].start()].strip():
+        return {}
+    ends = [*(mark.start() for mark in marks[1:]), len(text) + 1]
+    return {mark[1]: text[mark.end() : end - 1] for mark, end in zip(marks, ends, strict=True)}
 
 
 _PARTIAL = re.compile(r"\[Showing lines|\btruncated\b|lines? (?:omitted|not shown)|\(File has more lines", re.IGNORECASE)

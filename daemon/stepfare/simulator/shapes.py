@@ -26,12 +26,19 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
+    """A tool; a `custom` one takes free text instead of what `takes` describes. `words` are its description."""
+
     name: str
     takes: Shape
+    namespace: str = ""
+    custom: bool = False
+    words: str = ""
 
 
 def native_tools(tools: Sequence[ToolFunction]) -> tuple[ToolSpec, ...]:
-    return tuple(ToolSpec(tool.name, shape_of(tool.parameters or {})) for tool in tools)
+    return tuple(
+        ToolSpec(tool.name, shape_of(tool.parameters or {}), tool.namespace, tool.custom, tool.description or "") for tool in tools
+    )
 
 
 def shape_of(schema: object, depth: int = 0) -> Shape:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import cast
 
 from stepfare.simulator import hands, shapes, xmlcalls
-from stepfare.simulator.hands import Intent, Toolbox
+from stepfare.simulator.intents import Intent
 from stepfare.simulator.reading import Message, Request
 from stepfare.simulator.results import NONE_YET, Result, read_result
 from stepfare.simulator.shapes import ToolSpec
+from stepfare.simulator.toolboxes import Toolbox, toolbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Scene:
     planning: bool
     listing: str
     """File names that the client put into its prompt."""
+    classic: bool = False
+    """Classic Cline: one call a turn, and what a person says stands in tags of its own."""
     ends_by: str = ""
     """The shell command by which this client is told that the task is done, where there is no tool for that."""
 
@@ -48,16 +51,23 @@ _ENVELOPES = re.compile(
 _SPOKEN = re.compile(r"<(task|feedback|user_message|answer)>\n?(.*?)\n?</\1>", re.DOTALL)
 _UNWRAPPED = re.compile(r"</?user_input\b[^>]*>")
 _AUTOMATIC = re.compile(
-    r"\A\s*(\[(SYSTEM|ERROR|TASK RESUMPTION|NOTE)\]|<SYSTEM_NOTICE>|# (task_progress|TODO LIST)|TODO LIST UPDATE|\[\w+[^\]]*\] Result:)"
+    r"\A\s*(\[(SYSTEM|ERROR|TASK RESUMPTION|NOTE|structured-output-enforce)\]"
+    r"|<SYSTEM_NOTICE>|# (task_progress|TODO LIST|AGENTS\.md instructions)|TODO LIST UPDATE|\[\w+[^\]]*\] Result:|<task-notification>|Your response above was cut off|What did we do so far"
+    r"|This session is being continued from a previous conversation|Another language model started to solve this problem)"
 )
+_QUOTED_TASK = re.compile(r'^- The human wrote: "(.*)"$', re.MULTILINE)
+"""In the summaries that the simulator itself writes: what is left of the task after a compaction."""
 
 _CWD = re.compile(
-    r"(?:working directory|workspace root folder|working in the directory)[^:\n]{0,20}:\s*(/[^\n`<>]+|[A-Za-z]:[\\/][^\n`<>]+)",
+    r"(?:(?:working directory|workspace root folder|working in the directory)[^:\n]{0,20}:\s*|<cwd>)(/[^\n`<>]+|[A-Za-z]:[\\/][^\n`<>]+)",
     re.IGNORECASE,
 )
 _LISTING = re.compile(r"^# Current Working Directory \([^\n]*\) Files\n(.*?)(?=\n\n|\n# |\Z)", re.MULTILINE | re.DOTALL)
+_TASK_TAG = re.compile(r"\s*<task>")
+_PATCH_COMMAND = re.compile(r"Use the `apply_patch` tool to edit files")
 _ENDS_BY = re.compile(r"echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT")
 _PLAN_SYSTEM = re.compile(r'^# Plan Mode\b|<context name="planMode">|Plan mode is active', re.MULTILINE)
+_PLAN_OVER = re.compile(r"^#* *Exited Plan Mode", re.MULTILINE)
 _PLAN_USER = re.compile(r'# Current Mode\nPLAN MODE|<user_input mode="plan">|Plan mode ACTIVE|Plan mode is active|Native Plan Mode')
 
 
@@ -66,22 +76,33 @@ def read_scene(request: Request, manual: Sequence[ToolSpec] = ()) -> Scene:
     system = request.system
     users = [message for message in request.messages if message.role == "user"]
     cwd = _cwd(system, users)
-    box = hands.toolbox(manual or shapes.native_tools(request.tools), cwd, xml=bool(manual))
+    patching = bool(_PATCH_COMMAND.search(system))
+    box = toolbox(manual or shapes.native_tools(request.tools), cwd, xml=bool(manual), patches=patching)
+    classic = bool(manual) or any(_TASK_TAG.match(user.text) for user in users)
     names = [tool.name for tool in manual]
     moves: list[Move] = []
     start, task = 0, ""
     for index, message in enumerate(request.messages):
-        words = human_words(message, only_tagged=bool(manual)) if message.role == "user" else ""
+        words = human_words(message, only_tagged=classic) if message.role == "user" else ""
         if words:
             start, task = len(moves), words
         elif message.role == "assistant":
             moves.extend(_moves(message, request.messages[index + 1 :], names, cwd))
+    if not task:
+        # After a compaction the summary is all that is left of what the person said.
+        task = next((found[1] for message in request.messages if (found := _QUOTED_TASK.search(message.text))), "")
     last_user = users[-1].text if users else ""
     first_user = users[0].text if users else ""
     listing = next((found[1] for user in users if (found := _LISTING.search(user.text))), "")
-    planning = bool(_PLAN_SYSTEM.search(system) or _PLAN_USER.search(last_user) or ("Plan mode ACTIVE" in first_user and len(users) == 1))
+    planning = bool(_plans(system) or _PLAN_USER.search(last_user) or ("Plan mode ACTIVE" in first_user and len(users) == 1))
     ends_by = _ENDS_BY.search(system) or _ENDS_BY.search(first_user)
-    return Scene(task, tuple(moves[start:]), tuple(moves[:start]), box, planning, listing, ends_by[0] if ends_by else "")
+    return Scene(task, tuple(moves[start:]), tuple(moves[:start]), box, planning, listing, classic, ends_by[0] if ends_by else "")
+
+
+def _plans(system: str) -> bool:
+    """Whether the last word of the instructions on plan mode is that it is on."""
+    last = next(reversed(list(_PLAN_SYSTEM.finditer(system))), None)
+    return last is not None and not _PLAN_OVER.search(system, last.end())
 
 
 def human_words(message: Message, *, only_tagged: bool) -> str:
@@ -115,8 +136,9 @@ def _moves(turn: Message, after: Sequence[Message], names: Sequence[str], cwd: s
             # Classic Cline with native tools puts the real result into the text of the user turn that follows.
             text = next((told for tool, told in _told(after) if tool == call.function.name), text)
         result = NONE_YET if text is None else read_result(text)
-        arguments = _arguments(call.function.arguments)
-        yield Move(call.function.name, call.function.arguments, hands.intent_of(call.function.name, arguments, cwd), result)
+        name, text = call.function.name, call.function.arguments
+        intent = hands.intent_of_text(name, text, cwd) if call.custom else hands.intent_of(name, _arguments(text), cwd)
+        yield Move(name, text, intent, result)
 
 
 def _told(after: Sequence[Message]) -> list[tuple[str, str]]:
