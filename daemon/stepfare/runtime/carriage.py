@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from stepfare.core.attempt import Fault, HttpCall
 from stepfare.core.model import Candidate
 from stepfare.core.request import RequestView
-from stepfare.dialects import rules
+from stepfare.dialects import breakpoints, rules
 from stepfare.dialects.base import CostText
 from stepfare.dialects.bridge import Translation, body_between, stream_between
 from stepfare.dialects.care import Care
+from stepfare.dialects.draft import Draft
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.lessons import lesson_of
 from stepfare.dialects.limits import Limits
@@ -22,6 +23,10 @@ from stepfare.runtime.state import State
 
 HOME_PROVIDERS = {"anthropic": "anthropic", "responses": "openai"}
 """Whose own clients write lines into a prompt that no other provider understands, by the dialect that they speak."""
+
+
+CACHE_MARKS = "cache-marks"
+"""The quirk of a model that caches what is marked only, at a provider whose other models need no marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,17 @@ def carriage_for(asked: Asked, candidate: Candidate, state: State, once: Sequenc
         said |= {name: view.headers[name] for name in dialect.passing_headers if name in view.headers}
     names = (*provider.quirks, *model.quirks, *state.lessons.get(model.id, ()), *once)
     changed = rules.apply(draft, dialect.name, names, Limits(model.max_output_tokens, asked.session.id))
+    changed += _cache_asked(draft, dialect, asked, candidate)
     headers = rules.with_headers(said, names, asked.session.id)
     call = call_for(candidate, door.base_url + dialect.path, draft.body(), headers, stream=view.stream)
     return Carriage(call, dialect, asked.translation, model.id, draft.keys(), changed)
+
+
+def _cache_asked(draft: Draft, dialect: Dialect, asked: Asked, candidate: Candidate) -> tuple[str, ...]:
+    """Marks where the provider caches nothing unasked. A call beside the conversation is not asked for again: to write it would cost
+    more than it saves."""
+    rule = candidate.provider.cache
+    marked = CACHE_MARKS in candidate.model.quirks or (rule is not None and rule.marked)
+    if not marked or asked.apart:
+        return ()
+    return breakpoints.mark(draft, dialect.name, breakpoints.MARKS, rule.lifetime_ms // 1000 if rule else 0, asked.session.id)

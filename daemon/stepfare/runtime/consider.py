@@ -44,6 +44,11 @@ class Asked:
     translation: Translation
     """The request, to be said in other formats."""
 
+    @property
+    def apart(self) -> bool:
+        """Whether this call repeats nothing of its session's conversation: a title's request does not, a summary's holds all of it."""
+        return bool(self.features.side) and len(self.view.raw) < self.session.last_body_bytes
+
 
 def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, decision_id: str, root: str = "") -> Asked:
     """Conclude what this request is and who should serve it. `root` names the workspace where the caller knows it. Raises BadRequest."""

@@ -119,11 +119,6 @@ def _may_have_cost(run: Run) -> bool:
     return run.fault.failure is Failure.SLOW or (run.answered and run.fault.failure is Failure.CUT)
 
 
-def _apart(asked: Asked) -> bool:
-    """Whether this call repeats nothing of its session's conversation: a title's request does not, a summary's holds all of it."""
-    return bool(asked.features.side) and len(asked.view.raw) < asked.session.last_body_bytes
-
-
 def _outcome(run: Run) -> str:
     if run.finished:
         return "ok"
@@ -137,7 +132,7 @@ def _usage(asked: Asked, run: Run) -> tuple[Usage, Usage, Usage]:
         return usage, usage, usage
     prompt, chars = run.ranked.prompt_tokens, run.heard.output_chars
     candidate = run.ranked.candidate
-    warm = 0 if _apart(asked) else warm_tokens(asked.session, candidate.model.id, prompt, run.started_ms)
+    warm = 0 if asked.apart else warm_tokens(asked.session, candidate.model.id, prompt, run.started_ms)
     cache = candidate.provider.cache
     written = prompt - warm if cache is not None and prompt >= cache.min_tokens else 0
     usage = Usage(prompt, warm, written, round(chars / meter.CHARS_PER_TOKEN))
@@ -165,7 +160,7 @@ def _always(candidate: Candidate | None, usage: Usage, asked: Asked, at_ms: int)
     if rule is None or usage.input_tokens < rule.min_tokens:
         return priced(candidate.price, Usage(usage.input_tokens, output_tokens=usage.output_tokens))
     before = asked.session
-    recent = before.last_prompt_tokens if at_ms - before.last_ms < rule.lifetime_ms and not _apart(asked) else 0
+    recent = before.last_prompt_tokens if at_ms - before.last_ms < rule.lifetime_ms and not asked.apart else 0
     warm = min(recent, usage.input_tokens) if recent >= rule.min_tokens else 0
     return priced(candidate.price, Usage(usage.input_tokens, warm, usage.input_tokens - warm, usage.output_tokens))
 
@@ -173,7 +168,7 @@ def _always(candidate: Candidate | None, usage: Usage, asked: Asked, at_ms: int)
 def _switch_write(candidate: Candidate, usage: Usage, asked: Asked, at_ms: int) -> int:
     """What was paid anew for the part of the prompt that the model that served before still held warm."""
     last = asked.session.last_model
-    if candidate.price is None or not last or last == candidate.model.id or _apart(asked):
+    if candidate.price is None or not last or last == candidate.model.id or asked.apart:
         return 0
     held = warm_tokens(asked.session, last, usage.input_tokens, at_ms)
     cold = max(0, held - usage.cache_read_tokens)

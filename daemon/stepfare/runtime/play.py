@@ -5,7 +5,7 @@ Read at start and at every change; who holds the result is `state`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from stepfare.config.check import SETTINGS_BYTES_MAX, Checked, check_settings
 from stepfare.config.rows import price_rows
@@ -13,15 +13,22 @@ from stepfare.config.schema import ModelSettings, Settings
 from stepfare.core.model import Capability, Model, Provider
 from stepfare.core.problem import Problem
 from stepfare.core.step import Tier
+from stepfare.dialects.rules import is_rule
 from stepfare.paths import Paths
+from stepfare.providers import catalog as catalogs
 from stepfare.providers.catalog import Catalog
-from stepfare.providers.changes import with_settings
+from stepfare.providers.changes import with_addresses, with_settings
+from stepfare.providers.local import with_found
+from stepfare.providers.prices import PriceTable
+from stepfare.providers.rows import SOURCE as CATALOG_NAME
 from stepfare.providers.rows import bundled_catalog
 from stepfare.runtime.state import Play
 from stepfare.simulator.catalogue import catalogue as simulated_rows
 from stepfare.upstream import keys
 
 SETTINGS_NAME = "config.toml"
+BESIDE_RULES: Mapping[str, str] = {"billed-cost": "says in each answer what it billed, which is what is booked"}
+"""Quirks that change no request, in words that complete the sentence "this provider ..."."""
 
 
 def read_settings(paths: Paths, before: Checked[Settings] | None = None) -> Checked[Settings]:
@@ -39,18 +46,31 @@ def read_settings(paths: Paths, before: Checked[Settings] | None = None) -> Chec
     return Checked(before.value, found.problems, before.lines, readable=False)
 
 
-def play_of(settings: Checked[Settings], environ: Mapping[str, str], simulator_url: str = "") -> Play:
-    """The models in play. Where no provider can be used, the simulator's, served at `simulator_url`."""
+def play_of(
+    settings: Checked[Settings],
+    environ: Mapping[str, str],
+    simulator_url: str = "",
+    found: Sequence[Model] = (),
+    prices: PriceTable | None = None,
+) -> Play:
+    """The models in play. Where no provider can be used, the simulator's, served at `simulator_url`. `found` are the models of this
+    machine, `prices` those at hand where they are others than those that ship."""
     value = settings.value
+    placed, misplaced = with_addresses(bundled_catalog(prices), environ)
     catalog, problems = with_settings(
-        bundled_catalog(),
+        with_found(placed, found if value.local.discover else (), use=value.local.use),
         [_provider(name, table.dialect, table.base_url, table.api_key, table.auth) for name, table in value.providers.items()],
         [_model(table, place, settings) for place, table in enumerate(value.models)],
         value.tiers.by_tier(),
     )
+    problems = (*misplaced, *problems, *_unknown_rules(catalog))
     present, absent = _keys(catalog, value, environ)
-    of_the_user = any(not catalog.providers[name].key for name in value.providers if name in catalog.providers)
-    if present or of_the_user:
+    keyless = {name for name, provider in catalog.providers.items() if not provider.key}
+    of_the_user = any(name in keyless for name in value.providers)
+    # A server of this machine counts once one of its models may be chosen.
+    of_this_machine = any(catalog.models[name].provider in keyless for name in catalog.in_play)
+    usable = any(catalogs.usable(catalog.providers[name], present) for name in present)
+    if usable or of_the_user or of_this_machine:
         return Play(settings, catalog, present, False, (*problems, *absent))
     providers, models = simulated_rows(simulator_url)
     play = Catalog({row.id: row for row in providers}, {row.id: row for row in models}, tuple(row.id for row in models), catalog.prices)
@@ -72,6 +92,16 @@ def _keys(catalog: Catalog, settings: Settings, environ: Mapping[str, str]) -> t
                 words = f"Provider {name} is left out: {error}."
                 problems.append(Problem(SETTINGS_NAME, "no-key", words, "warning"))
     return frozenset(present), tuple(problems)
+
+
+def _unknown_rules(catalog: Catalog) -> tuple[Problem, ...]:
+    """A word on each rule that a row names and that there is not: the request would go on unchanged."""
+    rows = (*catalog.providers.values(), *catalog.models.values())
+    unknown = {(row.id, quirk) for row in rows for quirk in row.quirks if quirk not in BESIDE_RULES and not is_rule(quirk)}
+    return tuple(
+        Problem(CATALOG_NAME, "unknown-rule", f"{row}: no rule is called {quirk}, so it changes nothing.", "warning")
+        for row, quirk in sorted(unknown)
+    )
 
 
 def _provider(name: str, dialect: str | None, base_url: str | None, key: str | None, auth: str | None) -> Provider:
