@@ -183,8 +183,8 @@ class _Reading:
             url = text_of(fields.get("image_url"))
             media_type, data = data_url(url)
             if url:
-                link = "" if data else url
-                return ImagePart(media_type, data, link, text_of(fields.get("detail")), _cache_s(fields))
+                detail = text_of(fields.get("detail")).removeprefix("auto")
+                return ImagePart(media_type, data, "" if data else url, detail, _cache_s(fields))
             self.lose("file_id", "a file that it only names, which is stored with OpenAI", essential=True)
             return OtherPart(kind)
         if kind == "input_file":

@@ -219,8 +219,8 @@ class ResponsesWriter:
     def _tell(self, item: _Item) -> bytes:
         said = b""
         if not item.opened:
-            if item.call is not None and not item.call.name and not item.waiting:
-                return b""
+            if item.call is not None and not (item.call.name and item.call.id) and not item.waiting:
+                return b""  # An id or a name that is told cannot be told again.
             item.opened = True
             said = self._opening(item)
         if not item.waiting:
