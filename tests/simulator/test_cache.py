@@ -7,11 +7,13 @@ from typing import Any
 import aiohttp
 
 from stepfare.simulator.app import running
-from stepfare.simulator.cache import CacheUse, PrefixCache
+from stepfare.simulator.cache import CachePolicy, CacheUse, PrefixCache
 from stepfare.simulator.catalogue import CACHE
 from stepfare.simulator.options import SimulatorOptions
-from stepfare.simulator.reading import Prefix
+from stepfare.simulator.prefixes import Prefix
 from tests.fakes.clock import FakeClock
+
+OWN = CachePolicy(CACHE.min_tokens, CACHE.lifetime_ms)
 
 
 def prefixes(*tokens: int, names: str = "abcdefgh") -> tuple[Prefix, ...]:
@@ -19,42 +21,42 @@ def prefixes(*tokens: int, names: str = "abcdefgh") -> tuple[Prefix, ...]:
 
 
 def test_the_longest_common_prefix_is_read_and_the_rest_written() -> None:
-    cache = PrefixCache(CACHE)
-    assert cache.meet("key", "model", prefixes(1000, 2000), 0) == CacheUse(0, 2000)
-    assert cache.meet("key", "model", prefixes(1000, 2000, 2600), 1) == CacheUse(2000, 600)
-    assert cache.meet("key", "model", prefixes(1000, 2000, 2500, names="abXY"), 2) == CacheUse(2000, 500)
-    assert cache.meet("key", "model", prefixes(1000, 2000, 2600), 3) == CacheUse(2600, 0)
+    cache = PrefixCache()
+    assert cache.meet(OWN, "key", "model", prefixes(1000, 2000), 0) == CacheUse(0, 2000)
+    assert cache.meet(OWN, "key", "model", prefixes(1000, 2000, 2600), 1) == CacheUse(2000, 600)
+    assert cache.meet(OWN, "key", "model", prefixes(1000, 2000, 2500, names="abXY"), 2) == CacheUse(2000, 500)
+    assert cache.meet(OWN, "key", "model", prefixes(1000, 2000, 2600), 3) == CacheUse(2600, 0)
 
 
 def test_each_model_and_each_account_has_its_own() -> None:
-    cache = PrefixCache(CACHE)
-    cache.meet("key", "model", prefixes(2000), 0)
-    assert cache.meet("key", "other", prefixes(2000), 0) == CacheUse(0, 2000)
-    assert cache.meet("other", "model", prefixes(2000), 0) == CacheUse(0, 2000)
+    cache = PrefixCache()
+    cache.meet(OWN, "key", "model", prefixes(2000), 0)
+    assert cache.meet(OWN, "key", "other", prefixes(2000), 0) == CacheUse(0, 2000)
+    assert cache.meet(OWN, "other", "model", prefixes(2000), 0) == CacheUse(0, 2000)
 
 
 def test_short_prompts_are_not_kept_and_short_prefixes_not_found() -> None:
-    cache = PrefixCache(CACHE)
-    assert cache.meet("key", "model", prefixes(1023), 0) == CacheUse(0, 0)
-    cache.meet("key", "model", prefixes(1000, 3000), 0)
-    assert cache.meet("key", "model", prefixes(1000, 4000, names="aZ"), 0) == CacheUse(0, 4000)
+    cache = PrefixCache()
+    assert cache.meet(OWN, "key", "model", prefixes(1023), 0) == CacheUse(0, 0)
+    cache.meet(OWN, "key", "model", prefixes(1000, 3000), 0)
+    assert cache.meet(OWN, "key", "model", prefixes(1000, 4000, names="aZ"), 0) == CacheUse(0, 4000)
 
 
 def test_a_prefix_lives_five_minutes_after_its_last_use() -> None:
-    cache = PrefixCache(CACHE)
-    cache.meet("key", "model", prefixes(2000), 0)
-    assert cache.meet("key", "model", prefixes(2000), 299_999).read_tokens == 2000
-    assert cache.meet("key", "model", prefixes(2000), 299_999 + 299_999).read_tokens == 2000
-    assert cache.meet("key", "model", prefixes(2000), 299_999 + 299_999 + 300_000).read_tokens == 0
+    cache = PrefixCache()
+    cache.meet(OWN, "key", "model", prefixes(2000), 0)
+    assert cache.meet(OWN, "key", "model", prefixes(2000), 299_999).read_tokens == 2000
+    assert cache.meet(OWN, "key", "model", prefixes(2000), 299_999 + 299_999).read_tokens == 2000
+    assert cache.meet(OWN, "key", "model", prefixes(2000), 299_999 + 299_999 + 300_000).read_tokens == 0
 
 
 def test_memory_is_bounded_and_the_longest_unused_go_first() -> None:
-    cache = PrefixCache(CACHE, prefixes_max=2)
+    cache = PrefixCache(prefixes_max=2)
     for name in ("p", "q", "r"):
-        cache.meet("key", "model", prefixes(2000, names=name), 0)
+        cache.meet(OWN, "key", "model", prefixes(2000, names=name), 0)
     assert len(cache) == 2
-    assert cache.meet("key", "model", prefixes(2000, names="r"), 1).read_tokens == 2000
-    assert cache.meet("key", "model", prefixes(2000, names="p"), 1).read_tokens == 0
+    assert cache.meet(OWN, "key", "model", prefixes(2000, names="r"), 1).read_tokens == 2000
+    assert cache.meet(OWN, "key", "model", prefixes(2000, names="p"), 1).read_tokens == 0
 
 
 async def test_usage_tells_reads_and_writes_and_forgets_with_time(clock: FakeClock) -> None:

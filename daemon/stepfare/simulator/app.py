@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import msgspec
 from aiohttp import web
 
-from stepfare.simulator import calls, wire
-from stepfare.simulator.calls import State, answered
-from stepfare.simulator.catalogue import MODELS, PROVIDER_ID
+from stepfare.simulator import beside, calls
+from stepfare.simulator.calls import State, answered, refusal
 from stepfare.simulator.faults import parse_fault
-from stepfare.simulator.options import BODY_BYTES_MAX, FINGERPRINT, MARK, SimulatorOptions
+from stepfare.simulator.options import BODY_BYTES_MAX, SimulatorOptions
+from stepfare.simulator.refused import Refused
 from stepfare.simulator.values import Json
 
 SHUTDOWN_S = 1.0
+
+BASES = ("/v1", "/{family}/v1", "/{family}/anthropic/v1")
+"""Where the simulator's own models are served, and those of other providers; some keep a door of its own for Anthropic's format."""
+
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 STATE = web.AppKey("state", State)
 
@@ -31,13 +37,16 @@ class QueuedFaults(msgspec.Struct):
 
 
 def simulator_app(options: SimulatorOptions | None = None) -> web.Application:
-    """POST /v1/chat/completions, GET /v1/models, GET /simulator/bill, GET|POST|DELETE /simulator/faults."""
+    """The simulator's own models under /v1, those of other providers under /PROVIDER/v1, and its books under /simulator.
+
+    POST chat/completions, responses, messages, messages/count_tokens, completions, embeddings; GET models. GET /simulator/bill,
+    GET|POST|DELETE /simulator/faults.
+    """
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     app[STATE] = State(options or SimulatorOptions())
     app.add_routes(
         [
-            web.post("/v1/chat/completions", _chat),
-            web.get("/v1/models", _models),
+            *(route for base in BASES for route in _routes(base)),
             web.get("/simulator/bill", _bill),
             web.get("/simulator/faults", _faults),
             web.post("/simulator/faults", _queue_faults),
@@ -75,20 +84,37 @@ async def running(options: SimulatorOptions | None = None, *, host: str = "127.0
         await stop()
 
 
-async def _chat(http: web.Request) -> web.StreamResponse:
-    try:
-        return await calls.chat(http.app[STATE], http)
-    except web.HTTPRequestEntityTooLarge:
-        return answered(413, wire.error(413, f"{MARK}The body is larger than {BODY_BYTES_MAX} bytes.", "request_too_large"))
+def _routes(base: str) -> list[web.RouteDef]:
+    return [
+        web.post(f"{base}/chat/completions", _conversing("openai")),
+        web.post(f"{base}/responses", _conversing("responses")),
+        web.post(f"{base}/messages", _conversing("anthropic")),
+        web.post(f"{base}/messages/count_tokens", _within_bounds(beside.count_tokens)),
+        web.post(f"{base}/completions", _within_bounds(beside.completions)),
+        web.post(f"{base}/embeddings", _within_bounds(beside.embeddings)),
+        web.get(f"{base}/models", _models),
+    ]
+
+
+def _conversing(dialect: str) -> Handler:
+    async def converse(state: State, http: web.Request, family: str) -> web.StreamResponse:
+        return await calls.converse(state, http, family, dialect)
+
+    return _within_bounds(converse)
+
+
+def _within_bounds(answer: Callable[[State, web.Request, str], Awaitable[web.StreamResponse]]) -> Handler:
+    async def handle(http: web.Request) -> web.StreamResponse:
+        try:
+            return await answer(http.app[STATE], http, http.match_info.get("family", ""))
+        except web.HTTPRequestEntityTooLarge:
+            return refusal(None, None, Refused(413, f"The body is larger than {BODY_BYTES_MAX} bytes.", "request_too_large"))
+
+    return handle
 
 
 async def _models(http: web.Request) -> web.Response:
-    created_s = http.app[STATE].options.now_ms() // 1000
-    rows: list[Json] = [
-        {"id": model.id, "object": "model", "created": created_s, "owned_by": PROVIDER_ID, "context_length": model.context_tokens}
-        for model in MODELS
-    ]
-    return answered(200, {"object": "list", "data": rows, "system_fingerprint": FINGERPRINT})
+    return beside.models(http.app[STATE], http.match_info.get("family", ""), anthropic="anthropic-version" in http.headers)
 
 
 async def _bill(http: web.Request) -> web.Response:
@@ -109,8 +135,8 @@ async def _queue_faults(http: web.Request) -> web.Response:
         for fault, model, times in parsed:
             queue.add(fault, model, times)
     except (msgspec.DecodeError, ValueError) as error:
-        return answered(
-            400, wire.error(400, f"{MARK}Faults not understood: {error}. Send " + '{"faults": ["429;retry-after=2", ...]}.', "bad_fault")
+        return refusal(
+            None, None, Refused(400, f"Faults not understood: {error}. Send " + '{"faults": ["429;retry-after=2", ...]}.', "bad_fault")
         )
     return await _faults(http)
 

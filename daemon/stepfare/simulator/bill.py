@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from stepfare.core.model import Model
 from stepfare.core.money import Usage, priced
+from stepfare.providers.prices import price_at
 from stepfare.simulator.options import BILL_LINES_MAX
 from stepfare.simulator.values import Json, JsonObject
 
@@ -24,6 +25,9 @@ class BillLine:
     total_ms: int
     stream: bool
     fault: str = ""
+    family: str = ""
+    """Whose API it was sent to; empty for the simulator's own models."""
+    dialect: str = "openai"
 
     @property
     def cancelled(self) -> bool:
@@ -49,5 +53,7 @@ class Bill:
         return {"simulator": True, "currency": "play money", "calls": self._calls, "cost_pusd": self._cost_pusd, "lines": lines}
 
 
-def price_of(model: Model, usage: Usage) -> int:
-    return priced(model.prices[0].price, usage)
+def price_of(model: Model, usage: Usage, at_ms: int = 0) -> int:
+    """What this usage costs at the price that held then, in picodollars; nothing where no price is known."""
+    price = price_at(model.prices, at_ms)
+    return 0 if price is None else priced(price, usage)

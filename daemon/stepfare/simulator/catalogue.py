@@ -1,8 +1,9 @@
-"""The simulator's rows of the catalogue: one provider, three models, play-money prices. Routing treats them like any other rows."""
+"""The simulator's rows of the catalogue: one provider with three doors, three models, play-money prices. Routing treats them like any
+other rows."""
 
 from __future__ import annotations
 
-from stepfare.core.model import CacheRule, Capability, Model, PriceRow, Provider
+from stepfare.core.model import CacheRule, Capability, Door, Model, PriceRow, Provider
 from stepfare.core.money import LengthStep, Price, Rates
 from stepfare.core.step import Tier
 
@@ -41,7 +42,7 @@ def _model(tier: Tier, context_tokens: int, capabilities: frozenset[Capability],
 
 
 MODELS: tuple[Model, ...] = (
-    _model(Tier.FRUGAL, 400_000, _BASIC, _price(_FRUGAL)),
+    _model(Tier.FRUGAL, 400_000, _BASIC | {Capability.FILL, Capability.EMBED}, _price(_FRUGAL)),
     _model(Tier.BALANCED, 400_000, _BASIC | {Capability.VISION}, _price(_BALANCED, LengthStep(200_000, _BALANCED_LONG))),
     _model(Tier.PREMIUM, 1_000_000, _BASIC | {Capability.VISION, Capability.REASONING}, _price(_PREMIUM)),
 )
@@ -52,5 +53,6 @@ MODEL_BY_NAME: dict[str, Model] = {name: model for model in MODELS for name in (
 
 def catalogue(base_url: str = "") -> tuple[tuple[Provider, ...], tuple[Model, ...]]:
     """The provider and its three models; `base_url` is what `start` returned (it ends in /v1)."""
-    provider = Provider(id=PROVIDER_ID, dialect="openai", base_url=base_url, key="", auth="none", cache=CACHE, local=True)
+    doors = (Door("anthropic", base_url), Door("responses", base_url))
+    provider = Provider(PROVIDER_ID, "openai", base_url, key="", auth="none", cache=CACHE, local=True, doors=doors)
     return (provider,), MODELS

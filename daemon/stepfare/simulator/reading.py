@@ -1,8 +1,11 @@
-"""A chat-completions body as the simulator reads it: lenient about what it does not know, clear about what it cannot serve."""
+"""What the simulator is asked, free of its wire format, and the reader of chat completions.
+
+Readers are lenient about what they do not know and clear about what cannot be served; whose rules a request must keep besides is in
+`families`.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import cast
@@ -11,20 +14,11 @@ import msgspec
 
 from stepfare.core.model import Model
 from stepfare.simulator.catalogue import MODEL_BY_NAME, MODELS
-from stepfare.simulator.tokens import IMAGE_TOKENS, MESSAGE_TOKENS, tokens_of
+from stepfare.simulator.fields import Fields, fields_of
+from stepfare.simulator.prefixes import Prefix, chat_prefixes
+from stepfare.simulator.refused import Refused
 
 DEPTH_MAX = 200
-
-
-class Refused(Exception):
-    """The request cannot be served; answered as an OpenAI-shaped error."""
-
-    def __init__(self, status: int, words: str, code: str | None = None, param: str | None = None) -> None:
-        super().__init__(words)
-        self.status = status
-        self.words = words
-        self.code = code
-        self.param = param
 
 
 class Function(msgspec.Struct):
@@ -54,6 +48,8 @@ class Message(msgspec.Struct):
     name: str | None = None
     tool_calls: list[Call] | None = None
     tool_call_id: str | None = None
+    failed: bool = False
+    """Whether the format itself says so of a tool's result."""
 
     @property
     def texts(self) -> list[str]:
@@ -110,14 +106,6 @@ class Body(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Prefix:
-    """A conversation up to and including one message: what it hashes to and how many tokens it has."""
-
-    digest: bytes
-    tokens: int
-
-
-@dataclass(frozen=True, slots=True)
 class Request:
     """A request that can be served. `prefixes` are in order; the first is that of the tools and the first message."""
 
@@ -135,6 +123,8 @@ class Request:
     """The wire format that it came in: openai, anthropic or responses. Its messages are the same in all of them."""
     family: str = ""
     """Whose API it was sent to, as the catalogue calls providers; empty for the simulator's own models."""
+    thinks: bool | None = None
+    """Whether the model is to show what it thinks; None leaves it to the play."""
 
     @property
     def system(self) -> str:
@@ -146,17 +136,26 @@ class Request:
         return self.prefixes[-1].tokens
 
 
-_DECODER = msgspec.json.Decoder(Body)
-_ENCODER = msgspec.json.Encoder()
-
-
 def read_request(body: bytes) -> Request:
-    """The request in these bytes; raises `Refused` where they are malformed or ask for what the simulator does not do."""
-    parsed = _parsed(body)
-    model = MODEL_BY_NAME.get(parsed.model)
+    """The chat request in these bytes, for the simulator's own models; raises `Refused` where it is malformed or cannot be served."""
+    fields = decoded(body)
+    return read_chat(fields, own_model(fields.get("model")))
+
+
+def own_model(name: object) -> Model:
+    """The simulator's own model of this name; raises `Refused` where there is none."""
+    if not isinstance(name, str):
+        raise Refused(400, "The body does not fit: Object missing required field `model`.", "invalid_type", "model")
+    model = MODEL_BY_NAME.get(name)
     if model is None:
         names = ", ".join(model.id for model in MODELS)
-        raise Refused(404, f"The model `{parsed.model}` does not exist here. The simulator serves {names}.", "model_not_found", "model")
+        raise Refused(404, f"The model `{name}` does not exist here. The simulator serves {names}.", "model_not_found", "model")
+    return model
+
+
+def read_chat(fields: Fields, model: Model, family: str = "", *, thinks: bool | None = None) -> Request:
+    """A chat-completions body that was decoded."""
+    parsed = converted(fields)
     if not parsed.messages:
         raise Refused(400, "Invalid 'messages': empty array. Send at least one message.", "empty_array", "messages")
     if parsed.n not in (None, 1):
@@ -164,21 +163,19 @@ def read_request(body: bytes) -> Request:
     max_tokens = parsed.max_completion_tokens if parsed.max_completion_tokens is not None else parsed.max_tokens
     if max_tokens is not None and max_tokens < 1:
         raise Refused(400, f"Invalid 'max_tokens': {max_tokens} is below 1.", "integer_below_min_value", "max_tokens")
-    tools = tuple(tool.function for tool in parsed.tools or [] if tool.function is not None)
-    prefixes = _prefixes(tools, parsed.messages)
-    if prefixes[-1].tokens > model.context_tokens:
-        raise overflow(model, prefixes[-1].tokens)
     return Request(
         model=model,
         messages=tuple(parsed.messages),
-        tools=tools,
+        tools=tuple(tool.function for tool in parsed.tools or [] if tool.function is not None),
         tool_choice=_tool_choice(parsed.tool_choice),
         parallel=parsed.parallel_tool_calls is not False,
         stream=bool(parsed.stream),
         wants_usage=bool(parsed.stream_options and parsed.stream_options.include_usage),
         max_tokens=max_tokens,
         response_format=parsed.response_format,
-        prefixes=prefixes,
+        prefixes=chat_prefixes(fields),
+        family=family,
+        thinks=thinks,
     )
 
 
@@ -193,20 +190,26 @@ def overflow(model: Model, prompt_tokens: int) -> Refused:
     )
 
 
-def _parsed(body: bytes) -> Body:
+def converted(fields: Fields) -> Body:
     try:
-        return _DECODER.decode(body)
+        return msgspec.convert(fields, Body)
     except msgspec.ValidationError as error:
         raise Refused(400, f"The body does not fit: {error}.", "invalid_type") from None
+
+
+def decoded(body: bytes) -> Fields:
+    """The JSON object in these bytes; raises `Refused` where there is none."""
+    try:
+        value = cast(object, msgspec.json.decode(body))
     except (msgspec.DecodeError, RecursionError, UnicodeError):
-        pass
-    # The standard library accepts lone surrogates, which real clients do send when they cut a text within an emoji.
-    try:
-        return msgspec.convert(_scrubbed(cast(object, json.loads(body)), 0), Body)
-    except msgspec.ValidationError as error:
-        raise Refused(400, f"The body does not fit: {error}.", "invalid_type") from None
-    except (ValueError, RecursionError):
-        raise Refused(400, "We could not parse the JSON body of your request. Send one JSON object.", "invalid_json") from None
+        # The standard library accepts lone surrogates, which real clients do send when they cut a text within an emoji.
+        try:
+            value = _scrubbed(cast(object, json.loads(body)), 0)
+        except (ValueError, RecursionError):
+            raise Refused(400, "We could not parse the JSON body of your request. Send one JSON object.", "invalid_json") from None
+    if not isinstance(value, dict):
+        raise Refused(400, "The body does not fit: Expected `object`.", "invalid_type")
+    return fields_of(cast(object, value))
 
 
 def _scrubbed(value: object, depth: int) -> object:
@@ -225,26 +228,6 @@ def _scrubbed(value: object, depth: int) -> object:
 def _tool_choice(choice: object) -> str:
     """auto, none, required, or the name of the one tool that must be called."""
     if isinstance(choice, dict):
-        function = cast(dict[str, object], choice).get("function")
-        name = cast(dict[str, object], function).get("name") if isinstance(function, dict) else None
+        name = fields_of(fields_of(cast(object, choice)).get("function")).get("name")
         return name if isinstance(name, str) else "auto"
-    return choice if isinstance(choice, str) else "auto"
-
-
-def _prefixes(tools: tuple[ToolFunction, ...], messages: list[Message]) -> tuple[Prefix, ...]:
-    # Re-encoding drops what we do not know, cache marks among it: moving a mark must not change the prefix.
-    head = _ENCODER.encode(tools) if tools else b""
-    digest = hashlib.blake2b(head, digest_size=16).digest()
-    tokens = -(-len(head) // 4)
-    prefixes: list[Prefix] = []
-    for message in messages:
-        digest = hashlib.blake2b(digest + _ENCODER.encode(message), digest_size=16).digest()
-        tokens += message_tokens(message)
-        prefixes.append(Prefix(digest, tokens))
-    return tuple(prefixes)
-
-
-def message_tokens(message: Message) -> int:
-    calls = sum(tokens_of(call.function.name) + tokens_of(call.function.arguments) for call in message.tool_calls or [])
-    texts = sum(tokens_of(text) for text in message.texts)
-    return MESSAGE_TOKENS + texts + tokens_of(message.reasoning_content or "") + calls + IMAGE_TOKENS * message.images
+    return "required" if choice == "any" else choice if isinstance(choice, str) else "auto"
