@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import compress
 from typing import cast
 
 from stepfare.core.model import Capability
+from stepfare.core.prompt import Thought
 from stepfare.core.request import RequestView, Span, Tool
 from stepfare.dialects import openai_chat, splice
 from stepfare.dialects.base import BadRequest
 from stepfare.dialects.care import Care
 from stepfare.dialects.conversations import Conversations, Messages
 from stepfare.dialects.draft import Draft
+from stepfare.dialects.remembered import Remembered
 from stepfare.dialects.responses_items import CLIENT_TOOLS, digest, has_parts, kind_of, read_turn, text_of
 from stepfare.dialects.thoughts import digest_of, unsealed
 from stepfare.dialects.turns import LazyTurns, TurnMemory, body_digest
@@ -41,6 +44,8 @@ PASSING_HEADERS = (
 and the places on its disk that Codex tells beside them are no provider's business: those stay here."""
 
 _CONVERSATIONS, _MEMORY = Conversations(has_parts, digest), TurnMemory()
+# Marks that stand in the bytes of an item of that type; in a string they would be escaped.
+_ADDITIONAL, _REASONING = b'"additional_tools"', b'"reasoning"'
 _NO_SPAN = Span("", 0, 0)
 
 
@@ -89,7 +94,7 @@ def offered(view: RequestView) -> list[object]:
     obj = splice.JsonObject(view.raw, view.spans)
     tools = obj.get("tools")
     found = list(cast("list[object]", tools)) if isinstance(tools, list) else []
-    return found + [tool for raw in items_of(view) for tool in _additional_tools(raw)]
+    return found + [tool for raw in items_of(view) if _ADDITIONAL in raw for tool in _additional_tools(raw)]
 
 
 def request_for(view: RequestView, care: Care) -> Draft:
@@ -101,8 +106,7 @@ def request_for(view: RequestView, care: Care) -> Draft:
     if place is None or not view.raw.startswith(b"[", place.start):
         return draft
     raws = _CONVERSATIONS.read(view.raw, place.start, place.end).raws
-    # The mark stands in the bytes of every reasoning item; in a string it would be escaped.
-    if not any(b'"reasoning"' in raw for raw in raws):
+    if not any(_REASONING in raw for raw in raws):
         return draft
     stored = obj.raw("store") != b"false"
     kept = [_own(raw, care, stored=stored) for raw in raws]
@@ -162,27 +166,40 @@ def _single(raw: bytes) -> Messages:
 
 def _own(raw: bytes, care: Care, *, stored: bool) -> bytes | None:
     """The item as this model may be sent it; None where it is another model's thinking."""
-    if b'"reasoning"' not in raw:
+    item = _REASONED.of(raw) if _REASONING in raw else None
+    if item is None:
         return raw
+    if item.seal is not None:
+        maker, thought = item.seal
+        return thought.raw if maker == care.model and thought.dialect == NAME else None
+    maker = care.maker_of(item.digest)
+    # Without its content it is but a name: one that only a provider which stores its answers can look up.
+    return raw if maker == care.model or (stored and item.named and not maker) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reasoned:
+    """A reasoning item: the digest that stands for it, whether it is only named, and what it carries where we sealed it."""
+
+    digest: str
+    named: bool
+    seal: tuple[str, Thought] | None
+
+
+def _reasoned(raw: bytes) -> _Reasoned | None:
+    """None where it is another item."""
     try:
         item = splice.loads(raw)
     except BadRequest:
-        return raw
-    if not isinstance(item, dict):
-        return raw
-    fields = cast("dict[str, object]", item)
+        return None
+    fields = cast("dict[str, object]", item) if isinstance(item, dict) else {}
     if kind_of(fields) != "reasoning":
-        return raw
+        return None
     secret = text_of(fields.get("encrypted_content"))
-    found = unsealed(secret)
-    if found is not None:
-        maker, thought = found
-        return thought.raw if maker == care.model and thought.dialect == NAME else None
-    if secret:
-        return raw if care.maker_of(digest_of(secret)) == care.model else None
-    # Without its content it is but a name: one that only a provider which stores its answers can look up.
-    maker = care.maker_of(digest_of(text_of(fields.get("id"))))
-    return raw if maker == care.model or (stored and not maker) else None
+    return _Reasoned(digest_of(secret or text_of(fields.get("id"))), not secret, unsealed(secret))
+
+
+_REASONED = Remembered(_reasoned)
 
 
 def _respliced(body: bytes, place: Span, raws: Sequence[bytes], kept: Sequence[bytes | None]) -> bytes:
@@ -203,13 +220,12 @@ def _tools(obj: splice.JsonObject, raws: Iterable[bytes]) -> tuple[Tool, ...]:
     if tools is not None and not isinstance(tools, list):
         raise BadRequest('"tools" must be a list')
     found = [tool for one in cast("list[object]", tools or []) for tool in _offered(one)]
-    return (*found, *(tool for raw in raws for one in _additional_tools(raw) for tool in _offered(one)))
+    beside = [raw for raw in raws if _ADDITIONAL in raw]
+    return (*found, *(tool for raw in beside for one in _additional_tools(raw) for tool in _offered(one)))
 
 
 def _additional_tools(raw: bytes) -> list[object]:
     """The tools that an item of the input offers; none where it is another item."""
-    if b'"additional_tools"' not in raw:
-        return []
     try:
         item = splice.loads(raw)
     except BadRequest:
