@@ -400,8 +400,8 @@ MESSAGES: list[tuple[str, str, list[Any], list[Any]]] = [
     (
         "known-message-fields",
         "openai",
-        [{**A, "reasoning_content": "r", "refusal": None}, {"role": "assistant", "tool_calls": [call("c", index=0)]}],
-        [A, {"role": "assistant", "tool_calls": [call("c")]}],
+        [{**A, "reasoning_content": "r", "refusal": None}, {"role": "assistant", "tool_calls": [call("c", index=0, extra_content=1)]}],
+        [A, {"role": "assistant", "tool_calls": [call("c", extra_content=1)]}],
     ),
     (
         "no-item-ids",
@@ -608,7 +608,7 @@ def test_all_rules_together_leave_what_is_not_their_business(dialect: str) -> No
         b'{"messages": 1, "input": "x", "tools": 3, "tool_choice": 4, "thinking": 5, "reasoning": [], "include": 7, "output_config": null}',
         b'{"messages": [1, null, "x", [], {}], "input": [1, {}], "tools": [1, {}, {"function": 3}], "context_management": {"edits": 4}}',
         b'{"messages": [{"role": 3, "content": 4, "tool_calls": 5}, {"role": "assistant", "content": [1], "tool_calls": [2]}], "text": 3}',
-        b'{"tools": [{"function": {"parameters": {"properties": 3, "items": 4, "anyOf": 5, "$ref": 6, "required": 7}}}], "max_tokens": "x"}',
+        b'{"tools": [{"function": {"parameters": {"properties": 3, "items": 4, "anyOf": 5, "$ref": 6, "required": 7}}}], "stop": "x"}',
         b'{"max_tokens": 123456789012345678901234567890, "messages": [{"role": "user", "content": "\\ud83d"}]}',
     ],
 )

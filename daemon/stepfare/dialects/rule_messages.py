@@ -24,8 +24,9 @@ SEEN_BELOW = "[An image; it follows the results.]"
 GOOGLE_UNSIGNED = "skip_thought_signature_validator"
 """Google's own word for a call that none of its models signed."""
 
-_CHAT_FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id", "name"})
-_CALL_FIELDS = frozenset({"id", "type", "function", "custom"})
+# Google's signatures stand in extra_content; whoever else is asked is not sent them in the first place.
+_CHAT_FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id", "name", "extra_content"})
+_CALL_FIELDS = frozenset({"id", "type", "function", "custom", "extra_content"})
 _CHAT_THOUGHTS = (
     "reasoning_content",
     "reasoning",
@@ -298,11 +299,11 @@ def google_signatures(draft: Draft, _limits: Limits) -> str | None:
     """Google signs the first call of a message, and refuses one without a signature: what another model called says so."""
 
     def one(raw: bytes) -> list[bytes] | None:
-        if b'"tool_calls"' not in raw or b'"thought_signature"' in raw:
+        if b'"tool_calls"' not in raw:
             return None
         obj = splice.scan(raw)
         calls = obj.raw("tool_calls")
-        if calls is None or not is_list(calls) or not splice.items(calls):
+        if calls is None or not is_list(calls) or b'"thought_signature"' in calls or not splice.items(calls):
             return None
         first = splice.scan(splice.items(calls)[0])
         extra = first.raw("extra_content")
