@@ -10,8 +10,9 @@ from stepfare.core.attempt import Failure
 from stepfare.dialects.care import Care
 from stepfare.dialects.table import DIALECTS
 
-
 BODIES = {
+    "completions": b'{"model":"auto","stream":true,"prompt":"def add(","suffix":"    return a + b"}',
+    "embeddings": b'{"model":"auto","input":"Hi"}',
     "anthropic": b'{"model":"auto","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"Hi"}]}',
     "openai": b'{"model":"auto","stream":true,"messages":[{"role":"user","content":"Hi"}]}',
     "responses": b'{"model":"auto","stream":true,"input":[{"role":"user","content":"Hi"}]}',

@@ -29,6 +29,7 @@ TABLE_OF_TEN = Table(
     [
         ({"completion": True, "mode": "plan"}, StepKind.COMPLETE, "inline-completion"),
         ({"side": "title", "mode": "plan"}, StepKind.SIDE, "title"),
+        ({"side": "embedding", "agent_loop": False}, StepKind.SIDE, "vectors"),
         ({"mode": "plan"}, StepKind.PLAN, "plan mode"),
         ({"client": "aider", "mode": ""}, StepKind.EDIT, "aider"),
         ({"agent_loop": False}, StepKind.ANSWER, "plain question"),

@@ -139,6 +139,11 @@ def test_a_completion_is_one_whatever_it_says() -> None:
     assert (seen.completion, seen.side) == (True, "")
 
 
+def test_texts_for_vectors_are_a_call_beside_the_loop_whatever_they_say() -> None:
+    seen = features_of(a_view(user("You are a title generator"), tools=(), endpoint="embedding"))
+    assert (seen.completion, seen.side) == (False, "embedding")
+
+
 @pytest.mark.parametrize(
     ("turns", "headers", "side"),
     [

@@ -37,18 +37,14 @@ _ROLES = {
 def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
     """Read a chat completions body. `headers` have lower-case names and hold no secrets. Raises BadRequest."""
     obj = splice.scan(body)
-    model = obj.get("model")
-    if not isinstance(model, str) or not model:
-        raise BadRequest('"model" is missing or not a string: name a profile such as "auto" or a model such as "openai/gpt-6-luna"')
+    model = model_of(obj)
     place = obj.span("messages")
     if place is None or not body.startswith(b"[", place.start):
         raise BadRequest('"messages" is missing or not a list')
     messages = _CONVERSATIONS.read(body, place.start, place.end)
     if not messages.raws:
         raise BadRequest('"messages" is empty')
-    stream = obj.get("stream")
-    if stream is not None and not isinstance(stream, bool):
-        raise BadRequest('"stream" must be true or false')
+    stream = stream_of(obj)
     tools = _tools(obj)
     return RequestView(
         dialect=NAME,
@@ -56,21 +52,46 @@ def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
         raw=body,
         headers=headers,
         model=model,
-        stream=bool(stream),
+        stream=stream,
         turns=LazyTurns(messages.raws, read_turn, messages.digests, _MEMORY),
         digests=messages.digests,
         tools=tools,
         needs=_needs(obj, compress(messages.raws, messages.parts), tools),
-        max_output_tokens=_first_int(obj, "max_completion_tokens", "max_tokens"),
-        wants_usage=not stream or _wants_usage(obj),
+        max_output_tokens=first_int(obj, "max_completion_tokens", "max_tokens"),
+        wants_usage=not stream or asks_for_usage(obj),
         body_digest=body_digest(body[: place.start], messages.digests, body[place.end :]),
         spans=obj.spans,
     )
 
 
+def model_of(obj: splice.JsonObject) -> str:
+    """What the client calls the model. Raises BadRequest."""
+    model = obj.get("model")
+    if not isinstance(model, str) or not model:
+        raise BadRequest('"model" is missing or not a string: name a profile such as "auto" or a model such as "openai/gpt-6-luna"')
+    return model
+
+
+def stream_of(obj: splice.JsonObject) -> bool:
+    """Whether the client wants a stream. Raises BadRequest."""
+    stream = obj.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        raise BadRequest('"stream" must be true or false')
+    return bool(stream)
+
+
 def request_for(view: RequestView, care: Care) -> Draft:
     """The client's body with the provider's name for the model, usage asked for where the client did not, and of the thoughts in its
     history just those that this model had."""
+    draft = renamed_for(view, care)
+    history = own_history(view, care)
+    if history is not None:
+        draft.set("messages", history)
+    return draft
+
+
+def renamed_for(view: RequestView, care: Care) -> Draft:
+    """The client's body with the provider's name for the model, and usage asked for where the client did not."""
     obj = splice.JsonObject(view.raw, view.spans)
     draft = Draft(obj)
     draft.set("model", json.dumps(care.upstream).encode())
@@ -79,9 +100,6 @@ def request_for(view: RequestView, care: Care) -> Draft:
         options = obj.raw("stream_options")
         inner = splice.scan(options) if options is not None and options.startswith(b"{") else splice.scan(b"{}")
         draft.set("stream_options", splice.replace(inner, {"include_usage": b"true"}))
-    history = own_history(view, care)
-    if history is not None:
-        draft.set("messages", history)
     return draft
 
 
@@ -192,12 +210,14 @@ def _needs(obj: splice.JsonObject, in_parts: Iterable[bytes], tools: tuple[Tool,
     return frozenset(needs)
 
 
-def _wants_usage(obj: splice.JsonObject) -> bool:
+def asks_for_usage(obj: splice.JsonObject) -> bool:
+    """Whether the client wants usage in its stream."""
     options = obj.get("stream_options")
     return isinstance(options, dict) and cast("dict[str, object]", options).get("include_usage") is True
 
 
-def _first_int(obj: splice.JsonObject, *keys: str) -> int | None:
+def first_int(obj: splice.JsonObject, *keys: str) -> int | None:
+    """The first of these fields that is a number above nothing."""
     for key in keys:
         value = obj.get(key)
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:

@@ -76,13 +76,14 @@ def _is_end(_name: str, data: bytes) -> bool:
 
 def read_body(body: bytes, alias: str, cost_text: CostText) -> tuple[bytes, Heard]:
     """A whole answer: the bytes for the client, and what was heard. Raises Unreadable where it is no chat completion."""
+    return read_body_by(ChatListener(), body, alias, cost_text)
+
+
+def read_body_by(listener: Listener, body: bytes, alias: str, cost_text: CostText) -> tuple[bytes, Heard]:
+    """The same as this listener understands it."""
     heard = Heard()
+    heard.hear(events_by(listener, body))
     try:
-        obj = splice.scan(body)
-        fields = {span.key: obj.get(span.key) for span in obj.spans}
-        heard.hear(ChatListener().listen("", fields))
-        if heard.fault is None and not isinstance(fields.get("choices"), list):
-            raise Unreadable('the answer has no "choices"')
         return with_cost(_with_reasoning(body), json.dumps(alias).encode(), heard.usage, cost_text), heard
     except BadRequest as error:
         raise Unreadable(f"the answer cannot be read: {error}") from None
@@ -90,12 +91,17 @@ def read_body(body: bytes, alias: str, cost_text: CostText) -> tuple[bytes, Hear
 
 def events_of(body: bytes) -> tuple[StreamEvent, ...]:
     """A whole answer as events. Raises Unreadable where it is no chat completion."""
+    return events_by(ChatListener(), body)
+
+
+def events_by(listener: Listener, body: bytes) -> tuple[StreamEvent, ...]:
+    """The same as this listener understands it."""
     try:
         obj = splice.scan(body)
         fields = {span.key: obj.get(span.key) for span in obj.spans}
     except BadRequest as error:
         raise Unreadable(f"the answer cannot be read: {error}") from None
-    events = tuple(ChatListener().listen("", fields))
+    events = tuple(listener.listen("", fields))
     if not isinstance(fields.get("choices"), list) and not any(isinstance(event, Faulted) for event in events):
         raise Unreadable('the answer has no "choices"')
     return events

@@ -19,6 +19,8 @@ from stepfare.dialects import (
     openai_chat_prompt,
     openai_chat_request,
     openai_chat_writer,
+    openai_completions,
+    openai_embeddings,
     provider_errors,
     responses_answer,
     responses_input,
@@ -155,4 +157,46 @@ ANTHROPIC = Dialect(
     write_body=anthropic_writer.write_body,
 )
 
-DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (OPENAI, RESPONSES, ANTHROPIC)}
+COMPLETIONS = Dialect(
+    name=openai_completions.NAME,
+    path=openai_completions.PATH,
+    headers={},
+    passing_headers=(),
+    read_request=openai_completions.read_request,
+    write_error=openai_chat.write_error,
+    error_event=openai_chat.error_event,
+    read_error=provider_errors.read_error,
+    request_for=openai_completions.request_for,
+    stream=openai_completions.stream,
+    read_body=openai_completions.read_body,
+    read_prompt=openai_completions.read_prompt,
+    write_prompt=openai_completions.write_prompt,
+    losses=openai_completions.losses,
+    listener=openai_completions.CompletionListener,
+    events_of=openai_completions.events_of,
+    writer=openai_completions.writer,
+    write_body=openai_completions.write_body,
+)
+
+EMBEDDINGS = Dialect(
+    name=openai_embeddings.NAME,
+    path=openai_embeddings.PATH,
+    headers={},
+    passing_headers=(),
+    read_request=openai_embeddings.read_request,
+    write_error=openai_chat.write_error,
+    error_event=openai_chat.error_event,
+    read_error=provider_errors.read_error,
+    request_for=openai_embeddings.request_for,
+    stream=openai_embeddings.stream,
+    read_body=openai_embeddings.read_body,
+    read_prompt=openai_embeddings.read_prompt,
+    write_prompt=openai_embeddings.write_prompt,
+    losses=openai_embeddings.losses,
+    listener=openai_embeddings.EmbeddingListener,
+    events_of=openai_embeddings.events_of,
+    writer=openai_embeddings.writer,
+    write_body=openai_embeddings.write_body,
+)
+
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (OPENAI, ANTHROPIC, RESPONSES, COMPLETIONS, EMBEDDINGS)}

@@ -18,6 +18,7 @@ from stepfare.core.step import Action, ActionKind, StepFeatures
 from stepfare.steps import clients
 from stepfare.steps.envelopes import WORDS_CHARS_MAX, words_of_turn
 from stepfare.steps.results import LOOKING, REJECTED, failed
+from stepfare.steps.rules import EMBEDDING
 from stepfare.steps.side_calls import side_of
 from stepfare.steps.toolmap import action_of
 from stepfare.steps.xml_tools import TextResult, calls_in, results_in
@@ -66,7 +67,7 @@ def features_of(view: RequestView) -> StepFeatures:
     return StepFeatures(
         client=client,
         mode=tail.mode or clients.mode_of_head(view, client),
-        side="" if view.endpoint == "completion" else side_of(view),
+        side=EMBEDDING if view.endpoint == "embedding" else "" if view.endpoint == "completion" else side_of(view),
         completion=view.endpoint == "completion",
         agent_loop=bool(view.tools) or bool(protocol),
         recent=tuple(reversed(tail.actions[:RECENT_MAX])),

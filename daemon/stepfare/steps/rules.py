@@ -11,6 +11,10 @@ STUCK_FAILURES = 2
 """So many failures in a row and a coming edit, answer or plan is a recovery."""
 
 
+EMBEDDING = "embedding"
+"""How a request for vectors is called among the calls beside a loop."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """`because` is a sentence for a reader; `{side}` and `{client}` are filled in."""
@@ -23,6 +27,11 @@ class Rule:
 RULES: tuple[Rule, ...] = (
     # Order matters: a completion or a side call stays one in whatever mode the client is.
     Rule(StepKind.COMPLETE, "the request came to the inline-completion endpoint", lambda step: step.completion),
+    Rule(
+        StepKind.SIDE,
+        "the request came to the embeddings endpoint: texts become vectors, nothing is said",
+        lambda step: step.side == EMBEDDING,
+    ),
     Rule(StepKind.SIDE, "{client} makes a call beside its loop ({side}): these are its own words for that", lambda step: bool(step.side)),
     Rule(StepKind.PLAN, "{client} is in plan mode", lambda step: step.mode == "plan"),
     Rule(
