@@ -459,7 +459,7 @@ def rows_of_litellm(run: Run, theirs: str) -> Iterator[tuple[str, dict[str, Any]
             run.left_out["withdrawn by its provider"] += 1
         elif any("output_cost_per_reasoning_token" in tier for tier in tiers):
             run.left_out["priced by something that usage does not count"] += 1
-        elif any(not tier.get("input_cost_per_token") or tier.get("output_cost_per_token") is None for tier in tiers):
+        elif any(not tier.get("input_cost_per_token") or not tier.get("output_cost_per_token") for tier in tiers):
             run.left_out["no price is known"] += 1
         elif not entry.get("max_input_tokens"):
             run.left_out["no table says how long its prompts may be"] += 1

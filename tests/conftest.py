@@ -100,6 +100,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         if name.startswith(LEFT_OUT_PREFIXES) or name.endswith(LEFT_OUT_SUFFIXES):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    # A daemon of a test must not ask whatever listens at the usual ports of this machine.
+    monkeypatch.setenv("STEPFARE_LOCAL", "off")
     return folder
 
 

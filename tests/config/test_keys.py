@@ -20,7 +20,7 @@ from stepfare.config.schema import KindTiers, ModelSettings, PathRule, PriceTabl
         (WrittenDotfile, ("budget", "on_limit"), Shape.VALUE, ("ask", "frugal", "stop")),
         (Settings, ("providers",), Shape.NAMED_TABLES, ()),
         (Settings, ("providers", "lab", "dialect"), Shape.VALUE, ("openai", "responses", "anthropic")),
-        (Settings, ("models", 0, "capabilities"), Shape.LIST, ("tools", "vision", "reasoning", "structured")),
+        (Settings, ("models", 0, "capabilities"), Shape.LIST, ("tools", "vision", "reasoning", "structured", "fill", "embed")),
         (Settings, ("privacy", "titles"), Shape.VALUE, ("true", "false")),
         (Settings, ("profiles", "nightly", "plan"), Shape.VALUE, ("frugal", "balanced", "premium")),
     ],

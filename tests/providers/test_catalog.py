@@ -128,7 +128,8 @@ def test_models_for_vectors_are_there_by_name_only() -> None:
     ("provider", "dialect", "spoken", "base_url"),
     [
         ("openai", "responses", "responses", "https://api.openai.com/v1"),
-        ("openai", "openai", "openai", "https://api.openai.com/v1"),
+        ("openai", "openai", "responses", "https://api.openai.com/v1"),
+        ("openai", "embeddings", "embeddings", "https://api.openai.com/v1"),
         ("openai", "anthropic", "responses", "https://api.openai.com/v1"),
         ("anthropic", "openai", "anthropic", "https://api.anthropic.com/v1"),
         ("openrouter", "anthropic", "anthropic", "https://openrouter.ai/api/v1"),

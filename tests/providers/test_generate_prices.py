@@ -136,7 +136,7 @@ def test_a_fraction_of_a_picodollar_ends_the_run() -> None:
                     **LITELLM["dashscope/qwen-test"],
                     "tiered_pricing": None,
                     "input_cost_per_token": 1e-13,
-                    "output_cost_per_token": 0,
+                    "output_cost_per_token": 4e-7,
                 }
             }
         )

@@ -151,9 +151,11 @@ def test_a_keyring_that_writes_secrets_in_clear_is_not_used() -> None:
     [
         ("bearer", "k", {"authorization": "Bearer k"}),
         ("x-api-key", "k", {"x-api-key": "k"}),
+        ("api-key", "k", {"api-key": "k"}),
         ("none", "k", {}),
         ("bearer", "", {}),
         ("x-api-key", "", {}),
+        ("api-key", "", {}),
     ],
 )
 def test_how_a_key_goes_on_the_wire(auth: str, secret: str, headers: dict[str, str]) -> None:

@@ -80,7 +80,7 @@ class ProviderSettings(Table):
     api_key: KeyReference | None = Field(
         default=None, description="Where the key is (env:NAME, keyring:NAME, file:PATH); never the key itself."
     )
-    auth: Literal["bearer", "x-api-key", "none"] | None = Field(default=None, description="How the key is sent.")
+    auth: Literal["bearer", "x-api-key", "api-key", "none"] | None = Field(default=None, description="How the key is sent.")
 
 
 class PriceTable(Table):
@@ -118,8 +118,9 @@ class ModelSettings(Table):
     tier: TierName | None = Field(default=None, description="How good the model is. Steps whose floor is higher never go to it.")
     context_tokens: Tokens | None = Field(default=None, description="The longest prompt and answer together.")
     max_output_tokens: Tokens | None = Field(default=None, description="The longest answer.")
-    capabilities: Annotated[tuple[Literal["tools", "vision", "reasoning", "structured"], ...], Listed] | None = Field(
-        default=None, description="What the model can do: tools, vision, reasoning, structured (output held to a JSON schema)."
+    capabilities: Annotated[tuple[Literal["tools", "vision", "reasoning", "structured", "fill", "embed"], ...], Listed] | None = Field(
+        default=None,
+        description="What the model can do: tools, vision, reasoning, structured (output held to a JSON schema), fill, embed.",
     )
     price: PriceTable | None = Field(default=None, description="US dollars per million tokens. Without it: unpriced, never free.")
     price_steps: Annotated[tuple[PriceStep, ...], Field(max_length=16)] = Field(default=(), description="Other rates for long prompts.")
@@ -158,6 +159,27 @@ class Ledger(Table):
     )
 
 
+class LocalServers(Table):
+    """The servers of this machine: Ollama, LM Studio, llama.cpp, vLLM."""
+
+    discover: StrictBool = Field(default=True, description="Whether their ports are asked which models they have, at start and at reload.")
+    use: StrictBool = Field(
+        default=False,
+        description="Whether the models that are found may be chosen unasked. They cost nothing, so they win every frugal step.",
+    )
+
+
+class PriceUpdates(Table):
+    """Newer prices than those that ship."""
+
+    update: StrictBool = Field(
+        default=False, description="Whether the daemon asks for newer prices once a day. Nothing is sent but the question."
+    )
+    url: BaseUrl | None = Field(
+        default=None, description="A price table of stepfare's own format to ask for, before OpenRouter's list of models."
+    )
+
+
 class Privacy(Table):
     """What is kept of a conversation."""
 
@@ -188,6 +210,8 @@ class Settings(Table):
     )
     tiers: TierModels = Field(default_factory=TierModels, description="Which models may serve a tier.")
     profiles: dict[ProfileName, KindTiers] = Field(default_factory=dict[str, KindTiers], description="Profiles of your own.")
+    local: LocalServers = Field(default_factory=LocalServers, description="The servers of this machine.")
+    prices: PriceUpdates = Field(default_factory=PriceUpdates, description="Newer prices than those that ship.")
     budget: BudgetSettings = Field(default_factory=BudgetSettings, description="What may be spent.")
     ledger: Ledger = Field(default_factory=Ledger, description="Where the books are.")
     privacy: Privacy = Field(default_factory=Privacy, description="What is kept of a conversation.")

@@ -146,9 +146,9 @@ class Daemon:
     async def decision(self, decision_id: str = "last") -> protocol.Decision:
         return await self._get(protocol.Decision, f"decisions/{quote(decision_id, safe='')}")
 
-    async def prices(self, *, all_models: bool = False) -> protocol.Prices:
-        """The catalogue: models of providers in use, or of all providers."""
-        return await self._get(protocol.Prices, "prices" + _query(all=1 if all_models else None))
+    async def prices(self, *, all_models: bool = False, look: bool = False) -> protocol.Prices:
+        """The catalogue: models of providers in use, or of all providers. With `look`, servers of this machine are asked for theirs first."""
+        return await self._get(protocol.Prices, "prices" + _query(all=1 if all_models else None, look=1 if look else None))
 
     async def workspace(self, workspace_id: str) -> protocol.Workspace:
         """A workspace by its root path, or by the id that a workspace message carries."""

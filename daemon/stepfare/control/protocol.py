@@ -253,6 +253,35 @@ class ModelInfo(Message):
     price_as_of: str = ""
     state: str
     why: str
+    tier_source: str = ""
+    """Who says that it is of this tier: catalogue, config.toml:14, found on this machine, ..."""
+    quirks: list[str] = Field(default_factory=list[str])
+    """What is particular about it, each in words that complete "this model ..."."""
+
+
+class ProviderInfo(Message):
+    """A provider of the catalogue. `state` is in-use, no-key, no-address, or for servers of this machine found and not-found; `why`
+    says so in words, with what to do. `key` says where its key is looked for, never what it is."""
+
+    id: str
+    state: str
+    why: str = ""
+    dialects: list[str] = Field(default_factory=list[str])
+    """What it is spoken to in, its front door first."""
+    base_url: str = ""
+    key: str = ""
+    local: bool = False
+    cache: str = ""
+    """How it caches prompts, in words; empty where nothing is known."""
+    quirks: list[str] = Field(default_factory=list[str])
+
+
+class TierInfo(Message):
+    """Who serves the steps of a floor, in the order of the catalogue; `why` says what to do where nobody does."""
+
+    tier: TierName
+    models: list[str]
+    why: str = ""
 
 
 class Prices(Message):
@@ -260,6 +289,11 @@ class Prices(Message):
 
     catalogue: str
     models: list[ModelInfo]
+    as_of: str = ""
+    """The day of the prices."""
+    tiers: list[TierInfo] = Field(default_factory=list[TierInfo])
+    providers: list[ProviderInfo] = Field(default_factory=list[ProviderInfo])
+    """All of them, whether in use or not."""
 
 
 class EditorDocument(Message):

@@ -36,6 +36,8 @@ class _Entry(TypedDict):
     can: NotRequired[list[str]]
     names: NotRequired[list[str]]
     source: NotRequired[str]
+    as_of: NotRequired[str]
+    """The day of these prices, where it is another than that of the table."""
     prices: list[_Row]
 
 
@@ -133,7 +135,7 @@ class PriceTable:
                 window_tokens=entry["window"],
                 max_output_tokens=entry.get("output", 0),
                 capabilities=None if can is None else frozenset(Capability(word) for word in can),
-                prices=tuple(_price_row(row, source, self.as_of) for row in entry["prices"]),
+                prices=tuple(_price_row(row, source, entry.get("as_of", self.as_of)) for row in entry["prices"]),
             )
         return made
 

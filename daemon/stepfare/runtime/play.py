@@ -87,6 +87,12 @@ def _keys(catalog: Catalog, settings: Settings, environ: Mapping[str, str]) -> t
         try:
             keys.look_up(provider.key, environ)
             present.add(name)
+            if not provider.base_url and name not in settings.providers:
+                variable = catalog.addresses[name].variable
+                words = (
+                    f"There is a key for {name}, but not where it is, so it is left out: set {variable}, or base_url in [providers.{name}]."
+                )
+                problems.append(Problem(SETTINGS_NAME, "no-address", words, "warning"))
         except keys.NoKey as error:
             if name in settings.providers:
                 words = f"Provider {name} is left out: {error}."

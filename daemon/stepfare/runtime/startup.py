@@ -6,25 +6,32 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from stepfare import __version__
+from stepfare.config.check import Checked
 from stepfare.config.dotfile import DOTFILE_NAME
+from stepfare.config.schema import Settings
 from stepfare.control.client import last_daemon_file
 from stepfare.control.protocol import PROTOCOL, DaemonFile, Event
 from stepfare.core.entry import Lost
+from stepfare.core.model import Model
 from stepfare.paths import Paths, write_private
+from stepfare.providers.rows import bundled_catalog
 from stepfare.runtime.books import Books
 from stepfare.runtime.clock import World
 from stepfare.runtime.exchange import Daemon
+from stepfare.runtime.finding import Finder
 from stepfare.runtime.hub import Hub
 from stepfare.runtime.play import SETTINGS_NAME, play_of, read_settings
-from stepfare.runtime.state import State
+from stepfare.runtime.renewing import prices_at_hand, renew, renewed_today
+from stepfare.runtime.state import Play, State
 from stepfare.runtime.watch import Watch
 from stepfare.runtime.workspaces import Workspace
 from stepfare.store.sqlite import Store
 from stepfare.upstream.client import Upstream
+from stepfare.upstream.listing import NoList
 
 REMEMBERED_MS = 7 * 86_400_000
 """Sessions that were heard of in this time are recognised again after a restart."""
@@ -51,6 +58,10 @@ class House:
     started_ms: int
     simulator_url: str = ""
     watch: Watch | None = None
+    finder: Finder | None = None
+    """Looks for models of this machine; None where nobody looks."""
+    _errands: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+    """What is asked of the world outside at start; nobody waits for it."""
     _stop_simulator: Callable[[], Awaitable[None]] | None = field(default=None)
 
     @property
@@ -60,13 +71,51 @@ class House:
     async def reload(self) -> None:
         """Read settings and project files again; what changed is in force from the next decision on."""
         settings = read_settings(self.paths, self.state.play.settings)
-        play = play_of(settings, self.environ, self.simulator_url)
+        await self._play_on(settings)
+        self.state.workspaces.look_again()
+        await self.look_around()
+        self.hub.publish(Event(seq=0, kind="settings", at_ms=self.world.now_ms(), words=f"{SETTINGS_NAME} was read again"))
+
+    async def look_around(self) -> None:
+        """Ask the servers of this machine for their models, once a minute at most; what is found is known from the next decision on."""
+        if self.finder is None:
+            return
+        providers = self.state.play.catalog.providers.values()
+        if await self.finder.look(providers, self.world.now_ms(), wanted=self.state.settings.local.discover):
+            await self._play_on(self.state.play.settings)
+            words = f"{len(self.finder.found)} models were found on this machine"
+            self.hub.publish(Event(seq=0, kind="settings", at_ms=self.world.now_ms(), words=words))
+
+    def start_looking(self) -> None:
+        """From now on models of this machine are looked for, and newer prices where the user asked for them."""
+        self.finder = Finder(self.environ)
+        self._errands.append(asyncio.create_task(self.look_around()))
+        if self.state.settings.prices.update:
+            self._errands.append(asyncio.create_task(self._renew_prices()))
+
+    async def _renew_prices(self) -> None:
+        if renewed_today(self.paths, self.world.now_ms()):
+            return
+        openrouter = bundled_catalog().providers["openrouter"]
+        try:
+            fetched = await renew(self.paths, self.state.settings, openrouter, self.world.now_ms(), accept=False)
+        except (NoList, OSError) as trouble:
+            _log.warning("prices: %s", trouble)
+            return
+        for change in fetched.changes:
+            _log.info("prices: %s%s", "held back: " if change.held else "", change.words)
+        await self._play_on(self.state.play.settings)
+
+    async def _play_on(self, settings: Checked[Settings]) -> None:
+        play = self._play(settings)
         if play.simulated and not self.simulator_url:
             await self.simulate()
-            play = play_of(settings, self.environ, self.simulator_url)
+            play = self._play(settings)
         self.state.replace_play(play)
-        self.state.workspaces.look_again()
-        self.hub.publish(Event(seq=0, kind="settings", at_ms=self.world.now_ms(), words=f"{SETTINGS_NAME} was read again"))
+
+    def _play(self, settings: Checked[Settings]) -> Play:
+        found = self.finder.found if self.finder else ()
+        return _play_of(self.paths, settings, self.environ, self.simulator_url, found)
 
     def _changed(self) -> None:
         self.books.spawn(self.reload())
@@ -106,6 +155,9 @@ class House:
         """Put everything away: what is being posted is on disk afterwards."""
         if self.watch is not None:
             await asyncio.to_thread(self.watch.close)
+        for errand in self._errands:
+            errand.cancel()
+        await asyncio.gather(*self._errands, return_exceptions=True)
         await self.books.finish()
         await self.upstream.close()
         self.state.tokenizer.close()
@@ -120,7 +172,7 @@ async def wake(paths: Paths, environ: Mapping[str, str], world: World | None = N
     last = last_daemon_file(paths)
     store = Store.open(paths.ledger_db, world.now_ms)
     settings = read_settings(paths)
-    state = State(play_of(settings, environ), world)
+    state = State(_play_of(paths, settings, environ), world)
     hub = Hub()
     house = House(
         paths=paths,
@@ -138,12 +190,20 @@ async def wake(paths: Paths, environ: Mapping[str, str], world: World | None = N
     )
     if state.play.simulated:
         await house.simulate()
-        state.replace_play(play_of(settings, environ, house.simulator_url))
+        state.replace_play(_play_of(paths, settings, environ, house.simulator_url))
         _log.warning("no provider has a key: the built-in simulator answers, with play money")
     for words in store.problems:
         state.trouble("ledger", words)
     await _remember(house)
     return house
+
+
+def _play_of(
+    paths: Paths, settings: Checked[Settings], environ: Mapping[str, str], simulator_url: str = "", found: Sequence[Model] = ()
+) -> Play:
+    prices, problems = prices_at_hand(paths)
+    play = play_of(settings, environ, simulator_url, found, prices)
+    return replace(play, problems=(*problems, *play.problems))
 
 
 async def _remember(house: House) -> None:

@@ -18,7 +18,7 @@ from stepfare.runtime.consider import consider
 from stepfare.runtime.hub import TooManyListeners
 from stepfare.runtime.startup import House
 from stepfare.runtime.workspaces import Workspace
-from stepfare.server import present
+from stepfare.server import catalogue, present
 from stepfare.server.guard import admitted, token_of
 from stepfare.server.inference import HOUSE
 from stepfare.server.reply import STREAM_HEADERS
@@ -164,13 +164,13 @@ async def decision(request: web.Request) -> web.Response:
 
 
 async def prices(request: web.Request) -> web.Response:
-    """The models of the providers in use, in play or not; with `all`, those of every provider."""
+    """The models of the providers in use, in play or not; with `all`, those of every provider. With `look`, the servers of this machine
+    are asked for theirs first."""
     house = request.app[HOUSE]
-    state, now_ms = house.state, house.world.now_ms()
-    models = [present.model(one, state, now_ms) for one in state.play.catalog.models.values()]
-    if request.query.get("all", "0") in ("", "0"):
-        models = [one for one in models if one.state != "no-key"]
-    return _message(protocol.Prices(catalogue=state.play.catalog.catalogue_version, models=models))
+    if request.query.get("look", "0") not in ("", "0"):
+        await house.look_around()
+    all_models = request.query.get("all", "0") not in ("", "0")
+    return _message(catalogue.prices(house.state, house.world.now_ms(), all_models=all_models))
 
 
 async def workspace(request: web.Request) -> web.Response:

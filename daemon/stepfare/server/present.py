@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from stepfare.control import protocol
 from stepfare.core.decision import Decision
 from stepfare.core.entry import Lost, Settled, Voided
-from stepfare.core.model import Model, PriceRow
+from stepfare.core.model import PriceRow
 from stepfare.core.money import Rates
 from stepfare.core.problem import Problem
 from stepfare.core.session import Session
 from stepfare.core.step import Tier
 from stepfare.ledger.totals import Bucket, Totals
-from stepfare.providers import catalog as catalogs
-from stepfare.providers.prices import price_at
 from stepfare.routing.snapshot import Cap
 from stepfare.runtime.state import State
 from stepfare.runtime.told import record_of
@@ -157,33 +155,6 @@ def providers(state: State, started_ms: int, now_ms: int) -> list[protocol.Provi
         else:
             rows.append(protocol.ProviderState(id=name, state="ok", since_ms=started_ms))
     return rows
-
-
-def model(value: Model, state: State, now_ms: int) -> protocol.ModelInfo:
-    """A model as it is in play here, and why or why not."""
-    catalog = state.play.catalog
-    provider = catalog.providers[value.provider]
-    price = price_at(value.prices, now_ms)
-    if not catalogs.usable(provider, state.play.keys):
-        condition, why = "no-key", f"no key for {provider.id} ({provider.key})"
-    elif value.id in catalog.in_play:
-        condition, why = "in-play", f"{value.tier.word} by {value.tier_source}"
-    else:
-        condition, why = "not-chosen", "served where it is asked for by name"
-    return protocol.ModelInfo(
-        id=value.id,
-        provider=value.provider,
-        tier=tier_name(value.tier),
-        context_tokens=value.context_tokens,
-        max_output_tokens=value.max_output_tokens,
-        capabilities=sorted(value.capabilities),
-        prices=[one for row in value.prices for one in price_rows(row)],
-        price_now=price_row(price.base) if price else None,
-        price_source=price.source if price else "",
-        price_as_of=price.as_of if price else "",
-        state=condition,
-        why=why,
-    )
 
 
 def price_rows(row: PriceRow) -> list[protocol.PriceRow]:

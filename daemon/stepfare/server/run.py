@@ -85,6 +85,7 @@ async def _serve(options: ServeOptions) -> None:
         await web.SockSite(runner, bound, backlog=BACKLOG).start()
         port = bound.getsockname()[1]
         house.start_watching()
+        house.start_looking()
         house.announce(host, port)
         # What lives until the end need not be walked through at every collection.
         gc.collect()

@@ -133,13 +133,14 @@ def proxy_for(url: str) -> str | None:
     """The proxy that the environment names for an address. It is for the world outside: what runs on this machine is asked directly."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if _is_here(host) or proxy_bypass(host):
+    if is_here(host) or proxy_bypass(host):
         return None
     proxy = getproxies().get(parts.scheme, "")
     return proxy if proxy.startswith("http://") else None
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Whether a host is this machine, by its name or address alone."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -59,7 +59,7 @@ def auth_headers(auth: str, secret: str) -> dict[str, str]:
     """How the secret is put on the wire."""
     if not secret or auth == "none":
         return {}
-    return {"x-api-key": secret} if auth == "x-api-key" else {"authorization": f"Bearer {secret}"}
+    return {auth: secret} if auth in ("x-api-key", "api-key") else {"authorization": f"Bearer {secret}"}
 
 
 def _from_keyring(name: str) -> str:
