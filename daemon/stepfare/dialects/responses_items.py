@@ -37,7 +37,9 @@ _TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
 _RENEWED = ("id", "status")
 """What a client may invent anew for an item that it repeats, where the item says more of itself than that."""
 _BREAKPOINT = "prompt_cache_breakpoint"
-_ITS_OWN = frozenset(("message", "function_call", "custom_tool_call", "function_call_output", "custom_tool_call_output"))
+_ITS_OWN = frozenset(
+    ("additional_tools", "message", "function_call", "custom_tool_call", "function_call_output", "custom_tool_call_output")
+)
 _LIST = re.compile(rb'"(?:content|output)"[ \t\r\n]*:[ \t\r\n]*\[')
 _CHANGING = (b'"id"', b'"status"', b'"prompt_cache_breakpoint"')
 
