@@ -14,6 +14,7 @@ from stepfare.core.model import Capability
 from stepfare.core.prompt import Thought
 from stepfare.core.request import Image, Opaque, RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
 from stepfare.dialects.anthropic_messages import error_event, read_request, read_turn, request_for, write_error
+from stepfare.dialects.anthropic_thoughts import calls_unthought
 from stepfare.dialects.base import BadRequest
 from stepfare.dialects.care import Care
 from stepfare.dialects.provider_errors import read_error
@@ -225,6 +226,34 @@ def test_messages_that_need_no_change_keep_their_very_bytes() -> None:
 def test_a_first_message_of_foreign_thoughts_goes_with_its_comma() -> None:
     upstream = json.loads(sent(view([assistant(thinking("theirs")), *HELLO]), care(lambda _: "")))
     assert upstream["messages"] == HELLO
+
+
+def test_an_answer_behind_a_system_text_leaves_its_place() -> None:
+    said = [*HELLO, {"role": "system", "content": "Scene"}, assistant(thinking("theirs")), user(text("Go on"))]
+    upstream = json.loads(sent(view(said), care(lambda _: "")))
+    assert [message["role"] for message in upstream["messages"]] == ["user", "system", "assistant", "user"]
+    assert upstream["messages"][2] == assistant(text("(no answer)"))
+
+
+@pytest.mark.parametrize(
+    ("messages", "unthought"),
+    [
+        ([*HELLO], False),
+        ([*HELLO, assistant(called("a", "f")), user(gave("a", "x"))], True),
+        ([*HELLO, assistant(called("a", "f")), user(gave("a", "x")), {"role": "system", "content": "note"}], True),
+        ([*HELLO, assistant(thinking("s"), called("a", "f")), user(gave("a", "x"))], False),
+        # One turn: what was thought at its beginning counts for all of its calls.
+        (
+            [*HELLO, assistant(thinking("s"), called("a", "f")), user(gave("a", "x")), assistant(called("b", "f")), user(gave("b", "x"))],
+            False,
+        ),
+        ([*HELLO, assistant(thinking("s")), *HELLO, assistant(called("b", "f")), user(gave("b", "x"))], True),
+        ([*HELLO, assistant(called("a", "f")), user(gave("a", "x")), assistant(text("Done")), user(text("More"))], False),
+        ({"no": "list"}, False),
+    ],
+)
+def test_an_open_turn_without_thoughts_is_told(messages: object, unthought: bool) -> None:
+    assert calls_unthought(dumped(messages)) is unthought
 
 
 def test_a_thought_that_we_sealed_is_opened_for_its_maker_only() -> None:

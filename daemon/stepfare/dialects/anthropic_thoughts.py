@@ -20,8 +20,13 @@ from stepfare.dialects.thoughts import digest_of, unsealed
 
 DIALECT = "anthropic"
 KINDS = ("thinking", "redacted_thinking")
+SILENCE = b'{"role":"assistant","content":[{"type":"text","text":"(no answer)"}]}'
+"""What an answer was of which only another model's thoughts are left, where a message must stand: this API takes a system text in the
+middle of a conversation between a user and an answer only."""
 
 _MARK = re.compile(rb'"type"[ \t\r\n]*:[ \t\r\n]*"(?:redacted_)?thinking"')
+_CALL = re.compile(rb'"type"[ \t\r\n]*:[ \t\r\n]*"tool_use"')
+_RESULT = re.compile(rb'"type"[ \t\r\n]*:[ \t\r\n]*"tool_result"')
 _BETWEEN = re.compile(rb"[ \t\r\n]*,?[ \t\r\n]*")
 
 
@@ -70,23 +75,47 @@ def thought_in(fields: dict[str, object], raw: bytes) -> Thought | None:
 
 def with_own(body: bytes, place: Span, raws: Sequence[bytes], care: Care) -> bytes | None:
     """The list of messages for this candidate: thoughts of other models left out, its own byte for byte, those that we sealed opened.
-    An assistant's message that is left empty goes. None where nothing changes."""
+    An assistant's message that is left empty goes, unless a system text needs it behind itself. None where nothing changes."""
     if not has_thoughts(body):
         return None
     changed = False
     pieces: list[bytes] = [b"["]
     position = place.start + 1
+    before = b""
     for raw in raws:
         between = _BETWEEN.match(body, position)
         start = between.end() if between else position
         said = _for(raw, care)
         changed = changed or said is not raw
+        if not said and _role(before) == "system":
+            said = SILENCE
         if said:
             gap = body[position:start]
             pieces += (gap if len(pieces) > 1 else gap.replace(b",", b""), said)
+            before = said
         position = start + len(raw)
     pieces.append(body[position : place.end])
     return b"".join(pieces) if changed else None
+
+
+def calls_unthought(messages: bytes) -> bool:
+    """Whether the turn that this list of messages leaves open called tools and kept nothing of what was thought before: models that
+    think within a budget do not go on with such a turn while they are to think."""
+    try:
+        items = splice.items(messages)
+    except BadRequest:
+        return False
+    called = answered = False
+    for raw in reversed(items):
+        if _role(raw) == "assistant":
+            if has_thoughts(raw):
+                return False
+            called = called or _CALL.search(raw) is not None
+        elif _RESULT.search(raw) is not None:
+            answered = True
+        elif _role(raw) != "system":
+            break  # Here the user spoke: an earlier turn.
+    return called and answered
 
 
 def _for(raw: bytes, care: Care) -> bytes:
@@ -135,6 +164,13 @@ def _piece(block: bytes) -> _Piece:
     fields = splice.loads(block)
     sealed = unsealed(_secret(cast("dict[str, object]", fields)))
     return _Piece(block, thought) if sealed is None else _Piece(block, sealed[1], sealed[0])
+
+
+def _role(raw: bytes) -> str:
+    try:
+        return str(splice.scan(raw).get("role")) if raw else ""
+    except BadRequest:
+        return ""
 
 
 def _secret(fields: dict[str, object]) -> str:
