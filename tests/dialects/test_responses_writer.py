@@ -232,6 +232,12 @@ def test_thoughts_that_may_not_be_read_and_those_without_a_seal_are_items_too() 
     assert ["encrypted_content" in item for item in items[:3]] == [True, True, False]
 
 
+def test_a_thought_that_is_made_late_is_not_told_twice() -> None:
+    items = last(told([ThinkingDelta("Hm."), TextDelta("Hi"), ThoughtMade(THOUGHT), TextDelta("!")]))["output"]
+    assert [item.get("summary") for item in items] == [[{"type": "summary_text", "text": "Hm."}], None, [], None]
+    assert "encrypted_content" in items[2]
+
+
 @pytest.mark.parametrize(
     ("reason", "status", "why"), [("length", "incomplete", "max_output_tokens"), ("content_filter", "incomplete", "content_filter")]
 )

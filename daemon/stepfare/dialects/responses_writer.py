@@ -106,6 +106,8 @@ class ResponsesWriter:
         self._usage: UsageReported | None = None
         self._reason = ""
         self._faulted = False
+        self._readable = False
+        """Whether what may be read of the coming thought has been told."""
 
     def write(self, event: StreamEvent) -> bytes:
         said = self._begin() if self._number == 0 else b""
@@ -115,6 +117,7 @@ class ResponsesWriter:
             case ThinkingDelta(text):
                 if self._thinks:
                     self._piece("reasoning", text)
+                    self._readable = True
             case ThoughtMade(thought):
                 if self._thinks:
                     self._thought(thought)
@@ -186,7 +189,9 @@ class ResponsesWriter:
         last = self._items[-1] if self._items else None
         if last is None or last.kind != "reasoning" or last.closed:
             last = self._new("reasoning", "rs")
-            last.waiting += [thought.text] if thought.text else ()
+            # Some providers tell whose thought it was only after the answer has begun.
+            last.waiting += [thought.text] if thought.text and not self._readable else ()
+        self._readable = False
         last.secret = sealed(thought, self._maker)
         last.closed = True
 
