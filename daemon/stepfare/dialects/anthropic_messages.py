@@ -25,7 +25,7 @@ from stepfare.dialects.turns import LazyTurns, TurnMemory, body_digest, digest, 
 NAME = "anthropic"
 PATH = "/messages"
 HEADERS = {"anthropic-version": "2023-06-01"}
-PASSING_HEADERS = ("anthropic-version", "anthropic-beta", "anthropic-dangerous-direct-browser-access")
+PASSING_HEADERS = ("anthropic-version", "anthropic-beta")
 
 BILLING_MARK = "x-anthropic-billing-header:"
 """How Claude Code's first system text begins: it is for Anthropic's own books, and differs from conversation to conversation."""
