@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from stepfare.core.step import Tier
 from stepfare.simulator import hands, words, xmlcalls
+from stepfare.simulator.filechat import answer, read_file_chat
 from stepfare.simulator.intents import Finish, Intent, Present, Run
 from stepfare.simulator.knowledge import Knowledge, fold
 from stepfare.simulator.options import MARK, MOVES_MAX
@@ -32,6 +33,10 @@ def play(request: Request) -> Reply:
     if side is not None:
         return side
     manual = () if request.tools else manual_tools(request.system)
+    chat = read_file_chat(request) if not (request.tools or manual) else None
+    if chat is not None:
+        phase, text = answer(chat)
+        return _thinking(request, Reply(text), phase)
     if request.tool_choice == "none" or not (request.tools or manual):
         last = next((message for message in reversed(request.messages) if message.role == "user"), None)
         said = human_words(last, only_tagged=False) if last is not None else ""

@@ -40,7 +40,8 @@ class Result:
 NONE_YET = Result(())
 
 _ERROR = re.compile(
-    r"\A\W*(the tool execution failed|script failed|ripgrep execution failed|<tool_use_error>|error\b|failed to\b|command .{0,80}failed to (start|run)|enoent|eacces|no such file|file not found"
+    r"\A\W*(the tool execution failed|script failed|ripgrep execution failed|tool_use_error|error\b|failed to\b"
+    r"|command .{0,80}failed to (start|run)|enoent|eacces|no such file|file not found"
     r"|unknown tool|tool .{0,60}not (found|available)|(the )?user (denied|rejected)|permission denied|invalid (tool|arguments|params))",
     re.IGNORECASE,
 )
@@ -91,7 +92,9 @@ def _unwrapped(value: object) -> Result | None:
 
 
 _FENCE = re.compile(r"\A```\w*\n(.*)\n```\Z", re.DOTALL)
-_FILE_TAG = re.compile(r"\A\s*<(file_content|file|content)\b[^>]*>\n?(.*?)\n?</\1>", re.DOTALL)
+_FILE_TAG = re.compile(
+    r"\A\s*(?:<(?:path|type)>[^<\n]*</(?:path|type)>\s*)*<(file_content|file|content)\b[^>]*>\n?(.*?)\n?</\1>", re.DOTALL
+)
 _ABOVE = re.compile(r"\A(?:(?:\[(?:Showing lines|File|Lines)\b[^\n]*\]|Content of [^\n]*:)\n)+")
 _BELOW = re.compile(r"\n*\((?:File has \d+ lines total\.|End of file[^\n]*)\)\s*\Z")
 """What clients write above and below a file's own lines."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Callable
 from typing import cast
@@ -16,6 +17,7 @@ from stepfare.simulator.words import quoted
 
 TITLE_WORDS = 4
 SUMMARY_TURNS_MAX = 6
+COMMIT_CHARS = 72
 OPENING_CHARS = 600
 ASKED_CHARS = 2_000
 """Where the marks of a call beside the loop stand: at the start of the instructions or of the last message."""
@@ -24,9 +26,10 @@ _TITLE = re.compile(
     r"\btitle (for|generator)\b|reply with a title|generate a (short |concise |brief )*title|naming a coding session", re.IGNORECASE
 )
 _COMMIT = re.compile(r"git commit message|commit message", re.IGNORECASE)
+_CHANGED = re.compile(r"^\+\+\+ (?:b/)?(\S+)", re.MULTILINE)
 _COMPACTION = re.compile(
     r"summary of (our|the|this) conversation|summari[sz]e (our|the|this) (conversation|chat)|context checkpoint compaction"
-    r"|context summarization agent|summarizes internal chat history|<state_snapshot>"
+    r"|context summarization agent|\*briefly\* summarize this partial conversation|summarizes internal chat history|<state_snapshot>"
     r"|provide a (detailed|concise) (prompt|summary) for continuing",
     re.IGNORECASE,
 )
@@ -53,8 +56,11 @@ def _title(request: Request) -> str:
     return MARK + (" ".join(words) or "Session")
 
 
-def _commit(_request: Request) -> str:
-    return MARK + "Update files"
+def _commit(request: Request) -> str:
+    """One line, with the kind of change that some clients insist on; it names the files of the diff and knows no more of it."""
+    names = dict.fromkeys(posixpath.basename(found[1]) for found in _CHANGED.finditer(request.messages[-1].text))
+    line = f"chore: update {', '.join(names) or 'files'}"
+    return MARK + (line if len(MARK + line) <= COMMIT_CHARS else f"chore: update {len(names)} files")
 
 
 def _summary(request: Request) -> str:

@@ -52,7 +52,8 @@ _SPOKEN = re.compile(r"<(task|feedback|user_message|answer)>\n?(.*?)\n?</\1>", r
 _UNWRAPPED = re.compile(r"</?user_input\b[^>]*>")
 _AUTOMATIC = re.compile(
     r"\A\s*(\[(SYSTEM|ERROR|TASK RESUMPTION|NOTE|structured-output-enforce)\]"
-    r"|<SYSTEM_NOTICE>|# (task_progress|TODO LIST|AGENTS\.md instructions)|TODO LIST UPDATE|\[\w+[^\]]*\] Result:|<task-notification>|Your response above was cut off|What did we do so far"
+    r"|<SYSTEM_NOTICE>|# (task_progress|TODO LIST|AGENTS\.md instructions)|TODO LIST UPDATE|\[\w+[^\]]*\] Result:"
+    r"|<task-notification>|Your response above was cut off|What did we do so far"
     r"|This session is being continued from a previous conversation|Another language model started to solve this problem)"
 )
 _QUOTED_TASK = re.compile(r'^- The human wrote: "(.*)"$', re.MULTILINE)
