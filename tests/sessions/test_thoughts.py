@@ -61,3 +61,11 @@ def test_the_oldest_thoughts_are_forgotten_first() -> None:
     many = tuple(f"t{number}" for number in range(THOUGHTS_MAX + 1))
     seen = index(reserved(attempt="a1", model="lab/small"), settled(attempt="a1", thoughts=many))
     assert (seen.maker_of("t0"), seen.maker_of("t1"), seen.maker_of(many[-1])) == ("", "lab/small", "lab/small")
+
+
+def test_thoughts_that_were_refused_are_nobodys_and_later_ones_are_known_again() -> None:
+    seen = index(reserved("a1", "lab/large"), settled("a1", ("t1",)), reserved("a2", "lab/small"), settled("a2", ("t2",)))
+    seen.forget("s1", "lab/large")
+    seen.apply(reserved("a3", "lab/large"))
+    seen.apply(settled("a3", ("t3",)))
+    assert [seen.maker_of(digest) for digest in ("t1", "t2", "t3")] == ["", "lab/small", "lab/large"]

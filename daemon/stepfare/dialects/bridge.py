@@ -58,12 +58,19 @@ class Translation:
 def with_own_thoughts(prompt: Prompt, dialect: str, care: Care) -> Prompt:
     """The prompt with just those thoughts that this candidate made itself, in its own format: what the client brought back of them,
     and what we kept for it where its format has no place for them."""
-    return replace(prompt, messages=tuple(_with_own(message, dialect, care) for message in prompt.messages))
+    messages: list[Message] = []
+    answers = 0
+    for message in prompt.messages:
+        if message.role is not Role.ASSISTANT:
+            messages.append(message)
+            continue
+        key = _key(message)
+        messages.append(_with_own(message, dialect, care, care.kept_for(key, answers) if key else ()))
+        answers += bool(key)
+    return replace(prompt, messages=tuple(messages))
 
 
-def _with_own(message: Message, dialect: str, care: Care) -> Message:
-    if message.role is not Role.ASSISTANT:
-        return message
+def _with_own(message: Message, dialect: str, care: Care, kept: tuple[Thought, ...]) -> Message:
     parts: list[Part] = []
     own: list[Thought] = []
     for part in message.parts:
@@ -75,8 +82,7 @@ def _with_own(message: Message, dialect: str, care: Care) -> Message:
             parts.append(part)
     if own:
         return replace(message, parts=tuple(parts))
-    kept = tuple(ThoughtPart(thought) for thought in _kept(message, care) if thought.dialect == dialect)
-    return replace(message, parts=(*kept, *parts))
+    return replace(message, parts=(*(ThoughtPart(thought) for thought in kept if thought.dialect == dialect), *parts))
 
 
 def _own(thought: Thought, dialect: str, care: Care) -> Thought | None:
@@ -87,12 +93,10 @@ def _own(thought: Thought, dialect: str, care: Care) -> Thought | None:
     return thought if thought.dialect == dialect and care.maker_of(thought.digest) == care.model else None
 
 
-def _kept(message: Message, care: Care) -> tuple[Thought, ...]:
+def _key(message: Message) -> str:
+    """By what an answer is found again."""
     call = next((part.id for part in message.parts if isinstance(part, CallPart) and part.id), "")
-    if call:
-        return care.kept_for(call)
-    said = reply_digest("\n".join(part.text for part in message.parts if isinstance(part, TextPart)))
-    return care.kept_for(said) if said else ()
+    return call or reply_digest("\n".join(part.text for part in message.parts if isinstance(part, TextPart)))
 
 
 class BridgeStream:

@@ -41,8 +41,10 @@ def chat_usage(fields: Mapping[str, object]) -> UsageReported | None:
     apart = first(fields, _READ_APART) + first(fields, _WRITTEN_APART)
     if apart and (beside == apart or apart > input_tokens):
         input_tokens += apart  # Anthropic's fields count what is cached beside the input: inclusive from here on.
-    elif reasoning and beside == reasoning:
-        output_tokens += reasoning  # Counted beside the completion.
+    elif beside > 0 and reasoning in (0, beside):
+        # Thinking that is counted beside the completion; Google names it nowhere but in the total.
+        reasoning = beside
+        output_tokens += beside
     # What is reported beyond its own total is held to it.
     read = min(read, input_tokens)
     written = min(written, input_tokens - read)

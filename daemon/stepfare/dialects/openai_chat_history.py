@@ -42,16 +42,24 @@ def own_history(view: RequestView, care: Care) -> bytes | None:
         return None
     raws = view.turns.raws if isinstance(view.turns, LazyTurns) else splice.items(view.raw[place.start : place.end])
     changed: dict[int, bytes] = {}
+    answers = 0
     for index, (raw, digest) in enumerate(zip(raws, view.digests, strict=True)):
         seen = _seen.get(digest) or _look(raw, digest)
+        answers += bool(seen.key)
         if seen.thought and care.maker_of(seen.thought) == care.model:
             continue
-        kept = [thought for thought in care.kept_for(seen.key) if thought.dialect == DIALECT] if seen.key else []
+        kept = [thought for thought in care.kept_for(seen.key, answers - 1) if thought.dialect == DIALECT] if seen.key else []
         if seen.marked or kept:
             new = with_thoughts(raw, kept)
             if new != raw:
                 changed[index] = new
     return splice.with_items(view.raw[place.start : place.end], raws, changed) if changed else None
+
+
+def answers_in(view: RequestView) -> int:
+    """How many answers with a text or a call this conversation holds: the place at which the one to come is found again."""
+    raws = view.turns.raws if isinstance(view.turns, LazyTurns) else ()
+    return sum(bool((_seen.get(digest) or _look(raw, digest)).key) for raw, digest in zip(raws, view.digests, strict=True))
 
 
 def _look(raw: bytes, digest: bytes) -> _Seen:

@@ -84,7 +84,7 @@ def carriage_for(asked: Asked, candidate: Candidate, state: State, once: Sequenc
         upstream=model.upstream,
         max_output_tokens=model.max_output_tokens,
         maker_of=state.thoughts.maker_of,
-        kept_for=state.keepsakes.of(model.id),
+        kept_for=state.keepsakes.of(asked.session.id, model.id),
         foreign=HOME_PROVIDERS.get(door.dialect, provider.id) != provider.id,
     )
     draft = asked.translation.draft(door.dialect, care)

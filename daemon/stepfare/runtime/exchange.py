@@ -14,6 +14,8 @@ from stepfare.core.money import priced, usd_text
 from stepfare.core.request import RequestView
 from stepfare.dialects.base import Unreadable, UsageReported
 from stepfare.dialects.lessons import ONCE
+from stepfare.dialects.openai_chat import NAME as PLACELESS
+from stepfare.dialects.openai_chat_history import answers_in
 from stepfare.dialects.table import DIALECTS, Dialect
 from stepfare.providers.adapter import with_retry_after, wrong_shape
 from stepfare.routing.failover import ATTEMPTS_MAX, Failed, GiveUp, Try, next_move
@@ -28,6 +30,7 @@ from stepfare.runtime.told import comment_of, headers_of, record_of
 from stepfare.store.errors import StoreError
 from stepfare.upstream.client import ERROR_BODY_BYTES_MAX, Answer, CallFailed, Upstream
 
+THOUGHTS_REFUSED = "thoughts-refused"
 HELD_BYTES_MAX = 256 * 1024
 """What a stream may send before its first content (comments, empty chunks); it is shown with that content."""
 
@@ -91,7 +94,7 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
                     state.served(ranked.candidate)
                     return
                 # What a refusal teaches is heeded at once; what it teaches about a model, by every later call too.
-                again = ranked if attempts < ATTEMPTS_MAX and _learnt(lesson, ranked, once, state) else None
+                again = ranked if attempts < ATTEMPTS_MAX and _learnt(lesson, ranked, once, asked, state) else None
                 if again is None:
                     state.failed(ranked.candidate, _blamed(fault, started=reply.started))
                     failed.append(Failed(ranked.candidate.model.id, fault))
@@ -177,7 +180,7 @@ async def _stream(answer: Answer, run: Run, number: int, asked: Asked, carriage:
     if not stream.complete:
         return interrupted("its stream stopped before the answer's end")
     run.finished = True
-    _keep(run, daemon.state)
+    _keep(run, asked, daemon.state)
     settled = closing(asked, run, daemon.state, daemon.world.now_ms())
     assert isinstance(settled, Settled)
     run.closed = True
@@ -202,7 +205,7 @@ async def _whole(answer: Answer, run: Run, number: int, asked: Asked, carriage: 
         return _reported(run.heard.fault.words, run.heard.fault.status, run.heard.fault.code)
     run.first_byte_ms = daemon.world.now_ms() - run.started_ms
     run.committed = run.finished = True
-    _keep(run, daemon.state)
+    _keep(run, asked, daemon.state)
     settled = closing(asked, run, daemon.state, daemon.world.now_ms())
     assert isinstance(settled, Settled)
     run.closed = True
@@ -228,18 +231,23 @@ async def _refuse(refusal: Refusal, dialect: Dialect, asked: Asked, reply: Reply
     await reply.whole(refusal.status, headers, refusal.body or dialect.write_error(refusal.status, refusal.words, refusal.code))
 
 
-def _learnt(lesson: str, ranked: Ranked, once: list[str], state: State) -> bool:
+def _learnt(lesson: str, ranked: Ranked, once: list[str], asked: Asked, state: State) -> bool:
     """Take a lesson in; False where there is none, or where it was known already and did not help."""
     if lesson in ONCE:
         fresh = lesson not in once
         once.append(lesson)
+        if lesson == THOUGHTS_REFUSED:
+            # They stay refused in every later step: what was said before them has been changed.
+            state.forget_thoughts(asked.session.id, ranked.candidate.model.id)
         return fresh
     return bool(lesson) and state.learn(ranked.candidate.model.id, lesson)
 
 
-def _keep(run: Run, state: State) -> None:
-    """What the model thought is kept for its next step, before the client can ask for that."""
-    state.keepsakes.keep(run.ranked.candidate.model.id, run.heard.call_ids, run.heard.reply_digest, run.heard.thoughts)
+def _keep(run: Run, asked: Asked, state: State) -> None:
+    """What the model thought is kept for its next step, before the client can ask for that, where the client has no place for it."""
+    if run.heard.thoughts and asked.view.dialect == PLACELESS:
+        key = next(iter(run.heard.call_ids), "") or run.heard.reply_digest
+        state.keepsakes.keep(asked.session.id, run.ranked.candidate.model.id, key, answers_in(asked.view), run.heard.thoughts)
 
 
 def _blamed(fault: Fault, *, started: bool) -> Fault:

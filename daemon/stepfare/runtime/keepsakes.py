@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from stepfare.core.prompt import Thought
 
@@ -14,38 +15,54 @@ KEPT_BYTES_MAX = 32 * 1024 * 1024
 """Of all sessions together; what is longest unused goes first."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An answer: whose, by what of it the client will bring back, and after how many other answers."""
+
+    session: str
+    model: str
+    key: str
+    answers_before: int
+
+
 class Keepsakes:
-    """Thoughts by the model that made them and by what of the same answer the client will bring back."""
+    """Thoughts by the answer in which a model had them."""
 
     def __init__(self, bytes_max: int = KEPT_BYTES_MAX) -> None:
-        self._kept: OrderedDict[tuple[str, str], tuple[Thought, ...]] = OrderedDict()
+        self._kept: OrderedDict[_Place, tuple[Thought, ...]] = OrderedDict()
         self._bytes_max = bytes_max
         self._bytes = 0
 
-    def keep(self, model: str, call_ids: Sequence[str], reply: str, thoughts: Sequence[Thought]) -> None:
-        """Keep what this model thought in an answer: under its first tool call, or the digest of its text where it made none."""
-        key = (model, call_ids[0] if call_ids else reply)
-        if not thoughts or not key[1]:
+    def keep(self, session: str, model: str, key: str, answers_before: int, thoughts: Sequence[Thought]) -> None:
+        """Keep what this model thought in an answer; `key` is the id of its first tool call, or the digest of its text."""
+        if not thoughts or not key:
             return
-        self._forget(key)
-        self._kept[key] = tuple(thoughts)
+        place = _Place(session, model, key, answers_before)
+        self._drop(place)
+        self._kept[place] = tuple(thoughts)
         self._bytes += _size(thoughts)
         while self._bytes > self._bytes_max:
-            self._forget(next(iter(self._kept)))
+            self._drop(next(iter(self._kept)))
 
-    def of(self, model: str) -> Callable[[str], tuple[Thought, ...]]:
-        """What this model thought, by the id of a call or the digest of a text."""
+    def of(self, session: str, model: str) -> Callable[[str, int], tuple[Thought, ...]]:
+        """What this model thought in this session, by key and place of the answer."""
 
-        def kept_for(key: str) -> tuple[Thought, ...]:
-            found = self._kept.get((model, key), ())
+        def kept_for(key: str, answers_before: int) -> tuple[Thought, ...]:
+            place = _Place(session, model, key, answers_before)
+            found = self._kept.get(place, ())
             if found:
-                self._kept.move_to_end((model, key))
+                self._kept.move_to_end(place)
             return found
 
         return kept_for
 
-    def _forget(self, key: tuple[str, str]) -> None:
-        self._bytes -= _size(self._kept.pop(key, ()))
+    def forget(self, session: str, model: str) -> None:
+        """As if this model had thought nothing in this session so far."""
+        for place in [place for place in self._kept if (place.session, place.model) == (session, model)]:
+            self._drop(place)
+
+    def _drop(self, place: _Place) -> None:
+        self._bytes -= _size(self._kept.pop(place, ()))
 
 
 def _size(thoughts: Sequence[Thought]) -> int:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stepfare.config.schema import Settings
-from stepfare.core.model import Provider
 from stepfare.core.problem import Problem
 from stepfare.paths import Paths, write_private
 from stepfare.providers.openrouter_list import pages
@@ -24,6 +23,7 @@ from stepfare.providers.renewal import (
     renewed_by_table,
     updated_on,
 )
+from stepfare.providers.rows import bundled_catalog
 from stepfare.upstream.listing import NoList, openrouter_models, price_table
 
 DAY_MS = 86_400_000
@@ -61,7 +61,14 @@ def renewed_today(paths: Paths, now_ms: int) -> bool:
         return False
 
 
-async def renew(paths: Paths, settings: Settings, openrouter: Provider, now_ms: int, *, accept: bool) -> Fetched:
+def places_asked(settings: Settings) -> tuple[str, ...]:
+    """The addresses that are asked for newer prices, in their order."""
+    own = settings.providers.get(LIST_SOURCE)
+    base_url = (own.base_url if own else None) or bundled_catalog().providers[LIST_SOURCE].base_url
+    return (*([settings.prices.url] if settings.prices.url else []), base_url)
+
+
+async def renew(paths: Paths, settings: Settings, now_ms: int, *, accept: bool) -> Fetched:
     """Ask for newer prices and keep what was taken. Raises NoList where nothing could be had, and OSError where it cannot be kept."""
     table, _ = prices_at_hand(paths)
     present = (
@@ -80,7 +87,7 @@ async def renew(paths: Paths, settings: Settings, openrouter: Provider, now_ms: 
             raise NoList(f"The table at {settings.prices.url} cannot be used: {trouble}. Prices stay as they are.") from None
         text = renewed.text
         changes += renewed.changes
-    listed = await openrouter_models(openrouter.base_url)
+    listed = await openrouter_models(places_asked(settings)[-1])
     try:
         renewed = renewed_by_list(text, pages(listed), now_ms, accept=accept)
     except ValueError as trouble:

@@ -18,7 +18,6 @@ from stepfare.control.protocol import PROTOCOL, DaemonFile, Event
 from stepfare.core.entry import Lost
 from stepfare.core.model import Model
 from stepfare.paths import Paths, write_private
-from stepfare.providers.rows import bundled_catalog
 from stepfare.runtime.books import Books
 from stepfare.runtime.clock import World
 from stepfare.runtime.exchange import Daemon
@@ -96,9 +95,8 @@ class House:
     async def _renew_prices(self) -> None:
         if renewed_today(self.paths, self.world.now_ms()):
             return
-        openrouter = bundled_catalog().providers["openrouter"]
         try:
-            fetched = await renew(self.paths, self.state.settings, openrouter, self.world.now_ms(), accept=False)
+            fetched = await renew(self.paths, self.state.settings, self.world.now_ms(), accept=False)
         except (NoList, OSError) as trouble:
             _log.warning("prices: %s", trouble)
             return

@@ -171,6 +171,11 @@ class State:
         self.lessons[model] = (*known, lesson)
         return True
 
+    def forget_thoughts(self, session: str, model: str) -> None:
+        """What this model thought in this session is refused by its provider: it is not sent again."""
+        self.thoughts.forget(session, model)
+        self.keepsakes.forget(session, model)
+
     def served(self, candidate: Candidate) -> None:
         """An answer came: provider and model are well again."""
         self.health.pop(candidate.provider.id, None)
