@@ -293,3 +293,21 @@ async def test_tokens_are_counted_by_ourselves_where_no_provider_does(start: Sta
         assert answer.headers["x-stepfare-tokens"] == "estimated"
         assert 10 < (await answer.json())["input_tokens"] < 60
     assert running.provider.asked == []
+
+
+async def test_a_client_that_changes_what_it_said_is_told_of_in_the_decision(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    running = await start(stream("First."), stream("Second."), settings=SETTINGS)
+    first = [{"role": "system", "content": "You are an agent.\nIt is 10:01."}, {"role": "user", "content": "Look."}]
+    later = [{"role": "system", "content": "You are an agent.\nIt is 10:02."}, first[1], {"role": "assistant", "content": "First."}]
+    headers = running.headers(x_stepfare_session="one")
+    for messages in (first, [*later, {"role": "user", "content": "Again."}]):
+        body = {"model": "lab/small", "stream": True, "messages": messages}
+        async with running.client.post(f"{running.url}/v1/chat/completions", json=body, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+            await answer.read()
+    _, decision = await running.control("GET", f"decisions/{answer.headers['x-stepfare-decision']}")
+    (told,) = [words for words in decision["because"] if "tokens of the provider's cache are lost" in words]
+    assert "instructions" in told
+    assert "line 2" in told
+    assert "10:02" not in told
+    assert told in caplog.text

@@ -49,3 +49,5 @@ def test_what_a_provider_refused_is_forgotten_for_that_session_and_model_alone()
     made.forget("s1", "m")
     assert [bool(made.of(*whose)("one", 0)) for whose in (("s1", "m"), ("s2", "m"), ("s1", "n"))] == [False, True, True]
     assert made.of("s1", "m")("two", 1) == ()
+    made.forget("s1")
+    assert [bool(made.of(*whose)("one", 0)) for whose in (("s2", "m"), ("s1", "n"))] == [True, False]

@@ -43,6 +43,8 @@ class Asked:
     decision: Decision
     translation: Translation
     """The request, to be said in other formats."""
+    drift: str = ""
+    """What the client changed of what it had sent before, in words."""
 
     @property
     def apart(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -29,6 +30,8 @@ from stepfare.runtime.state import State
 from stepfare.runtime.told import comment_of, headers_of, record_of
 from stepfare.store.errors import StoreError
 from stepfare.upstream.client import ERROR_BODY_BYTES_MAX, Answer, CallFailed, Upstream
+
+_log = logging.getLogger(__name__)
 
 THOUGHTS_REFUSED = "thoughts-refused"
 HELD_BYTES_MAX = 256 * 1024
@@ -72,6 +75,7 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
     """Carry one request to a provider and its answer back, and write down what it cost. Raises BadRequest."""
     world, state = daemon.world, daemon.state
     asked = consider(view, state, now_ms=world.now_ms(), new_session=world.new_id("s"), decision_id=world.new_id("d"))
+    asked = replace(asked, drift=_drifted(asked, state))
     dialect = DIALECTS[view.dialect]
     if view.stream:
         reply.waiting(lambda: headers_of(asked, None, 0, simulated=state.play.simulated))
@@ -110,7 +114,7 @@ async def _attempt(
     it teaches about the model, if anything."""
     run = Run(daemon.world.new_id("a"), ranked, daemon.world.now_ms())
     carriage = carriage_for(asked, ranked.candidate, daemon.state, once)
-    record = (asked.decision.id, asked.session.id, record_of(asked.decision, carriage.changed)) if number == 1 else None
+    record = (asked.decision.id, asked.session.id, record_of(asked.decision, _notes(asked, ranked, carriage))) if number == 1 else None
     await daemon.books.reserve(*opening(asked, run, titles=daemon.state.settings.privacy.titles), decision=record)
     try:
         run.sent = True
@@ -229,6 +233,27 @@ async def _refuse(refusal: Refusal, dialect: Dialect, asked: Asked, reply: Reply
     refusal = in_words_of(dialect.name, refusal)
     headers = headers_of(asked, None, attempts, simulated=daemon.state.play.simulated) | refusal.headers
     await reply.whole(refusal.status, headers, refusal.body or dialect.write_error(refusal.status, refusal.words, refusal.code))
+
+
+def _drifted(asked: Asked, state: State) -> str:
+    """What the client changed of what it had sent before, in words: whose cache it costs is not a riddle to anybody."""
+    session = asked.session
+    drift = state.footprints.follow(session.id, asked.view, side=asked.features.side, last_tokens=session.last_prompt_tokens)
+    if drift is None:
+        return ""
+    # What was thought after the change was thought of other words.
+    state.keepsakes.forget(session.id)
+    if not drift.blamed:
+        return drift.what
+    words = f"{drift.what}: about {drift.lost_tokens:,} tokens of the provider's cache are lost"
+    _log.warning("session %s: %s", session.id, words)
+    return words
+
+
+def _notes(asked: Asked, ranked: Ranked, carriage: Carriage) -> list[str]:
+    """What besides the reasons of the choice is to be known of this step."""
+    changed = [f"for {ranked.candidate.model.id}: {words}" for words in carriage.changed]
+    return [asked.drift, *changed] if asked.drift else changed
 
 
 def _learnt(lesson: str, ranked: Ranked, once: list[str], asked: Asked, state: State) -> bool:

@@ -56,9 +56,9 @@ class Keepsakes:
 
         return kept_for
 
-    def forget(self, session: str, model: str) -> None:
-        """As if this model had thought nothing in this session so far."""
-        for place in [place for place in self._kept if (place.session, place.model) == (session, model)]:
+    def forget(self, session: str, model: str = "") -> None:
+        """As if this model, or else every model, had thought nothing in this session so far."""
+        for place in [place for place in self._kept if place.session == session and model in ("", place.model)]:
             self._drop(place)
 
     def _drop(self, place: _Place) -> None:

@@ -25,6 +25,7 @@ from stepfare.runtime.keepsakes import Keepsakes
 from stepfare.runtime.spend import DaySpend
 from stepfare.runtime.tokenizer import Tokenizer
 from stepfare.runtime.workspaces import Workspace, Workspaces
+from stepfare.sessions.footprints import Footprints
 from stepfare.sessions.index import SessionIndex
 from stepfare.sessions.thoughts import ThoughtIndex
 from stepfare.steps.classify import expected_output_tokens
@@ -53,6 +54,7 @@ class State:
         self.sessions = SessionIndex(self._cache_rule_of)
         self.thoughts = ThoughtIndex()
         self.keepsakes = Keepsakes()
+        self.footprints = Footprints()
         self.factors = Factors()
         self.tokenizer = Tokenizer()
         self.lessons: dict[str, tuple[str, ...]] = {}

@@ -56,8 +56,8 @@ def reason_of(decision: Decision) -> str:
     return "; ".join(decision.because[1:3])[:REASON_CHARS_MAX] or "no reason"
 
 
-def record_of(decision: Decision, changed: Sequence[str] = ()) -> bytes:
-    """The decision as the control API's message, ready to be stored. `changed` is what of the request was said otherwise for its model."""
+def record_of(decision: Decision, notes: Sequence[str] = ()) -> bytes:
+    """The decision as the control API's message, ready to be stored. `notes` are further sentences on the step."""
     chosen = decision.chosen
     return msgspec.json.encode(
         {
@@ -78,7 +78,7 @@ def record_of(decision: Decision, changed: Sequence[str] = ()) -> bytes:
             "rejections": decision.rejections,
             "gate": {"on": False, "needs": None},
             "chosen": chosen.candidate.model.id if chosen else None,
-            "because": (*decision.because, *(f"for {chosen.candidate.model.id}: {words}" for words in changed if chosen)),
+            "because": (*decision.because, *notes),
         }
     )
 
