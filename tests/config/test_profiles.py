@@ -42,6 +42,8 @@ def test_a_profile_of_ones_own_says_what_differs_from_balanced() -> None:
         ("stepfare/careful", "careful"),
         ("neo-mode/frugal", "frugal"),
         ("claude-stepfare-premium", "premium"),
+        ("gpt-5-stepfare-auto", "auto"),
+        ("gpt-5", None),
         (" Stepfare/Auto ", "auto"),
         ("stepfare/nightly", "nightly"),
         ("stepfare/simulator", None),

@@ -6,7 +6,6 @@ import json
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import cast
@@ -16,9 +15,7 @@ from click.testing import CliRunner
 
 from stepfare.cli.connect.clients import CLIENTS
 from stepfare.cli.connect.commands import connect, disconnect
-
-TOKEN = "sk-stepfare-0123456789"
-URL = "http://127.0.0.1:4999/v1"
+from tests.connect.desk import TOKEN, URL, Desk
 
 CLINE = ".cline/data/settings/providers.json"
 STATE = ".cline/data/globalState.json"
@@ -55,54 +52,67 @@ models:
 rules:
   - be kind
 """
-OWN = {"cline": {CLINE: OWN_CLINE}, "cline-classic": {STATE: OWN_STATE, SECRETS: OWN_SECRETS}, "continue": {CONTINUE: OWN_CONTINUE}}
-NAMES = {"cline": "cline3", "cline-classic": "cline-classic", "continue": "continue"}
+CLAUDE = ".claude/settings.json"
+CODEX = ".codex/config.toml"
+AIDER, AIDER_MODELS = ".aider.conf.yml", ".aider.model.metadata.json"
+OPENCODE = ".config/opencode/opencode.jsonc"
+KILO = ".config/kilo/kilo.json"
+QWEN = ".qwen/settings.json"
+MINI = ".config/mini-swe-agent/.env"
 
+OWN_CLAUDE = """{
+  "permissions": {"allow": ["Bash(ls:*)"]},
+  "env": {
+    "ANTHROPIC_MODEL": "opus",
+    "MY_OWN": "1"
+  },
+  "model": "opus"
+}
+"""
+OWN_CODEX = """# how I like it
+model = "gpt-6.1-sol"   # the big one
+approval_policy = "on-request"
 
-@dataclass
-class Desk:
-    """A person's home, and the two commands in it."""
+[model_providers.lab]
+name = "lab"
+base_url = "https://lab.example/v1"
 
-    home: Path
-    stepfare: Path
-
-    def put(self, files: dict[str, str], mode: int = 0o600) -> None:
-        for name, text in files.items():
-            path = self.home / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text.encode())
-            path.chmod(mode)
-
-    def text(self, name: str) -> str:
-        return (self.home / name).read_bytes().decode()
-
-    def json(self, name: str) -> dict[str, object]:
-        return cast("dict[str, object]", json.loads(self.text(name)))
-
-    def everything(self) -> dict[str, bytes]:
-        return {str(path.relative_to(self.home)): path.read_bytes() for path in sorted(self.home.rglob("*")) if path.is_file()}
-
-    def connect(self, *words: str, fails: int = 0) -> dict[str, object]:
-        return self._run(connect, *words, fails=fails)
-
-    def disconnect(self, *words: str, fails: int = 0) -> dict[str, object]:
-        return self._run(disconnect, *words, fails=fails)
-
-    def _run(self, command: object, *words: str, fails: int) -> dict[str, object]:
-        result = CliRunner().invoke(command, [*words, "--json"])  # pyright: ignore[reportArgumentType]
-        assert result.exit_code == fails, result.output
-        return cast("dict[str, object]", json.loads(result.stdout))
-
-
-@pytest.fixture
-def desk(home: Path, stepfare_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    (tmp_path / "bin").mkdir()
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setenv("STEPFARE_TOKEN", TOKEN)
-    for name in ("CLINE_DIR", "CLINE_DATA_DIR", "CLINE_PROVIDER_SETTINGS_PATH", "CONTINUE_GLOBAL_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    return Desk(home, stepfare_home)
+[projects."/home/me/x"]
+trust_level = "trusted"
+"""
+OWN_AIDER = """# aider
+model: sonnet   # by the month
+auto-commits: false
+read: [CONVENTIONS.md]
+"""
+OWN_OPENCODE = """{
+  // which model
+  "model": "anthropic/claude-sonnet-5-5", // by the month
+  "provider": {
+    "lab": { "options": { "baseURL": "https://lab.example/v1" } }, /* mine */
+  },
+}
+"""
+OWN_QWEN = """{
+  "security": {"auth": {"selectedType": "qwen-oauth"}},
+  "modelProviders": {"openai": [{"id": "lab-1", "baseUrl": "https://lab.example/v1", "envKey": "LAB"}]},
+  "ui": {"theme": "GitHub"} // bright
+}
+"""
+OWN_MINI = "MSWEA_MODEL_NAME='anthropic/claude-sonnet-5-5'\nANTHROPIC_API_KEY='sk-mine'\nMSWEA_CONFIGURED='true'\n"
+OWN = {
+    "cline": {CLINE: OWN_CLINE},
+    "cline-classic": {STATE: OWN_STATE, SECRETS: OWN_SECRETS},
+    "continue": {CONTINUE: OWN_CONTINUE},
+    "claude-code": {CLAUDE: OWN_CLAUDE},
+    "codex": {CODEX: OWN_CODEX},
+    "aider": {AIDER: OWN_AIDER, AIDER_MODELS: '{"lab/one": {"max_tokens": 1}}'},
+    "opencode": {OPENCODE: OWN_OPENCODE},
+    "kilo": {KILO: OWN_OPENCODE},
+    "qwen": {QWEN: OWN_QWEN},
+    "mini-swe-agent": {MINI: OWN_MINI},
+}
+NAMES = {client: client if client != "cline" else "cline3" for client in OWN}
 
 
 @pytest.mark.parametrize("client", OWN)
@@ -141,7 +151,7 @@ def test_a_second_address_replaces_the_first_and_the_way_back_stays(desk: Desk, 
     desk.connect(NAMES[client], "--url", URL)
     everything = b"".join(desk.everything().values())
     assert b"127.0.0.1:1111" not in everything
-    assert URL.encode() in everything
+    assert URL.removesuffix("/v1").encode() in everything
     desk.disconnect(NAMES[client])
     assert desk.everything() == before
 
@@ -299,6 +309,12 @@ BROKEN = {
     "cline": {CLINE: '{"version": 1, "providers": {,}}'},
     "cline-classic": {STATE: OWN_STATE, SECRETS: "[]"},
     "continue": {CONTINUE: "models:\n  - name: [\n"},
+    "claude-code": {CLAUDE: '{"env": "none"}'},
+    "codex": {CODEX: "model = \n"},
+    "aider": {AIDER: "model: [a, b]\n"},
+    "opencode": {OPENCODE: '{"provider": {"stepfare": []}}'},
+    "kilo": {KILO: '{"model": "x",, }'},
+    "qwen": {QWEN: '{"modelProviders": {"openai": {}}}'},
 }
 
 

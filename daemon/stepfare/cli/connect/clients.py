@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from stepfare.cli.connect import cline, cline_classic, continue_dev
+from stepfare.cli.connect import aider, claude_code, cline, cline_classic, codex, continue_dev, kilo, mini_swe_agent, opencode, qwen
 from stepfare.cli.connect.place import Client, World
 
 CLIENTS: tuple[Client, ...] = (
     cline.CLIENT,
     cline_classic.CLIENT,
     continue_dev.CLIENT,
+    claude_code.CLIENT,
+    codex.CLIENT,
+    aider.CLIENT,
+    opencode.CLIENT,
+    kilo.CLIENT,
+    qwen.CLIENT,
+    mini_swe_agent.CLIENT,
 )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stepfare.cli.connect.edits import Back, Edit, JsonEdit, Put
+from stepfare.cli.connect.edits import Back, Edit, Put, ValuesEdit
 from stepfare.cli.connect.json_text import JsonObject
-from stepfare.cli.connect.place import Client, Endpoint, Place, Scope, World
+from stepfare.cli.connect.place import ANTHROPIC, OPENAI, RESPONSES, Client, Endpoint, Place, Scope, World
 
-PROVIDER = "openai-compatible"
-ENTRY = ("providers", PROVIDER)
-SETTINGS = (*ENTRY, "settings")
+PROVIDERS = {OPENAI: "openai-compatible", ANTHROPIC: "anthropic", RESPONSES: "openai-native"}
+"""What Cline calls the provider that speaks each wire format to an address of one's choice."""
+OUTPUT_TOKENS_MAX = 32_000
 EXTENSION = "saoudrizwan.claude-dev"
 
 
@@ -29,21 +29,29 @@ def _path(world: World) -> Path:
 
 def _edits(world: World, place: Place, endpoint: Endpoint) -> tuple[Edit, ...]:
     del place
+    provider = PROVIDERS[endpoint.dialect]
+    entry = ("providers", provider)
+    settings = (*entry, "settings")
+    # Of a Claude that it does not know by name Cline asks 128000 tokens, of any other name 4096: too much for many, too little for work.
+    speaks_anthropic = endpoint.dialect == ANTHROPIC
+    model = f"claude-stepfare-{endpoint.model}" if speaks_anthropic else endpoint.model
+    limit = (Put((*settings, "maxTokens"), OUTPUT_TOKENS_MAX, Back.WITH_ANCHOR),) if speaks_anthropic else ()
     # Cline reads the file as a whole or not at all, and every entry must name its provider and the time of its last change.
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     puts = (
-        Put(("lastUsedProvider",), PROVIDER, Back.BOTH),
-        Put((*SETTINGS, "provider"), PROVIDER, Back.WITH_ANCHOR),
-        Put((*SETTINGS, "apiKey"), endpoint.token, Back.EITHER),
-        Put((*SETTINGS, "model"), endpoint.model, Back.WITH_ANCHOR),
-        Put((*SETTINGS, "contextWindow"), endpoint.context_tokens, Back.WITH_ANCHOR),
-        Put((*SETTINGS, "baseUrl"), endpoint.base_url),
+        Put(("lastUsedProvider",), provider, Back.BOTH),
+        Put((*settings, "provider"), provider, Back.WITH_ANCHOR),
+        Put((*settings, "apiKey"), endpoint.token, Back.EITHER),
+        Put((*settings, "model"), model, Back.WITH_ANCHOR),
+        *limit,
+        Put((*settings, "contextWindow"), endpoint.context_tokens, Back.WITH_ANCHOR),
+        Put((*settings, "baseUrl"), endpoint.base_url),
         # Cline writes the time anew with every run.
-        Put((*ENTRY, "updatedAt"), now, Back.WITH_ANCHOR, passing=True),
-        Put((*ENTRY, "tokenSource"), "manual", Back.WITH_ANCHOR),
+        Put((*entry, "updatedAt"), now, Back.WITH_ANCHOR, passing=True),
+        Put((*entry, "tokenSource"), "manual", Back.WITH_ANCHOR),
     )
     fresh: JsonObject = {"version": 1, "modes": {}, "providers": {}}
-    return (JsonEdit(_path(world), puts, anchor=(*SETTINGS, "baseUrl"), unit=ENTRY, fresh=fresh),)
+    return (ValuesEdit(_path(world), puts, anchor=(*settings, "baseUrl"), unit=entry, fresh=fresh),)
 
 
 def _trace(world: World) -> str:
@@ -66,4 +74,4 @@ def _hints(world: World, place: Place) -> tuple[str, ...]:
     return tuple(hints)
 
 
-CLIENT = Client("cline", "Cline 3", ("cline", "cline3"), (Scope.USER,), _edits, _trace, _hints)
+CLIENT = Client("cline", "Cline 3", ("cline", "cline3"), (Scope.USER,), _edits, _trace, _hints, dialects=tuple(PROVIDERS))

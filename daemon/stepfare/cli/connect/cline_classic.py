@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from stepfare.cli.connect import json_text
-from stepfare.cli.connect.edits import Back, Edit, JsonEdit, Put
+from stepfare.cli.connect.edits import Back, Edit, Put, ValuesEdit
 from stepfare.cli.connect.json_text import JsonObject, Unsuitable
-from stepfare.cli.connect.place import Client, Endpoint, Place, Scope, World
+from stepfare.cli.connect.place import ANTHROPIC, OPENAI, Client, Endpoint, Place, Scope, World
 
-PROVIDER = "openai"
 ANCHOR = "openAiBaseUrl"
+ANTHROPIC_ANCHOR = "anthropicBaseUrl"
+MODES = ("act", "plan")
 STATE_BYTES_MAX = 64 * 1024 * 1024
 
 
@@ -20,6 +21,10 @@ def _folder(world: World) -> Path:
 
 def _edits(world: World, place: Place, endpoint: Endpoint) -> tuple[Edit, ...]:
     del place
+    return _anthropic_edits(world, endpoint) if endpoint.dialect == ANTHROPIC else _openai_edits(world, endpoint)
+
+
+def _openai_edits(world: World, endpoint: Endpoint) -> tuple[Edit, ...]:
     # A window of its own for a model that Cline does not know, so that it cuts its history in time; and no price, since it would
     # show a guess where only the daemon knows what was paid. The other fields are what Cline itself takes for an unknown model.
     info: JsonObject = {
@@ -32,17 +37,30 @@ def _edits(world: World, place: Place, endpoint: Endpoint) -> tuple[Edit, ...]:
         "temperature": 0,
     }
     settings = (
-        *(Put((f"{mode}ModeApiProvider",), PROVIDER, Back.BOTH) for mode in ("act", "plan")),
-        *(Put((f"{mode}ModeOpenAiModelId",), endpoint.model, Back.WITH_ANCHOR) for mode in ("act", "plan")),
-        *(Put((f"{mode}ModeOpenAiModelInfo",), info, Back.WITH_ANCHOR) for mode in ("act", "plan")),
+        *(Put((f"{mode}ModeApiProvider",), "openai", Back.BOTH) for mode in MODES),
+        *(Put((f"{mode}ModeOpenAiModelId",), endpoint.model, Back.WITH_ANCHOR) for mode in MODES),
+        *(Put((f"{mode}ModeOpenAiModelInfo",), info, Back.WITH_ANCHOR) for mode in MODES),
         Put((ANCHOR,), endpoint.base_url),
         # Without it the first run asks for a login.
         Put(("welcomeViewCompleted",), True, Back.BOTH),
     )
     key = Put(("openAiApiKey",), endpoint.token)
     return (
-        JsonEdit(_folder(world) / "globalState.json", settings, anchor=(ANCHOR,), secret=False),
-        JsonEdit(_folder(world) / "secrets.json", (key,), anchor=key.keys),
+        ValuesEdit(_folder(world) / "globalState.json", settings, anchor=(ANCHOR,), secret=False),
+        ValuesEdit(_folder(world) / "secrets.json", (key,), anchor=key.keys),
+    )
+
+
+def _anthropic_edits(world: World, endpoint: Endpoint) -> tuple[Edit, ...]:
+    settings = (
+        *(Put((f"{mode}ModeApiProvider",), "anthropic", Back.BOTH) for mode in MODES),
+        Put((ANTHROPIC_ANCHOR,), endpoint.root_url),
+        Put(("welcomeViewCompleted",), True, Back.BOTH),
+    )
+    key = Put(("apiKey",), endpoint.token)
+    return (
+        ValuesEdit(_folder(world) / "globalState.json", settings, anchor=(ANTHROPIC_ANCHOR,), secret=False, anchor_end="/v1"),
+        ValuesEdit(_folder(world) / "secrets.json", (key,), anchor=key.keys),
     )
 
 
@@ -68,4 +86,13 @@ def _hints(world: World, place: Place) -> tuple[str, ...]:
     return ('Run it as ever, e.g.: cline task "explain this project"',)
 
 
-CLIENT = Client("cline-classic", "Cline 2 (classic)", ("cline", "cline-classic"), (Scope.USER,), _edits, _trace, _hints)
+CLIENT = Client(
+    "cline-classic",
+    "Cline 2 (classic)",
+    ("cline", "cline-classic"),
+    (Scope.USER,),
+    _edits,
+    _trace,
+    _hints,
+    dialects=(OPENAI, ANTHROPIC),
+)

@@ -13,10 +13,11 @@ from stepfare.cli.asking import USAGE, Trouble, command_of, here, json_option, p
 from stepfare.cli.connect import clients, connection
 from stepfare.cli.connect.connection import Result, State
 from stepfare.cli.connect.endpoint import NoEndpoint, endpoint_from
-from stepfare.cli.connect.place import Client, Place, Scope, World
+from stepfare.cli.connect.place import ANTHROPIC, OPENAI, RESPONSES, Client, Place, Scope, World
 
 T = TypeVar("T")
 
+DIALECTS = (OPENAI, ANTHROPIC, RESPONSES)
 OUTCOMES = {
     "written": "changed",
     "unchanged": "left as it was",
@@ -39,14 +40,17 @@ _file = click.option(
 @_project
 @_file
 @click.option("--url", help="Where the daemon answers, if not on this machine's usual port.")
+@click.option("--dialect", type=click.Choice(DIALECTS), help="The wire format, for clients that have a choice; openai at first.")
 @click.option("--list", "listing", is_flag=True, help="Show every client: whether it is here, whether it is connected, and where.")
 @json_option
 @command_of
-def connect(client: str | None, scope: str | None, file: Path | None, url: str | None, listing: bool, as_json: bool) -> None:
+def connect(
+    client: str | None, scope: str | None, file: Path | None, url: str | None, dialect: str | None, listing: bool, as_json: bool
+) -> None:
     """Point a coding agent at the daemon by changing its own settings file.
 
-    CLIENT is cline (3, or the classic 2 where that is what is found), cline3, cline-classic or continue. The rest of the file stays as
-    it is, a copy of it is kept, and `stepfare disconnect` brings it back.
+    CLIENT is claude-code, codex, cline (3, or the classic 2 where that is what is found), cline3, cline-classic, continue, aider, opencode,
+    kilo, qwen or mini-swe-agent. The rest of the file stays as it is, a copy of it is kept, and `stepfare disconnect` brings it back.
     """
     world, paths = _world(), here()
     if listing:
@@ -59,7 +63,7 @@ def connect(client: str | None, scope: str | None, file: Path | None, url: str |
         endpoint = endpoint_from(paths, os.environ, url)
     except NoEndpoint as problem:
         raise Trouble("no-endpoint", problem.words) from problem
-    results = [_guarded(lambda each=each: connection.connect(each, world, place, endpoint, paths)) for each in found]
+    results = [_guarded(lambda each=each: connection.connect(each, world, place, endpoint, paths, dialect)) for each in found]
     _show_results(results, as_json=as_json, hints=lambda each: each.client.hints(world, each.place))
 
 

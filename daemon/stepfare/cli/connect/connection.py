@@ -63,11 +63,18 @@ class State:
     words: str = ""
 
 
-def connect(client: Client, world: World, place: Place, endpoint: Endpoint, paths: Paths) -> Result:
-    """Make the client's files point at the daemon. Doing it twice changes nothing. Raises Refused, and nothing is changed then."""
+def connect(client: Client, world: World, place: Place, endpoint: Endpoint, paths: Paths, dialect: str | None = None) -> Result:
+    """Make the client's files point at the daemon. Doing it twice changes nothing. Raises Refused, and nothing is changed then.
+
+    Without a dialect the client keeps the one that it was told last, and begins with its usual one.
+    """
     if place.scope not in client.scopes:
         raise Refused(_no_scope(client, place))
+    if dialect is not None and dialect not in client.dialects:
+        raise Refused(f"{client.title} does not speak {dialect}. It speaks {', '.join(client.dialects)}.")
     record = _record(paths, client, place)
+    standing = record.dialect if record is not None and record.dialect in client.dialects else client.dialects[0]
+    endpoint = replace(endpoint, dialect=dialect or standing)
     if endpoint.context_tokens == 0:  # nobody answered: what was true at the last time is the best that is known
         endpoint = replace(endpoint, context_tokens=record.context_tokens if record else CONTEXT_TOKENS)
     edits = client.edits(world, place, endpoint)
@@ -75,14 +82,16 @@ def connect(client: Client, world: World, place: Place, endpoint: Endpoint, path
     if all(_holds(edit, file) for edit, file in zip(edits, before, strict=True)):
         backup = records.folder_of(paths, client.id, place) if record else None
         return Result(client, place, endpoint.base_url, tuple(Touched(edit.path, "unchanged") for edit in edits), backup)
-    plans = [_plan(edit, file, _kept(record, edit.path)) for edit, file in zip(edits, before, strict=True)]
-    made = Record(client.id, place, endpoint.base_url, endpoint.context_tokens, time.time_ns() // 1_000_000, tuple(plans))
+    formerly = {edit.path: edit for edit in client.edits(world, place, record.endpoint)} if record else {}
+    plans = [_plan(edit, formerly.get(edit.path, edit), file, _kept(record, edit.path)) for edit, file in zip(edits, before, strict=True)]
+    at_ms = time.time_ns() // 1_000_000
+    made = Record(client.id, place, endpoint.base_url, endpoint.context_tokens, endpoint.dialect, at_ms, tuple(plans))
     return _write(client, list(edits), before, made, record, paths)
 
 
 def disconnect(client: Client, world: World, record: Record, paths: Paths) -> Result:
     """Give the client's files their former content back, but for what the user changed since. Raises Refused, nothing changed then."""
-    edits = {edit.path: edit for edit in client.edits(world, record.place, Endpoint(record.base_url, "", record.context_tokens))}
+    edits = {edit.path: edit for edit in client.edits(world, record.place, record.endpoint)}
     heirs = {kept.path: _heir(paths, record, kept.path) for kept in record.files}
     work: list[tuple[UserFile, Kept, str | None, bool]] = []
     for kept in record.files:
@@ -116,12 +125,12 @@ def state_of(client: Client, world: World, paths: Paths) -> list[State]:
     if standing:
         return [_state(client, world, record, trace) for record in standing]
     place = Place(Scope.USER)
-    edits = client.edits(world, place, Endpoint("", "", CONTEXT_TOKENS))
+    edits = client.edits(world, place, Endpoint("", "", CONTEXT_TOKENS, dialect=client.dialects[0]))
     return [State(client, place, trace, "not-connected", "", tuple(edit.path for edit in edits))]
 
 
 def _state(client: Client, world: World, record: Record, trace: str) -> State:
-    edits = client.edits(world, record.place, Endpoint(record.base_url, "", record.context_tokens))
+    edits = client.edits(world, record.place, record.endpoint)
     at = tuple(records.paths_of(record))
     try:
         now = files.read(edits[0].path)
@@ -134,12 +143,15 @@ def _state(client: Client, world: World, record: Record, trace: str) -> State:
     return State(client, record.place, trace, "changed", record.base_url, at, words)
 
 
-def _plan(edit: Edit, file: UserFile, kept: Kept | None) -> Kept:
-    """The text to write, and the text to come back to: what the file would be if we had never been there."""
+def _plan(edit: Edit, formerly: Edit, file: UserFile, kept: Kept | None) -> Kept:
+    """The text to write, and the text to come back to: what the file would be if we had never been there.
+
+    `formerly` is the change that stands in the file by now, which may have put other values.
+    """
     try:
         before = file.text
         if kept is not None and file.text is not None:
-            before = kept.before if file.text == kept.after else edit.undone(file.text, kept.before, kept.after)
+            before = kept.before if file.text == kept.after else formerly.undone(file.text, kept.before, kept.after)
         return Kept(edit.path, before, edit.applied(before), kept.folders if kept else ())
     except Unsuitable as problem:
         raise Refused(_unsuitable(edit.path, problem)) from problem

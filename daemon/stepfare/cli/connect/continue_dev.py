@@ -5,11 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from stepfare.cli.connect.edits import Edit, EnvEdit, YamlModelEdit
-from stepfare.cli.connect.place import Client, Endpoint, Place, Scope, World
+from stepfare.cli.connect.place import ANTHROPIC, OPENAI, RESPONSES, Client, Endpoint, Place, Scope, World
 
 NAME = "stepfare auto"
 TOKEN_NAME = "STEPFARE_TOKEN"
 EXTENSION = "continue.continue"
+SPOKEN = {
+    OPENAI: ("openai", ""),
+    ANTHROPIC: ("anthropic", "claude-stepfare-"),
+    # The command line speaks Responses to models whose names begin with gpt-5, at whatever address.
+    RESPONSES: ("openai", "gpt-5-stepfare-"),
+}
+"""For each wire format: what Continue calls the provider, and how the model's name must begin."""
 SCAFFOLD = {"name": "Local Config", "version": "1.0.0", "schema": "v1"}
 
 
@@ -34,10 +41,11 @@ def _project_file(place: Place) -> Path:
 
 
 def _entry(endpoint: Endpoint, key: str) -> dict[str, object]:
+    provider, prefix = SPOKEN[endpoint.dialect]
     return {
         "name": NAME,
-        "provider": "openai",
-        "model": endpoint.model,
+        "provider": provider,
+        "model": prefix + endpoint.model,
         "apiBase": endpoint.base_url,
         "apiKey": key,
         "roles": ["chat", "edit", "apply", "summarize"],
@@ -68,4 +76,13 @@ def _hints(world: World, place: Place) -> tuple[str, ...]:
             return (f"The editor extensions read this file by themselves; for the command line: cn --config {_project_file(place)}", pick)
 
 
-CLIENT = Client("continue", "Continue", ("continue",), (Scope.USER, Scope.PROJECT, Scope.FILE), _edits, _trace, _hints)
+CLIENT = Client(
+    "continue",
+    "Continue",
+    ("continue",),
+    (Scope.USER, Scope.PROJECT, Scope.FILE),
+    _edits,
+    _trace,
+    _hints,
+    dialects=tuple(SPOKEN),
+)

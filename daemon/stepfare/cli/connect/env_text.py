@@ -1,8 +1,17 @@
-"""Puts one `NAME=value` line into the text of a dotenv file, and takes it out again."""
+"""Puts `NAME=value` lines into the text of a dotenv file, and takes them out again."""
 
 from __future__ import annotations
 
 import re
+
+_LINE = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=", re.MULTILINE)
+
+_PLAIN = re.compile(r"[\w./:@%+,=-]*")
+
+
+def names_in(text: str) -> list[str]:
+    """The names that have a line, in their order."""
+    return list(dict.fromkeys(_LINE.findall(text)))
 
 
 def value_of(text: str, name: str) -> str | None:
@@ -13,6 +22,7 @@ def value_of(text: str, name: str) -> str | None:
 
 def put(text: str, name: str, value: str) -> str:
     """The text with this value on the last line of this name, or on a line of its own at the end."""
+    value = value if _PLAIN.fullmatch(value) else f"'{value}'"
     found = _lines(text, name)
     if found:
         return text[: found[-1].start(1)] + value + text[found[-1].end(1) :]

@@ -14,18 +14,29 @@ from typing import cast
 from stepfare.cli.connect.edits import Edit
 
 MODEL = "auto"
+OPENAI, ANTHROPIC, RESPONSES = "openai", "anthropic", "responses"
+"""The wire formats: OpenAI chat completions, Anthropic Messages, OpenAI Responses."""
 PACKAGE_PARENTS_MAX = 5
 PACKAGE_BYTES_MAX = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """How a client reaches the daemon. `base_url` ends in /v1; `context_tokens` is the smallest window behind it."""
+    """How a client reaches the daemon. `base_url` ends in /v1; `context_tokens` is the smallest window behind it.
+
+    `dialect` is the wire format to speak, for clients that have a choice.
+    """
 
     base_url: str
     token: str
     context_tokens: int
     model: str = MODEL
+    dialect: str = OPENAI
+
+    @property
+    def root_url(self) -> str:
+        """The address without /v1, for clients that add it themselves."""
+        return self.base_url.removesuffix("/v1")
 
 
 class Scope(StrEnum):
@@ -72,6 +83,13 @@ class World:
         found = [folder for root in roots if root.is_dir() for folder in root.glob(f"{identity}-*")]
         return max(found, default=None, key=lambda folder: folder.name)
 
+    def seen(self, path: Path, *programs: str) -> str:
+        """What there is of a client, in words: its settings file, else one of its programs; empty where there is neither."""
+        if path.is_file():
+            return f"its settings in {path}"
+        found = next((program for name in programs if (program := self.program(name)) is not None), None)
+        return f"the program {found.path}" + (f", version {found.version}" if found.version else "") if found else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -89,7 +107,8 @@ class Client:
     """One agent that can be connected: a row of the table.
 
     `names` are what a user may call it; several rows may share a name, then those that are found on this machine are meant, or the
-    first where none is. `edits` says what must stand in which file; `trace` what was found of the client (empty: nothing).
+    first where none is. `edits` says what must stand in which file; `trace` what was found of the client (empty: nothing). `dialects` are
+    the wire formats that it can be made to speak, the usual one first.
     """
 
     id: str
@@ -100,6 +119,7 @@ class Client:
     trace: Callable[[World], str]
     hints: Callable[[World, Place], tuple[str, ...]]
     """What is left for the user to know or to do after connecting."""
+    dialects: tuple[str, ...] = (OPENAI,)
 
 
 def _version_in(path: Path) -> str | None:

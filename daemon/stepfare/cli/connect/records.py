@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from stepfare.cli.connect.place import Place, Scope
+from stepfare.cli.connect.place import OPENAI, Endpoint, Place, Scope
 from stepfare.paths import Paths, make_private_dir, write_private
 
 FOLDER = "connect"
@@ -41,6 +41,7 @@ class Manifest(BaseModel):
     at: str
     base_url: str
     context_tokens: int
+    dialect: str = OPENAI
     at_ms: int
     files: list[FileRecord]
 
@@ -63,8 +64,14 @@ class Record:
     place: Place
     base_url: str
     context_tokens: int
+    dialect: str
     at_ms: int
     files: tuple[Kept, ...]
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What the client was told, but for the token."""
+        return Endpoint(self.base_url, "", self.context_tokens, dialect=self.dialect)
 
 
 class Unreadable(Exception):
@@ -111,6 +118,7 @@ def save(paths: Paths, record: Record) -> Path:
         at=str(record.place.at),
         base_url=record.base_url,
         context_tokens=record.context_tokens,
+        dialect=record.dialect,
         at_ms=record.at_ms,
         files=[name.record for name in names],
     )
@@ -147,6 +155,7 @@ def _load(folder: Path) -> Record:
             Place(manifest.scope, Path(manifest.at)),
             manifest.base_url,
             manifest.context_tokens,
+            manifest.dialect,
             manifest.at_ms,
             tuple(_kept(folder, file) for file in manifest.files),
         )

@@ -1,4 +1,6 @@
-"""Puts one model at the head of the `models` list of a YAML file, and takes it out again; every other byte stays as its owner wrote it.
+"""Puts one model at the head of a YAML file's `models`, or single values of its mapping, and takes them out again.
+
+Every other byte stays as its owner wrote it.
 
 ruamel.yaml says where things stand in the text; the text itself is cut and joined here, so that no comment and no odd spacing is lost.
 """
@@ -14,7 +16,7 @@ from typing import Protocol, TypeAlias, cast
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from stepfare.cli.connect.json_text import Unsuitable
+from stepfare.cli.connect.json_text import Json, Keys, Unsuitable
 
 Entry: TypeAlias = Mapping[str, object]
 MODELS = "models"
@@ -107,6 +109,40 @@ def without_models(text: str, ours: Callable[[Entry], bool], *, keep_key: bool) 
     return _checked(text, expected)
 
 
+def put(text: str, path: Keys, value: Json) -> str:
+    """The text with this plain value under the one key of the path. Raises Unsuitable where that would take a rewrite."""
+    (name,) = path
+    before = parse(text)
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    root = _root(text)
+    found = None if root is None else _pair(root, name)
+    if root is not None and root.flow_style:
+        raise Unsuitable("it is written in one pair of braces, which cannot be changed without rewriting it")
+    if found is None:
+        indent = " " * (0 if root is None else root.start_mark.column)
+        after = _ended(text, line_end) + f"{indent}{name}: {_scalar(value)}{line_end}"
+    elif isinstance(found[1].value, list):
+        raise Unsuitable(f"its `{name}` is not a single value")
+    else:
+        start, end = found[1].start_mark.index, found[1].end_mark.index
+        if start == end:  # nothing stands there, and the mark may lie on a later line
+            start = end = text.index(":", found[0].end_mark.index) + 1
+        after = text[:start] + (" " if text[start - 1] == ":" else "") + _scalar(value) + text[end:]
+    return _checked(after, {**before, name: value})
+
+
+def drop(text: str, path: Keys) -> str:
+    """The text without the one key of the path; the same text where there is none."""
+    (name,) = path
+    root = _root(text)
+    found = None if root is None else _pair(root, name)
+    if found is None:
+        return text
+    expected = {key: value for key, value in parse(text).items() if key != name}
+    key, value = found
+    return _checked(text[: _line_start(text, key.start_mark.index)] + text[_line_after(text, _end_of(value)) :], expected)
+
+
 class _Mark(Protocol):
     index: int
     column: int
@@ -129,9 +165,9 @@ def _root(text: str) -> _Node | None:
         raise Unsuitable(f"it is not one YAML document ({_one_line(problem)})") from problem
 
 
-def _pair(root: _Node) -> tuple[_Node, _Node] | None:
+def _pair(root: _Node, name: str = MODELS) -> tuple[_Node, _Node] | None:
     pairs = cast("list[tuple[_Node, _Node]]", root.value)
-    return next((pair for pair in pairs if pair[0].value == MODELS), None)
+    return next((pair for pair in pairs if pair[0].value == name), None)
 
 
 def _entries(document: Mapping[str, object]) -> list[object]:
