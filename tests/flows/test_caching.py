@@ -18,8 +18,6 @@ from tests.flows.conversing import ChatClient, MessagesClient, Story
 CASES = Path(__file__).parents[1] / "cases" / "requests"
 STEPS = 25
 RESULT = "".join(f"def handler_{n}(rows, limit=50):\n    return [row for row in rows if row.id > {n}]\n" for n in range(40))
-    f"def handler_{line}(request, limit=50):\n    return [row for row in request.rows if row.id > {line}]\n" for line in range(40)
-)
 MODEL = "anthropic/claude-sonnet-5-5"
 
 
