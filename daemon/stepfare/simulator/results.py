@@ -41,7 +41,7 @@ NONE_YET = Result(())
 
 _ERROR = re.compile(
     r"\A\W*(the tool execution failed|script failed|ripgrep execution failed|tool_use_error|error\b|failed to\b"
-    r"|command .{0,80}failed to (start|run)|enoent|eacces|no such file|file not found"
+    r"|apply_patch.{0,40}(failed|not found)|command .{0,80}failed to (start|run)|enoent|eacces|no such file|file not found"
     r"|unknown tool|tool .{0,60}not (found|available)|(the )?user (denied|rejected)|permission denied|invalid (tool|arguments|params))",
     re.IGNORECASE,
 )
@@ -49,8 +49,8 @@ _CODE_KEYS = ("returncode", "exit_code", "exitCode")
 _TEXT_KEYS = ("result", "output", "content", "stdout", "text", "error", "message", "stderr")
 
 
-_REMINDER = re.compile(r"\s*<system-reminder>.*?</system-reminder>", re.DOTALL)
-_SHELL_REPORT = re.compile(r"\A(?:Chunk ID: [^\n]*|Script completed)\n(?:[A-Z][^\n]*\n)*?Output:\n")
+_REMINDER = re.compile(r"\n*<system-reminder>.*?</system-reminder>", re.DOTALL)
+_SHELL_REPORT = re.compile(r"\A(?:Chunk ID: [^\n]*\n(?:[A-Z][^\n]*\n)*?Output:\n|Script completed\n(?:[A-Z][^\n]*\n)*?Output:\n\n?)")
 _EXIT_CODE = re.compile(r"^(?:Process exited with code|Exit code:?|Command failed with exit code) (\d+)", re.IGNORECASE | re.MULTILINE)
 REPORT_CHARS = 400
 """A shell's report stands within so much of a result's beginning."""
@@ -135,10 +135,12 @@ def file_text(text: str) -> str:
         text = fence[1]
     lines = _BELOW.sub("", _ABOVE.sub("", text)).rstrip("\n").split("\n")
     for label in _LABELS:
-        if lines and all(label.match(line) or not line.strip() for line in lines) and any(label.match(line) for line in lines):
-            lines = [label.sub("", line, count=1) for line in lines]
+        # Some clients number the emptiness after the last line, too.
+        labelled = lines[:-1] if len(lines) > 1 and lines[-1].strip() == str(len(lines)) else lines
+        if all(label.match(line) or not line.strip() for line in labelled) and any(label.match(line) for line in labelled):
+            lines = [label.sub("", line, count=1) for line in labelled]
             break
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 _PATH = re.compile(r"(?<![\w/.:@-])\.{0,2}/?(?:[\w.@+-]+/)*[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,7}(?![\w/])")
