@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stepfare.dialects.call_ids import FORTY, NINE, SIXTY_FOUR, IdForm, fit, fitted
+from stepfare.dialects.call_ids import FORTY, NINE, SIXTY_FOUR, IdForm, fitted, fitter
 from stepfare.dialects.draft import draft_of
 
 FORMS = [NINE, FORTY, SIXTY_FOUR]
@@ -18,7 +18,7 @@ FORMS = [NINE, FORTY, SIXTY_FOUR]
 def made(body: dict[str, Any] | bytes, dialect: str, form: IdForm) -> bytes:
     draft = draft_of(body if isinstance(body, bytes) else json.dumps(body).encode())
     assert draft is not None
-    changed = fit(draft, dialect, form)
+    changed = fitter(dialect, form)(draft)
     raw = draft.body()
     assert changed or raw == (body if isinstance(body, bytes) else json.dumps(body).encode())
     return raw

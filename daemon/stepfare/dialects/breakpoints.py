@@ -52,7 +52,7 @@ def _marked(draft: Draft, dialect: str, sign: bytes) -> tuple[str, ...]:
     raw = draft.raw("messages")
     if raw is None or not is_list(raw):
         return ()
-    items = splice.items(raw)
+    items = elements.elements_of(draft, "messages")
     changed: dict[int, bytes] = {}
     last, before = len(items) - 1, _end_of_last_step(items)
     ends = [_marked_before(items, end, dialect, sign, changed) for end in (last, before) if end >= 0]
@@ -64,7 +64,7 @@ def _marked(draft: Draft, dialect: str, sign: bytes) -> tuple[str, ...]:
         heads = ["instructions"] if _system_marked(draft, sign) else []
         heads += ["tools"] if len(heads) + sum(ends) + middle < MARKS_MAX and _tools_marked(draft, sign) else []
     if changed:
-        draft.set("messages", _with(raw, changed))
+        elements.edit(draft, "messages", _at_places(changed))
     named = [*heads, *(["a long step's middle"] if middle else []), *(["the last turns"] if any(ends) else [])]
     return (f"cache marks added at the end of {', '.join(named)}",) if named else ()
 
@@ -198,8 +198,12 @@ def _holds_mark(item: bytes) -> bool:
 
 def _with(raw: bytes, changed: dict[int, bytes]) -> bytes:
     """The list with these elements in place of its own; bytes between the elements stay."""
+    return elements.edited(raw, _at_places(changed)) or raw
+
+
+def _at_places(changed: dict[int, bytes]) -> elements.Change:
     places = count()
-    return elements.edited(raw, lambda _item: [new] if (new := changed.get(next(places))) is not None else None) or raw
+    return lambda _item: [new] if (new := changed.get(next(places))) is not None else None
 
 
 def _role(item: bytes) -> str:

@@ -5,6 +5,7 @@ this step and the next, agree without any memory.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -45,17 +46,23 @@ def fitted(call_id: str, form: IdForm) -> str:
     return form.prefix + "".join(minted)
 
 
-def fit(draft: Draft, dialect: str, form: IdForm) -> bool:
-    """Give all calls and results of this request ids of this form, and say whether any had another. Messages without such stay."""
+def fitter(dialect: str, form: IdForm) -> Callable[[Draft], bool]:
+    """What gives all calls and results of a request ids of this form, and says whether any had another. Messages without such stay."""
     match dialect:
         case "openai":
-            return elements.edit(draft, "messages", lambda raw: _chat_message(raw, form), b'"tool_calls"', b'"tool_call_id"')
+            key, one, marks = "messages", _chat_message, (b'"tool_calls"', b'"tool_call_id"')
         case "anthropic":
-            return elements.edit(draft, "messages", lambda raw: _anthropic_message(raw, form), b'"tool_use"', b'"tool_use_id"')
+            key, one, marks = "messages", _anthropic_message, (b'"tool_use"', b'"tool_use_id"')
         case "responses":
-            return elements.edit(draft, "input", lambda raw: _with_fitted(raw, "call_id", form), b'"call_id"')
+            key, one, marks = "input", _item, (b'"call_id"',)
         case _:
-            return False
+            return lambda _draft: False
+    change = elements.remembering(lambda raw: one(raw, form))
+    return lambda draft: elements.edit(draft, key, change, *marks)
+
+
+def _item(raw: bytes, form: IdForm) -> list[bytes] | None:
+    return _with_fitted(raw, "call_id", form)
 
 
 def _chat_message(raw: bytes, form: IdForm) -> list[bytes] | None:

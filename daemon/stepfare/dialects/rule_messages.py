@@ -7,9 +7,11 @@ from __future__ import annotations
 from typing import cast
 
 from stepfare.dialects import elements, splice
+from stepfare.dialects.base import BadRequest
 from stepfare.dialects.draft import Draft
-from stepfare.dialects.elements import dumped, is_list, is_object, text_of, with_own_fields
+from stepfare.dialects.elements import dumped, is_list, text_of, with_own_fields
 from stepfare.dialects.limits import Change, Limits
+from stepfare.dialects.remembered import Remembered
 from stepfare.dialects.rule_fields import drop_inner, fields
 
 LISTS = {"openai": "messages", "anthropic": "messages", "responses": "input"}
@@ -17,26 +19,12 @@ INSTRUCTIONS = ("system", "developer")
 
 CONTINUE = "Continue your last message exactly where it ends. Repeat nothing of it."
 NOTHING = "(empty)"
-NOT_RECORDED = "(not recorded)"
-"""In place of thinking that another model did: nobody's words are put into the mouth of this one."""
 READ = "I have read the results."
 SEEN_BELOW = "[An image; it follows the results.]"
-GOOGLE_UNSIGNED = "skip_thought_signature_validator"
-"""Google's own word for a call that none of its models signed."""
 
 # Google's signatures stand in extra_content; whoever else is asked is not sent them in the first place.
 _CHAT_FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id", "name", "extra_content"})
 _CALL_FIELDS = frozenset({"id", "type", "function", "custom", "extra_content"})
-_CHAT_THOUGHTS = (
-    "reasoning_content",
-    "reasoning",
-    "reasoning_details",
-    "thinking",
-    "thinking_blocks",
-    "reasoning_text",
-    "reasoning_opaque",
-)
-_THOUGHT_BLOCKS = ("thinking", "redacted_thinking")
 _PART_TEXTS = ("text", "input_text", "output_text")
 
 
@@ -45,7 +33,7 @@ def no_prefill(dialect: str) -> Change:
 
     def ask(draft: Draft, _limits: Limits) -> str | None:
         raw = draft.raw(LISTS[dialect])
-        items = splice.items(raw) if raw is not None and is_list(raw) else []
+        items = elements.elements_of(draft, LISTS[dialect])
         if raw is None or not items:
             return None
         last = splice.scan(items[-1])
@@ -69,7 +57,7 @@ def instructions_as(dialect: str, role: str) -> Change:
         obj = splice.scan(raw)
         return [splice.replace(obj, {"role": dumped(role)})] if text_of(obj, "role") == other else None
 
-    return _each(dialect, one, f"role {other} said as {role}", f'"{other}"'.encode())
+    return each(dialect, one, f"role {other} said as {role}", f'"{other}"'.encode())
 
 
 def merge_system(dialect: str) -> Change:
@@ -85,28 +73,26 @@ def merge_system(dialect: str) -> Change:
 
         def one(item: bytes) -> list[bytes] | None:
             nonlocal begun
-            obj = splice.scan(item)
-            if text_of(obj, "role") not in INSTRUCTIONS:
+            if _role_of(item) not in INSTRUCTIONS:
                 begun = True
                 return None
+            obj = splice.scan(item)
             if not begun and dialect == "openai":
                 head.append(obj)
                 return None if len(head) == 1 else []
             return [_told_by_user(obj)] if begun else None
 
-        new = elements.edited(raw, one)
-        if new is None:
+        if not elements.edit(draft, LISTS[dialect], one):
             return None
         if len(head) > 1:
             text = "\n\n".join(content_text(obj) for obj in head)
-            new = elements.edited(new, _first_only(splice.replace(head[0], {"content": dumped(text)}))) or new
-        draft.set(LISTS[dialect], new)
+            elements.edit(draft, LISTS[dialect], first_only(splice.replace(head[0], {"content": dumped(text)})))
         return "later system messages told by the user, or joined to the first"
 
     return merge
 
 
-def _first_only(first: bytes) -> elements.Change:
+def first_only(first: bytes) -> elements.Change:
     left = [first]
     return lambda _item: [left.pop()] if left else None
 
@@ -133,7 +119,7 @@ def _part_text(part: dict[str, object]) -> str:
     return text if isinstance(text, str) else f"[{part.get('type', 'something')} left out: this model reads text only]"
 
 
-def string_content(draft: Draft, _limits: Limits) -> str | None:
+def string_content() -> Change:
     """For chat providers that read a message's content as one string."""
 
     def one(raw: bytes) -> list[bytes] | None:
@@ -142,7 +128,7 @@ def string_content(draft: Draft, _limits: Limits) -> str | None:
             return None
         return [splice.replace(obj, {"content": dumped(content_text(obj))})]
 
-    return "contents in parts joined into one text" if elements.edit(draft, "messages", one) else None
+    return each("openai", one, "contents in parts joined into one text")
 
 
 def no_empty_content(dialect: str) -> Change:
@@ -158,7 +144,7 @@ def no_empty_content(dialect: str) -> Change:
             return None
         return [splice.replace(obj, {"content": new})]
 
-    return _each(dialect, one, "empty texts left out")
+    return each(dialect, one, "empty texts left out")
 
 
 def _filled(content: bytes | None, *, may_be_null: bool) -> bytes | None:
@@ -176,17 +162,17 @@ def _is_empty_text(part: bytes) -> bool:
     return text_of(obj, "type") in _PART_TEXTS and not text_of(obj, "text")
 
 
-def no_null_content(draft: Draft, _limits: Limits) -> str | None:
+def no_null_content() -> Change:
     """For chat providers that miss a content beside tool calls."""
 
     def one(raw: bytes) -> list[bytes] | None:
         obj = splice.scan(raw)
         return [splice.replace(obj, {"content": b'""'})] if obj.raw("content") in (None, b"null") else None
 
-    return "missing contents said as empty texts" if elements.edit(draft, "messages", one, b'"tool_calls"', b"null") else None
+    return each("openai", one, "missing contents said as empty texts", b'"tool_calls"', b"null")
 
 
-def known_message_fields(draft: Draft, _limits: Limits) -> str | None:
+def known_message_fields() -> Change:
     """For chat providers that refuse whatever a message says beyond the format's oldest words."""
 
     def call(raw: bytes) -> list[bytes] | None:
@@ -201,118 +187,12 @@ def known_message_fields(draft: Draft, _limits: Limits) -> str | None:
         new = with_own_fields(obj, values)
         return None if new is None else [new]
 
-    return "fields of messages that it does not know left out" if elements.edit(draft, "messages", one) else None
+    return each("openai", one, "fields of messages that it does not know left out")
 
 
 def _keeping(obj: splice.JsonObject, known: frozenset[str]) -> list[bytes] | None:
     gone: dict[str, bytes | None] = {span.key: None for span in obj.spans if span.key not in known}
     return [splice.replace(obj, gone)] if gone else None
-
-
-def no_thoughts(dialect: str) -> Change:
-    """What models thought earlier is not sent again. A message that was nothing but thinking goes with it."""
-    match dialect:
-        case "openai":
-            marks = [f'"{name}"'.encode() for name in _CHAT_THOUGHTS]
-            return _each(dialect, _chat_without_thoughts, "earlier thinking left out", *marks)
-        case "anthropic":
-            return _each(dialect, _anthropic_without_thoughts, "earlier thinking left out", b'"thinking"', b'"redacted_thinking"')
-        case _:
-            return _each(dialect, _responses_without_thoughts, "earlier thinking left out", b'"reasoning"')
-
-
-def _chat_without_thoughts(raw: bytes) -> list[bytes] | None:
-    if b'"assistant"' not in raw:
-        return None
-    obj = splice.scan(raw)
-    gone: dict[str, bytes | None] = {name: None for name in _CHAT_THOUGHTS if obj.raw(name) is not None}
-    return [splice.replace(obj, gone)] if gone else None
-
-
-def _anthropic_without_thoughts(raw: bytes) -> list[bytes] | None:
-    obj = splice.scan(raw)
-    content = obj.raw("content")
-    if text_of(obj, "role") != "assistant" or content is None or not is_list(content):
-        return None
-    said = elements.edited(content, lambda block: () if text_of(splice.scan(block), "type") in _THOUGHT_BLOCKS else None)
-    if said is None:
-        return None
-    return [splice.replace(obj, {"content": said})] if splice.items(said) else []
-
-
-def _responses_without_thoughts(raw: bytes) -> list[bytes] | None:
-    return [] if b'"reasoning"' in raw and text_of(splice.scan(raw), "type") == "reasoning" else None
-
-
-def no_item_ids(draft: Draft, _limits: Limits) -> str | None:
-    """Ids of earlier items are left out: they refer to what a provider stored, or tie an item to a thought that is not sent."""
-
-    def one(raw: bytes) -> list[bytes] | None:
-        if b'"id"' not in raw:
-            return None
-        obj = splice.scan(raw)
-        kind = text_of(obj, "type")
-        if obj.raw("id") is None or kind in ("reasoning", "item_reference"):
-            return None
-        return [splice.replace(obj, {"id": None})]
-
-    return "ids of earlier items left out" if elements.edit(draft, "input", one, b'"id"') else None
-
-
-def thoughts_refused(dialect: str) -> Change:
-    """All that was thought earlier, and in Responses the ids that tie what was said to it."""
-
-    def drop(draft: Draft, limits: Limits) -> str | None:
-        said = no_thoughts(dialect)(draft, limits)
-        if said and dialect == "responses":
-            no_item_ids(draft, limits)
-        return said
-
-    return drop
-
-
-def thoughts_recorded(dialect: str) -> Change:
-    """For models that refuse an earlier answer without its thinking: where another model gave it, its place is held."""
-
-    def chat(raw: bytes) -> list[bytes] | None:
-        obj = splice.scan(raw)
-        if text_of(obj, "role") != "assistant" or text_of(obj, "reasoning_content"):
-            return None
-        return [splice.replace(obj, {"reasoning_content": dumped(NOT_RECORDED)})]
-
-    def anthropic(raw: bytes) -> list[bytes] | None:
-        obj = splice.scan(raw)
-        content = obj.raw("content")
-        if text_of(obj, "role") != "assistant" or content is None:
-            return None
-        blocks = splice.items(content) if is_list(content) else [b'{"type":"text","text":' + content + b"}"]
-        if any(text_of(splice.scan(block), "type") in _THOUGHT_BLOCKS for block in blocks):
-            return None
-        held = dumped({"type": "thinking", "thinking": NOT_RECORDED, "signature": ""})
-        return [splice.replace(obj, {"content": b"[" + b",".join((held, *blocks)) + b"]"})]
-
-    one = chat if dialect == "openai" else anthropic
-    return _each(dialect, one, "the place of thinking that another model did held", b'"assistant"')
-
-
-def google_signatures(draft: Draft, _limits: Limits) -> str | None:
-    """Google signs the first call of a message, and refuses one without a signature: what another model called says so."""
-
-    def one(raw: bytes) -> list[bytes] | None:
-        if b'"tool_calls"' not in raw:
-            return None
-        obj = splice.scan(raw)
-        calls = obj.raw("tool_calls")
-        if calls is None or not is_list(calls) or b'"thought_signature"' in calls or not splice.items(calls):
-            return None
-        first = splice.scan(splice.items(calls)[0])
-        extra = first.raw("extra_content")
-        google = {"google": dumped({"thought_signature": GOOGLE_UNSIGNED})}
-        signed = splice.replace(splice.scan(extra if extra is not None and is_object(extra) else b"{}"), google)
-        new = elements.edited(calls, _first_only(splice.replace(first, {"extra_content": signed})))
-        return None if new is None else [splice.replace(obj, {"tool_calls": new})]
-
-    return "calls of other models marked as unsigned" if elements.edit(draft, "messages", one, b'"tool_calls"') else None
 
 
 def no_user_after_tool(draft: Draft, _limits: Limits) -> str | None:
@@ -321,7 +201,7 @@ def no_user_after_tool(draft: Draft, _limits: Limits) -> str | None:
 
     def one(raw: bytes) -> list[bytes] | None:
         nonlocal before
-        role, earlier = text_of(splice.scan(raw), "role"), before
+        role, earlier = _role_of(raw), before
         before = role
         return [dumped({"role": "assistant", "content": READ}), raw] if role == "user" and earlier == "tool" else None
 
@@ -390,7 +270,19 @@ def _unmarked(raw: bytes) -> list[bytes] | None:
     return None if new is None else [new]
 
 
-def _each(dialect: str, one: elements.Change, words: str, *marks: bytes) -> Change:
+def _role(raw: bytes) -> str:
+    try:
+        return text_of(splice.scan(raw), "role")
+    except BadRequest:
+        return ""
+
+
+_role_of = Remembered(_role, elements.REMEMBERED_BYTES_MAX).of
+
+
+def each(dialect: str, one: elements.Change, words: str, *marks: bytes) -> Change:
+    one = elements.remembering(one)
+
     def change(draft: Draft, _limits: Limits) -> str | None:
         return words if elements.edit(draft, LISTS[dialect], one, *marks) else None
 

@@ -6,11 +6,11 @@ A rule that finds nothing to do changes no byte.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stepfare.dialects.base import BadRequest
-from stepfare.dialects.call_ids import FORTY, NINE, SIXTY_FOUR, IdForm, fit
+from stepfare.dialects.call_ids import FORTY, NINE, SIXTY_FOUR, IdForm, fitter
 from stepfare.dialects.draft import Draft
 from stepfare.dialects.limits import NO_LIMITS, Change, Limits
 from stepfare.dialects.rule_fields import (
@@ -24,24 +24,20 @@ from stepfare.dialects.rule_fields import (
     renaming,
     session_id,
 )
+from stepfare.dialects.rule_history import google_signatures, no_item_ids, no_thoughts, thoughts_recorded, thoughts_refused
 from stepfare.dialects.rule_images import no_images_in_tools
 from stepfare.dialects.rule_learned import LEARNED, learned
 from stepfare.dialects.rule_messages import (
-    google_signatures,
     instructions_as,
     known_message_fields,
     merge_system,
     no_betas,
     no_cache_marks,
     no_empty_content,
-    no_item_ids,
     no_null_content,
     no_prefill,
-    no_thoughts,
     no_user_after_tool,
     string_content,
-    thoughts_recorded,
-    thoughts_refused,
 )
 from stepfare.dialects.rule_thinking import (
     adaptive_only,
@@ -82,13 +78,10 @@ class Rule:
 
 
 def _fitting(form: IdForm) -> Mapping[str, Change]:
-    def fitting(dialect: str) -> Change:
-        def change(draft: Draft, _limits: Limits) -> str | None:
-            return "ids of tool calls adapted" if fit(draft, dialect, form) else None
+    def fitting(fit: Callable[[Draft], bool]) -> Change:
+        return lambda draft, _limits: "ids of tool calls adapted" if fit(draft) else None
 
-        return change
-
-    return {dialect: fitting(dialect) for dialect in DIALECTS}
+    return {dialect: fitting(fitter(dialect, form)) for dialect in DIALECTS}
 
 
 def _betas(draft: Draft, limits: Limits) -> str | None:
@@ -120,7 +113,7 @@ RULES: Mapping[str, Rule] = {
     "tool-ids-9": Rule("takes tool-call ids of nine letters and digits", _fitting(NINE)),
     "tool-ids-40": Rule("takes tool-call ids of 40 letters, digits, _ and - at most", _fitting(FORTY)),
     "tool-ids-64": Rule("takes tool-call ids of 64 letters, digits, _ and - at most", _fitting(SIXTY_FOUR)),
-    "google-thought-signatures": Rule("refuses calls of other models unless they are marked", {CHAT: google_signatures}),
+    "google-thought-signatures": Rule("refuses calls of other models unless they are marked", {CHAT: google_signatures()}),
     # Thinking.
     "thinking-always-on": Rule("refuses to stop thinking", {name: always_on(name) for name in DIALECTS}),
     "thinking-adaptive-only": Rule("thinks as long as it likes: takes an effort, no budget", {ANTHROPIC: adaptive_only}),
@@ -142,12 +135,12 @@ RULES: Mapping[str, Rule] = {
     "system-role": Rule("takes instructions as system", {name: instructions_as(name, "system") for name in (CHAT, RESPONSES)}),
     "merge-system": Rule("takes one system message, the first", {name: merge_system(name) for name in DIALECTS}),
     "no-empty-content": Rule("refuses empty texts", {name: no_empty_content(name) for name in DIALECTS}),
-    "no-null-content": Rule("misses a content beside tool calls", {CHAT: no_null_content}),
-    "string-content": Rule("reads a content as one string", {CHAT: string_content}),
+    "no-null-content": Rule("misses a content beside tool calls", {CHAT: no_null_content()}),
+    "string-content": Rule("reads a content as one string", {CHAT: string_content()}),
     "no-images-in-tools": Rule("takes images from the user only", {name: no_images_in_tools(name) for name in DIALECTS}),
     "no-user-after-tool": Rule("wants the assistant's word between results and the user's", {CHAT: no_user_after_tool}),
-    "known-message-fields": Rule("refuses unknown fields in messages", {CHAT: known_message_fields}),
-    "no-item-ids": Rule("does not know the ids of earlier items", {RESPONSES: no_item_ids}),
+    "known-message-fields": Rule("refuses unknown fields in messages", {CHAT: known_message_fields()}),
+    "no-item-ids": Rule("does not know the ids of earlier items", {RESPONSES: no_item_ids()}),
     "no-cache-marks": Rule("refuses cache_control", {name: no_cache_marks(name) for name in DIALECTS}),
     # The rest of the request.
     "no-stream-options": Rule("refuses stream_options", {CHAT: dropping("stream_options"), RESPONSES: dropping("stream_options")}),
