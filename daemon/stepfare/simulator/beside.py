@@ -84,9 +84,9 @@ async def completions(state: State, http: web.Request, family_name: str) -> web.
         return answered(200, head | {"choices": [_choice(text, finish)], "usage": told})
     response = web.StreamResponse(headers=MARKED | {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
     await response.prepare(http)
-    for word in text.split(" "):
+    for number, word in enumerate(text.split(" ")):
         await wait(state.options.chunk_ms)
-        await response.write(wire.frame(head | {"choices": [_choice(word if word == text else word + " ", None)]}))
+        await response.write(wire.frame(head | {"choices": [_choice(f" {word}" if number else word, None)]}))
     await response.write(wire.frame(head | {"choices": [_choice("", finish)], "usage": told}))
     await response.write(wire.DONE)
     await response.write_eof()
