@@ -17,7 +17,7 @@ from stepfare.simulator.project import wants_repair
 from stepfare.simulator.reading import Request
 from stepfare.simulator.reply import OutCall, Reply
 from stepfare.simulator.shapes import manual_tools
-from stepfare.simulator.side import side_reply
+from stepfare.simulator.side import as_json, side_reply
 from stepfare.simulator.toolboxes import Toolbox
 from stepfare.simulator.transcript import Scene, human_words, read_scene
 
@@ -112,4 +112,4 @@ def _ending(request: Request, scene: Scene, text: str, *, verified: bool = False
         calls = hands.any_call(scene.box, request.tool_choice, text)
     if calls and scene.box.xml:
         return _acting(scene, "This is the end of the play.", calls)
-    return Reply(text, calls)
+    return Reply(text if calls else as_json(request, text) or text, calls)

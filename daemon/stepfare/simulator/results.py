@@ -140,7 +140,8 @@ def file_text(text: str) -> str:
         if all(label.match(line) or not line.strip() for line in labelled) and any(label.match(line) for line in labelled):
             lines = [label.sub("", line, count=1) for line in labelled]
             break
-    return "\n".join(lines).rstrip("\n") + "\n"
+    content = "\n".join(lines).rstrip("\n")
+    return f"{content}\n" if content else ""
 
 
 _PATH = re.compile(r"(?<![\w/.:@-])\.{0,2}/?(?:[\w.@+-]+/)*[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,7}(?![\w/])")

@@ -25,6 +25,8 @@ ASKED_CHARS = 2_000
 _TITLE = re.compile(
     r"\btitle (for|generator)\b|reply with a title|generate a (short |concise |brief )*title|naming a coding session", re.IGNORECASE
 )
+_SESSION = re.compile(r"<(session|conversation)>(.*?)</\1>", re.DOTALL)
+_WEB_SEARCH = re.compile(r"\APerform a web search for the query:")
 _COMMIT = re.compile(r"git commit message|commit message", re.IGNORECASE)
 _CHANGED = re.compile(r"^\+\+\+ (?:b/)?(\S+)", re.MULTILINE)
 _COMPACTION = re.compile(
@@ -37,22 +39,25 @@ _COMPACTION = re.compile(
 
 def side_reply(request: Request) -> Reply | None:
     """The answer to a call beside the loop; None where this is a step of the loop or a plain question."""
-    last = request.messages[-1]
+    # Some clients put notes of the system after what they ask.
+    last = next((message for message in reversed(request.messages) if message.role not in ("system", "developer")), request.messages[-1])
     asked = last.text if last.role == "user" else ""
     opening = request.system[:OPENING_CHARS] if not request.tools else ""
     for pattern, answer, beside_tools in _SIDE:
         if (beside_tools or not request.tools) and (pattern.search(asked[:ASKED_CHARS]) or pattern.search(opening)):
             text = answer(request)
-            return Reply(_as_json(request, text) or text)
-    form = _as_json(request, MARK + "No model read this.")
+            return Reply(as_json(request, text) or text)
+    form = as_json(request, MARK + "No model read this.")
     return Reply(form) if form and not request.tools else None
 
 
 def _title(request: Request) -> str:
     users = [message.text for message in request.messages if message.role == "user"]
-    lines = [line.strip() for line in (users[-1] if users else "").splitlines() if line.strip()]
-    # The instruction comes first in every client seen; what is to be named, last.
-    words = re.findall(r"[\w'.-]+", lines[-1] if lines else "")[:TITLE_WORDS]
+    told = users[-1] if users else ""
+    # The instruction comes first in every client seen; what is to be named, last, or in tags of its own, from its start.
+    tagged = _SESSION.search(told)
+    lines = [line.strip() for line in (tagged[2] if tagged else told).splitlines() if line.strip()]
+    words = re.findall(r"[\w'.-]+", lines[0 if tagged else -1] if lines else "")[:TITLE_WORDS]
     return MARK + (" ".join(words) or "Session")
 
 
@@ -61,6 +66,10 @@ def _commit(request: Request) -> str:
     names = dict.fromkeys(posixpath.basename(found[1]) for found in _CHANGED.finditer(request.messages[-1].text))
     line = f"chore: update {', '.join(names) or 'files'}"
     return MARK + (line if len(MARK + line) <= COMMIT_CHARS else f"chore: update {len(names)} files")
+
+
+def _no_search(_request: Request) -> str:
+    return f"{MARK}No search was made: the simulator reaches no web."
 
 
 def _summary(request: Request) -> str:
@@ -75,12 +84,13 @@ def _summary(request: Request) -> str:
 _SIDE: tuple[tuple[re.Pattern[str], Callable[[Request], str], bool], ...] = (
     # Some clients leave their tools in the request when they ask for a summary.
     (_COMPACTION, _summary, True),
+    (_WEB_SEARCH, _no_search, True),
     (_TITLE, _title, False),
     (_COMMIT, _commit, False),
 )
 
 
-def _as_json(request: Request, text: str) -> str:
+def as_json(request: Request, text: str) -> str:
     """The text in the JSON that was asked for; empty where none was."""
     form = request.response_format
     if form is None or form.type not in ("json_object", "json_schema"):

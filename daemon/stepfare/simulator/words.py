@@ -19,6 +19,7 @@ FILES_MAX = 5
 OUTPUT_LINES_MAX = 3
 
 _WANTS_CHANGE = re.compile(r"\b(add|write|implement|create|refactor|rename|remove|delete|change|update|build)\b", re.IGNORECASE)
+_NO_CHANGE = re.compile(r"\b(do not|don't|without|never) \w+", re.IGNORECASE)
 _DEFINITION = re.compile(
     r"^\s*(?:export\s+)?(?:async\s+)?(?:pub\s+)?(?:def|class|function|fn|func|struct|interface|const)\s+([A-Za-z_]\w*)", re.MULTILINE
 )
@@ -54,7 +55,7 @@ def _explained(scene: Scene, known: Knowledge) -> str:
             "",
             *(about(path, known.contents[path]) for path in read),
         ]
-    if _WANTS_CHANGE.search(scene.task):
+    if _WANTS_CHANGE.search(_NO_CHANGE.sub("", scene.task)):
         lines += ["", "I changed nothing: all that I know how to change is a small mistake that makes a Python test fail."]
     return "\n".join(lines)
 
