@@ -181,7 +181,7 @@ def refusal(door: Door | None, family: Family | None, refused: Refused, headers:
     shape = "openai" if family is None else family.errors
     if door is not None and door.dialect == "anthropic" and (own or shape == "anthropic"):
         shape = "anthropic"
-    return answered(refused.status, error_body(shape, refused), headers)
+    return answered(refused.status, error_body(shape, refused, f"req_{secrets.token_hex(12)}"), headers)
 
 
 def fault_for(state: State, http: web.Request, model: str) -> Fault:

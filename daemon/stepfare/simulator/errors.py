@@ -95,6 +95,6 @@ _SHAPES: Mapping[str, Callable[[Refused, str], Json]] = {
 }
 
 
-def error_body(shape: str, refused: Refused, request_id: str = "req_simulator") -> Json:
+def error_body(shape: str, refused: Refused, request_id: str = "") -> Json:
     """The body of a refusal, in one of the shapes that families name."""
     return _SHAPES[shape](refused, request_id)
