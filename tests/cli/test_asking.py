@@ -145,8 +145,10 @@ def test_explain_says_when_nothing_was_decided_yet(run: Run, fake: FakeDaemon) -
 
 
 def test_models_and_prices_show_those_in_use_or_all(run: Run, fake: FakeDaemon) -> None:
-    fake.answer("prices", PRICES.model_copy(update={"models": PRICES.models[:1]}))
-    fake.answer("prices?all=1", PRICES)
+    for query in ("", "?look=1"):
+        fake.answer(f"prices{query}", PRICES.model_copy(update={"models": PRICES.models[:1]}))
+    for query in ("?all=1", "?all=1&look=1"):
+        fake.answer(f"prices{query}", PRICES)
     for command in ("models", "prices"):
         assert "lab/new" not in run(command).out
         assert "lab/new" in run(command, "--all").out

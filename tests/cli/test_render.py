@@ -8,7 +8,7 @@ import pytest
 
 from stepfare.cli.render import catalogue, paint, reasons, spend
 from stepfare.cli.render.paint import Block
-from stepfare.control.protocol import Attempt, Bucket, Decision, Floor, SessionDetail, Totals
+from stepfare.control.protocol import Attempt, Bucket, Decision, Floor, ProviderInfo, SessionDetail, TierInfo, Totals
 from tests.cli.samples import DECISION, DETAIL, NOW_MS, OVERVIEW, PRICE, PRICES, SESSION, a_step
 
 
@@ -133,6 +133,67 @@ def test_models_show_what_they_can_and_why_they_are_not_in_play() -> None:
         2 models. Prices in dollars per million tokens, as of now. All models of the catalogue: `stepfare models --all`.
         """,
     )
+
+
+def test_models_say_who_serves_which_floor_and_what_each_provider_lacks() -> None:
+    provider = ProviderInfo(id="lab", state="in-use", dialects=["openai", "anthropic"], cache="prompts from 1,024 tokens on, kept 5 min")
+    message = PRICES.model_copy(
+        update={
+            "models": [PRICES.models[0].model_copy(update={"quirks": ["refuses stop sequences"]})],
+            "tiers": [
+                TierInfo(tier="frugal", models=["lab/a", "lab/b", "lab/c", "lab/d", "lab/e"]),
+                TierInfo(tier="premium", models=[], why="set a key"),
+            ],
+            "providers": [
+                provider.model_copy(update={"quirks": ["takes max_tokens only", "billed"]}),
+                ProviderInfo(id="ollama", state="found", why="2 models at http://127.0.0.1:11434/v1", dialects=["openai"], local=True),
+                ProviderInfo(id="openai", state="no-key", why="set OPENAI_API_KEY"),
+                ProviderInfo(id="groq", state="no-key", why="set GROQ_API_KEY"),
+                ProviderInfo(id="azure", state="no-address", why="set AZURE_OPENAI_ENDPOINT"),
+                ProviderInfo(id="vllm", state="not-found", why="nothing found at http://127.0.0.1:8000/v1"),
+            ],
+        }
+    )
+    check(
+        catalogue.models(message, all_models=True),
+        """
+        MODEL       TIER       WINDOW     IN  CACHED     OUT  STATE    NOTES
+        lab/medium  balanced  200,000  $3.00   $0.30  $15.00  in-play  tools, vision; refuses stop sequences
+
+        FLOOR    SERVED BY
+        frugal   lab/a, lab/b, lab/c, lab/d and 1 more
+        premium  nobody                                 set a key
+
+        PROVIDER  SPEAKS             CACHES                                    NOTES
+        lab       openai, anthropic  prompts from 1,024 tokens on, kept 5 min  takes max_tokens only; billed
+        ollama    openai             not known                                 2 models at http://127.0.0.1:11434/v1
+
+        Without a key: openai (set OPENAI_API_KEY), groq (set GROQ_API_KEY)
+
+        Without an address: azure (set AZURE_OPENAI_ENDPOINT)
+
+        Not found on this machine: vllm
+
+        1 model. Prices in dollars per million tokens, as of now.
+        """,
+    )
+
+
+def test_newer_prices_are_told_line_by_line() -> None:
+    changes = [("lab/a got cheaper: input $1.00 -> $0.10 per M", False), ("lab/b got dearer: input $1.00 -> $900.00 per M", True)]
+    check(
+        catalogue.renewed(changes, ["lab/c: no price is known"], "2026-11-22", told=True),
+        """
+        lab/a got cheaper: input $1.00 -> $0.10 per M
+        held back: lab/b got dearer: input $1.00 -> $900.00 per M
+        1 change held back, since so large a change is often an error: --accept takes them too.
+        1 model of the list cannot be used; --json says why.
+        1 change. Prices are of 2026-11-22 now. The running daemon has them.
+        """,
+    )
+    many = catalogue.renewed([(f"lab/{number} is new", False) for number in range(100)], [], "2026-11-22", told=False)
+    assert paint.plain(many).splitlines()[-2] == "and 40 more changes; --json tells them all"
+    assert paint.plain(catalogue.renewed([], [], "2026-11-22", told=False)) == "Nothing changed. Prices are of 2026-11-22 now.\n"
 
 
 def test_prices_show_their_conditions_and_their_source() -> None:

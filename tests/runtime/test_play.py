@@ -13,7 +13,8 @@ from stepfare.core.step import Tier
 from stepfare.paths import Paths, paths_from
 from stepfare.providers.catalog import candidates
 from stepfare.providers.local import Said, found_models
-from stepfare.providers.rows import bundled_catalog
+from stepfare.providers.prices import bundled_prices
+from stepfare.providers.rows import bundled_catalog, load_catalog
 from stepfare.runtime.play import play_of, read_settings
 from stepfare.runtime.state import Play
 
@@ -190,8 +191,16 @@ def test_models_of_this_machine_are_known_by_name_and_play_where_the_user_wants_
     assert by_name.catalog.models["ollama/qwen3:8b"].context_tokens == 16_384
     assert "ollama/qwen3:8b" not in by_name.catalog.in_play
     used = found_play("[local]\nuse = true")
-    assert (used.simulated, used.catalog.in_play[0]) == (False, "ollama/qwen3:8b")
+    assert (used.simulated, [one.model.id for one in candidates(used.catalog, used.keys, 0)]) == (False, ["ollama/qwen3:8b"])
     listed = found_play('[tiers]\nfrugal = ["ollama/qwen3:8b"]', KEYS)
     assert [name for name in listed.catalog.in_play if listed.catalog.models[name].tier is Tier.FRUGAL] == ["ollama/qwen3:8b"]
     assert listed.problems == ()
     assert "ollama/qwen3:8b" not in found_play("[local]\ndiscover = false", KEYS).catalog.models
+
+
+def test_a_rule_that_there_is_not_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    quirks = '["no-strict", "billed-cost", "drop:seed", "sing"]'
+    text = f'models = []\n[providers.x]\ndialect = "openai"\nbase_url = "https://x/v1"\nquirks = {quirks}'
+    catalog, _ = load_catalog(text, bundled_prices())
+    monkeypatch.setattr("stepfare.runtime.play.bundled_catalog", lambda _prices: catalog)
+    assert [(one.code, one.words) for one in play().problems] == [("unknown-rule", "x: no rule is called sing, so it changes nothing.")]

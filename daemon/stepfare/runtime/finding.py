@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
 from stepfare.core.model import Model, Provider
@@ -17,6 +18,8 @@ class Finder:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.found: tuple[Model, ...] = ()
+        self.one_at_a_time = asyncio.Lock()
+        """Held while somebody looks and until what was found is in play, so that who asks meanwhile sees it."""
         self._allowed = environ.get(VARIABLE, "").strip().lower() not in ("off", "0", "no", "false")
         self._looked_ms: int | None = None
 

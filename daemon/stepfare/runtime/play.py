@@ -6,6 +6,7 @@ Read at start and at every change; who holds the result is `state`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from stepfare.config.check import SETTINGS_BYTES_MAX, Checked, check_settings
 from stepfare.config.rows import price_rows
@@ -73,8 +74,14 @@ def play_of(
     if usable or of_the_user or of_this_machine:
         return Play(settings, catalog, present, False, (*problems, *absent))
     providers, models = simulated_rows(simulator_url)
-    play = Catalog({row.id: row for row in providers}, {row.id: row for row in models}, tuple(row.id for row in models), catalog.prices)
-    return Play(settings, play, frozenset(), True, (*problems, *absent))
+    # The others stay known: to say whose key is missing, and to serve what runs on this machine where it is asked for by name.
+    play = replace(
+        catalog,
+        providers={row.id: row for row in providers} | dict(catalog.providers),
+        models={row.id: row for row in models} | dict(catalog.models),
+        in_play=tuple(row.id for row in models),
+    )
+    return Play(settings, play, present, True, (*problems, *absent))
 
 
 def _keys(catalog: Catalog, settings: Settings, environ: Mapping[str, str]) -> tuple[frozenset[str], tuple[Problem, ...]]:

@@ -79,11 +79,12 @@ class House:
         """Ask the servers of this machine for their models, once a minute at most; what is found is known from the next decision on."""
         if self.finder is None:
             return
-        providers = self.state.play.catalog.providers.values()
-        if await self.finder.look(providers, self.world.now_ms(), wanted=self.state.settings.local.discover):
-            await self._play_on(self.state.play.settings)
-            words = f"{len(self.finder.found)} models were found on this machine"
-            self.hub.publish(Event(seq=0, kind="settings", at_ms=self.world.now_ms(), words=words))
+        async with self.finder.one_at_a_time:
+            providers = self.state.play.catalog.providers.values()
+            if await self.finder.look(providers, self.world.now_ms(), wanted=self.state.settings.local.discover):
+                await self._play_on(self.state.play.settings)
+                words = f"{len(self.finder.found)} models were found on this machine"
+                self.hub.publish(Event(seq=0, kind="settings", at_ms=self.world.now_ms(), words=words))
 
     def start_looking(self) -> None:
         """From now on models of this machine are looked for, and newer prices where the user asked for them."""

@@ -13,6 +13,7 @@ from stepfare.providers.prices import price_at
 from stepfare.runtime.play import BESIDE_RULES
 from stepfare.runtime.state import State
 from stepfare.server.present import price_row, price_rows, tier_name
+from stepfare.simulator.catalogue import PROVIDER_ID as SIMULATOR
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -71,9 +72,7 @@ def tier(value: Tier, state: State) -> protocol.TierInfo:
     able = [one.model for one in state.candidates() if one.model.converses and one.model.tier >= value]
     serving = [one.id for one in able if chosen is None or one.id in chosen]
     if serving:
-        above = (
-            "" if any(one.tier is value for one in able if one.id in serving) else f"no {value.word} model is in play; better ones do"
-        )
+        above = "" if any(one.tier is value for one in able if one.id in serving) else f"no {value.word} model is in play; better ones do"
         return protocol.TierInfo(tier=tier_name(value), models=serving, why=above)
     if chosen is not None:
         why = f"config.toml [tiers] {value.word} names no model that can be used; name others there, or take the line out"
@@ -104,7 +103,7 @@ def provider(value: Provider, state: State) -> protocol.ProviderInfo:
 def _missing(value: Provider, state: State) -> _Condition:
     catalog = state.play.catalog
     if catalogs.usable(value, state.play.keys):
-        return _this_machine(value, state) if value.local and not state.play.simulated else _Condition("in-use")
+        return _this_machine(value, state) if value.local and value.id != SIMULATOR else _Condition("in-use")
     variable = value.key.removeprefix("env:")
     key = f"set {variable}" if value.key.startswith("env:") else f"put its key at {value.key}"
     if not value.base_url:
@@ -116,9 +115,11 @@ def _missing(value: Provider, state: State) -> _Condition:
 
 
 def _this_machine(value: Provider, state: State) -> _Condition:
-    count = sum(one.provider == value.id for one in state.play.catalog.models.values())
-    if count:
-        return _Condition("found", f"{count} {'model' if count == 1 else 'models'} at {value.base_url}")
+    own = [one.id for one in state.play.catalog.models.values() if one.provider == value.id]
+    if own:
+        chosen = any(name in state.play.catalog.in_play for name in own)
+        how = "" if chosen else ", by name only: [local] use = true in config.toml brings them into play"
+        return _Condition("found", f"{len(own)} {'model' if len(own) == 1 else 'models'} at {value.base_url}{how}")
     return _Condition("not-found", f"nothing found at {value.base_url}")
 
 

@@ -11,6 +11,9 @@ from stepfare.control.protocol import ModelInfo, PriceRow, Prices
 
 STATE_STYLES = {"in-play": "ok", "no-key": "dim", "not-chosen": "dim"}
 PER = "Prices in dollars per million tokens"
+SERVING_SHOWN = 4
+"""Models that are named of each floor."""
+CHANGES_SHOWN = 60
 
 
 def models(message: Prices, *, all_models: bool) -> list[Block]:
@@ -34,12 +37,13 @@ def models(message: Prices, *, all_models: bool) -> list[Block]:
             count(model.context_tokens),
             *_now(model.price_now),
             Span(model.state, STATE_STYLES.get(model.state, "warn")),
-            clean("; ".join(part for part in (model.why, ", ".join(model.capabilities)) if part)),
+            clean("; ".join(part for part in (model.why, ", ".join(model.capabilities), *model.quirks) if part)),
         )
         for model in message.models
     )
     more = "" if all_models else " All models of the catalogue: `stepfare models --all`."
-    return [Table(columns, rows), line(), line(Span(f"{counted(len(rows), 'model')}. {PER}, as of now.{more}", "dim"))]
+    said = line(Span(f"{counted(len(rows), 'model')}. {PER}, as of now.{more}", "dim"))
+    return [Table(columns, rows), *_floors(message), *_providers(message), line(), said]
 
 
 def prices(message: Prices, now_ms: int) -> list[Block]:
@@ -56,7 +60,62 @@ def prices(message: Prices, now_ms: int) -> list[Block]:
     rows = tuple(row for model in message.models for row in _price_rows(model, now_ms))
     if not rows:
         return [line("No model is in play, so there are no prices to show. All prices of the catalogue: `stepfare prices --all`.")]
-    return [Table(columns, rows), line(), line(Span(f"{PER}. Catalogue {message.catalogue}.", "dim"))]
+    day = f", prices of {message.as_of}" if message.as_of else ""
+    return [Table(columns, rows), line(), line(Span(f"{PER}. Catalogue {message.catalogue}{day}.", "dim"))]
+
+
+def renewed(changes: Sequence[tuple[str, bool]], left_out: Sequence[str], updated: str, *, told: bool) -> list[Block]:
+    """What newer prices changed, a line each; `changes` are (words, held back)."""
+    taken, held = [words for words, kept in changes if not kept], [words for words, kept in changes if kept]
+    blocks: list[Block] = [line(clean(words)) for words in taken[:CHANGES_SHOWN]]
+    if len(taken) > CHANGES_SHOWN:
+        blocks.append(line(Span(f"and {counted(len(taken) - CHANGES_SHOWN, 'more change')}; --json tells them all", "dim")))
+    blocks += [line(Span("held back: ", "warn"), clean(words)) for words in held[:CHANGES_SHOWN]]
+    if held:
+        blocks.append(
+            line(f"{counted(len(held), 'change')} held back, since so large a change is often an error: --accept takes them too.")
+        )
+    if left_out:
+        blocks.append(line(Span(f"{counted(len(left_out), 'model')} of the list cannot be used; --json says why.", "dim")))
+    said = f"{counted(len(taken), 'change')}." if taken else "Nothing changed."
+    who = " The running daemon has them." if told else " They hold from the next `stepfare serve` on."
+    return [*blocks, line(f"{said} Prices are of {updated} now.{who if taken else ''}")]
+
+
+def _floors(message: Prices) -> list[Block]:
+    """Who serves the steps of which floor, or why nobody does."""
+    if not message.tiers:
+        return []
+    rows: list[tuple[Cell, ...]] = []
+    for one in message.tiers:
+        more = len(one.models) - SERVING_SHOWN
+        names = ", ".join(one.models[:SERVING_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        rows.append((tier(one.tier), clean(names) if names else Span("nobody", "bad"), clean(one.why)))
+    return [line(), Table((Column("FLOOR"), Column("SERVED BY"), Column("", wrap=True)), tuple(rows))]
+
+
+def _providers(message: Prices) -> list[Block]:
+    """The providers in use with what is particular about each, then those that are not, with what each lacks."""
+    if not message.providers:
+        return []
+    used = [one for one in message.providers if one.state in ("in-use", "found")]
+    columns = (Column("PROVIDER"), Column("SPEAKS"), Column("CACHES"), Column("NOTES", wrap=True))
+    rows = tuple(
+        (
+            one.id,
+            ", ".join(one.dialects),
+            one.cache or Span("not known", "dim"),
+            clean("; ".join(part for part in (one.why, *one.quirks) if part)),
+        )
+        for one in used
+    )
+    blocks: list[Block] = [line(), Table(columns, rows)] if rows else []
+    for state, words in (("no-key", "Without a key"), ("no-address", "Without an address"), ("not-found", "Not found on this machine")):
+        lacking = [one for one in message.providers if one.state == state]
+        if lacking:
+            told = ", ".join(one.id if state == "not-found" else f"{one.id} ({one.why})" for one in lacking)
+            blocks += [line(), line(Span(f"{words}: ", "dim"), clean(told), hang=4)]
+    return blocks
 
 
 def _now(price: PriceRow | None) -> tuple[Cell, Cell, Cell]:
