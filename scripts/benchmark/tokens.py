@@ -40,7 +40,7 @@ def measure(stand: Stand) -> list[Row]:
             list(view.turns[-4:])  # what the step's features have looked at anyway
             began = time.process_time_ns()
             counts.add(counts.missing(view), count)
-            now = counts.of(view)
+            now, _ = counts.tally(view)
             steps.append((now, (time.process_time_ns() - began) / NS_PER_MS, now - tokens))
             tokens = now
             if tokens >= TOKENS_AT_THE_END:

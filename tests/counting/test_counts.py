@@ -35,7 +35,9 @@ RESULT = {"role": "tool", "tool_call_id": "c", "content": "one two three four"}
 
 def counted(counts: Counts, seen: RequestView, count: Words) -> int:
     counts.add(counts.missing(seen), count)
-    return counts.of(seen)
+    known, new = counts.tally(seen)
+    assert new == 0
+    return known
 
 
 def test_texts_calls_results_and_tools_are_counted() -> None:
@@ -55,6 +57,12 @@ def test_a_later_step_counts_what_is_new_alone() -> None:
     assert words.asked == ["read", '{"path": "a"}', "one two three four"]
 
 
+def test_what_was_never_counted_is_estimated_by_its_length() -> None:
+    counts = Counts()
+    known = counted(counts, view(USER), Words())
+    assert counts.tally(view(USER, {"role": "user", "content": "x" * 36})) == (known, TURN_TOKENS + 10)
+
+
 def test_an_image_counts_as_an_image_whatever_its_bytes() -> None:
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 100_000}}
     assert counted(Counts(), view({"role": "user", "content": [image]}), Words()) == TURN_TOKENS + IMAGE_TOKENS
@@ -62,5 +70,5 @@ def test_an_image_counts_as_an_image_whatever_its_bytes() -> None:
 
 def test_the_counts_longest_known_are_forgotten_first() -> None:
     counts = Counts(counts_max=2)
-    counted(counts, view(USER, CALL, RESULT), Words())
+    counts.add(counts.missing(view(USER, CALL, RESULT)), Words())
     assert [piece.texts for piece in counts.missing(view(USER, CALL, RESULT))] == [("fix the test",)]

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from stepfare.core.request import Image, RequestView, Text, ToolCall, ToolResult, Turn
+from stepfare.core.tokens import BYTES_PER_NEW_TOKEN, BYTES_PER_TOKEN
 
 Count = Callable[[str], int]
 """Tokens of a text."""
 
 COUNTS_MAX = 100_000
 """Turns whose count is remembered; those longest unused go first. Some hundred sessions of four hundred turns."""
+NEW_TURNS_MAX = 16
+"""More turns than a step adds: such a conversation is new, and is not decoded to be estimated."""
 TURN_TOKENS = 4
 """What providers wrap around each message."""
 IMAGE_TOKENS = 1_000
@@ -41,10 +44,22 @@ class Counts:
         self._known: OrderedDict[bytes, int] = OrderedDict()
         self._counts_max = counts_max
 
-    def of(self, view: RequestView) -> int:
-        """Tokens of all that is known of this request."""
+    def tally(self, view: RequestView) -> tuple[int, int]:
+        """Tokens of what is known of this request, and of the rest by its length."""
         known = self._known
-        return sum(known.get(digest, 0) for digest in (*view.digests, *_tools_digest(view)))
+        new = [place for place, digest in enumerate(view.digests) if digest not in known]
+        if len(new) > NEW_TURNS_MAX:
+            return 0, round(len(view.raw) / BYTES_PER_TOKEN)
+        tokens = sum(known.get(digest, 0) for digest in view.digests)
+        pieces = [piece_of(view.digests[place], view.turns[place]) for place in new]
+        new_chars, beside = sum(piece.chars for piece in pieces), sum(piece.beside for piece in pieces)
+        for digest in _tools_digest(view):
+            count = known.get(digest)
+            if count is None:
+                new_chars += len(_tools(view))
+            else:
+                tokens += count
+        return tokens, beside + round(new_chars / BYTES_PER_NEW_TOKEN)
 
     def missing(self, view: RequestView) -> Sequence[Piece]:
         """What of this request was never counted."""

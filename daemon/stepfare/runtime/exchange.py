@@ -96,6 +96,7 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
                     return
                 if fault is None:
                     state.served(ranked.candidate)
+                    state.tokenizer.learn(view)
                     return
                 # What a refusal teaches is heeded at once; what it teaches about a model, by every later call too.
                 again = ranked if attempts < ATTEMPTS_MAX and _learnt(lesson, ranked, once, asked, state) else None
