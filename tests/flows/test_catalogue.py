@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from stepfare.control.protocol import ModelInfo, Prices
+from stepfare.providers.prices import bundled_prices
 from tests.flows.conftest import SETTINGS, Running, Start
 from tests.upstream.servers import OLLAMA, VLLM, serving
 
@@ -110,3 +115,25 @@ async def test_a_floor_that_nobody_serves_says_what_to_do(start: Start) -> None:
     listed = await start(settings=SETTINGS + '[tiers]\nbalanced = ["openai/gpt-6.1-terra"]\n', home=running.home.with_name("other"))
     balanced = (await catalogue(listed)).tiers[1]
     assert (balanced.models, balanced.why.partition(";")[0]) == ([], "config.toml [tiers] balanced names no model that can be used")
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_newer_prices_are_fetched_at_start_only_where_the_user_wants_them(start: Start, wanted: bool) -> None:
+    known = bundled_prices().names("openrouter")
+    rows = [{"id": name, "context_length": 9_000, "pricing": {"prompt": "0", "completion": "0"}} for name in (*known, "lab/new")]
+    async with serving({"/v1/models": {"data": rows}}) as lists:
+        settings = f'[providers.openrouter]\nbase_url = "{lists.url}/v1"\n[local]\ndiscover = false\n'
+        settings += f"[prices]\nupdate = {str(wanted).lower()}\n"
+        running = await start(settings=SETTINGS + settings)
+        running.house.start_looking()
+        await asyncio.gather(*running.house._errands)
+        prices = running.house.state.play.catalog.prices
+        assert lists.asked == (["/v1/models"] if wanted else [])
+        assert (prices.lookup("openrouter/lab/new") is not None) == wanted
+        # Prices that fell to nothing wait for a person.
+        assert prices.rows_for("openrouter/openai/gpt-6-luna")[0].price.base.input == 100_000
+        if wanted:
+            # Once a day is enough, however often it starts.
+            running.house.start_looking()
+            await asyncio.gather(*running.house._errands)
+            assert lists.asked == ["/v1/models"]
