@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, ClassVar
 
 import aiohttp
 import pytest
 
 from stepfare.simulator.app import running
 from stepfare.simulator.options import MARK, MOVES_MAX
-from tests.simulator.clients import Agent, ClassicCline, Cline, ClineToTheEnd, Continue, Factory, OnlyBash, ask, shell
+from tests.simulator.clients import Agent, ClassicCline, Cline, ClineToTheEnd, Continue, Factory, OnlyBash, ask, shell, text, tool
 
 ARITH = '''"""Small arithmetic helpers."""
 
@@ -257,3 +258,50 @@ async def test_the_premium_model_shows_marked_reasoning_and_bears_its_echo(tmp_p
     thoughts = [message["reasoning_content"] for message in agent.messages if message["role"] == "assistant"]
     assert all(thought.startswith(MARK) for thought in thoughts)
     assert "pass now" in said
+
+
+class Qwen(Continue):
+    """Lists the workspace by its absolute path, and marks folders before their names."""
+
+    tools: ClassVar[list[dict[str, Any]]] = [
+        tool("list_directory", ["path"], path=text("The absolute path to the directory to list")),
+        *(offered for offered in Continue.tools if offered["function"]["name"] != "List"),
+    ]
+
+    def do(self, name: str, arguments: dict[str, Any]) -> str:
+        if name != "list_directory":
+            return super().do(name, arguments)
+        rows = [f"[DIR] {item.name}" if item.is_dir() else item.name for item in sorted(Path(arguments["path"]).iterdir())]
+        return f"Listed {len(rows)} item(s) in {arguments['path']}:\n---\n" + "\n".join(rows)
+
+
+async def test_a_listing_by_its_absolute_path_is_the_workspace(tmp_path: Path) -> None:
+    agent, said = await played(Qwen, project(tmp_path, UNITTEST), "Fix the failing test")
+    assert "pass now" in said
+    assert agent.used.count("list_directory") == 3, "the workspace and its two folders, each once"
+
+
+class Blind(Continue):
+    def do(self, name: str, arguments: dict[str, Any]) -> str:
+        return "Nothing to see" if name == "List" else super().do(name, arguments)
+
+
+async def test_a_listing_that_shows_nothing_is_tried_another_way(tmp_path: Path) -> None:
+    agent, said = await played(Blind, project(tmp_path, UNITTEST), "Fix the failing test")
+    assert "pass now" in said
+    assert (agent.used[:2], agent.commands[0]) == (["List", "Bash"], "ls -R")
+
+
+class Forgetful(Continue):
+    """What it reads looks different from every file."""
+
+    def do(self, name: str, arguments: dict[str, Any]) -> str:
+        if name == "Bash" and "unittest" in arguments["command"]:
+            return "It ran, and nobody knows how."
+        return super().do(name, arguments)
+
+
+async def test_what_leads_nowhere_is_not_repeated_for_ever(tmp_path: Path) -> None:
+    agent, said = await played(Forgetful, project(tmp_path, UNITTEST), "Fix the failing test")
+    assert "could not run the tests" in said
+    assert len(agent.used) < 15

@@ -189,3 +189,57 @@ def test_a_result_whose_heading_stands_alone_is_in_the_next_part() -> None:
     )
     scene = read_scene(classic, manual_tools(classic.system))
     assert [move.result.text for move in scene.moves] == ["x = 1"]
+
+
+def test_a_session_in_tags_is_named_by_its_beginning() -> None:
+    schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"], "additionalProperties": False}
+    form = {"type": "json_schema", "json_schema": {"name": "title", "schema": schema}}
+    rules = system("You are Claude Code.\nYou are naming a coding session from what its user wrote.")
+    told = play(request(rules, user("<session>\nMend the parser of dates\nand more\n</session>\n\nReply."), response_format=form))
+    assert json.loads(told.text) == {"title": f"{MARK}Mend the parser of"}
+
+
+def test_notes_of_the_system_after_it_do_not_hide_what_is_asked() -> None:
+    told = play(
+        request(
+            user("Fix the parser"),
+            user("Your task is to create a detailed summary of the conversation so far."),
+            system("<total_tokens>9 tokens left</total_tokens>"),
+            tools=Continue.tools,
+        )
+    )
+    assert told.calls == ()
+    assert '"Fix the parser"' in told.text
+
+
+def test_a_summary_in_the_users_name_quotes_too() -> None:
+    told = play(request(system("*Briefly* summarize this partial conversation about programming."), user("# USER\nFix it"), user("Go")))
+    assert '"# USER Fix it"' in told.text
+
+
+def test_no_web_is_searched() -> None:
+    told = play(request(user("Perform a web search for the query: python 3.14"), tools=Continue.tools))
+    assert told.text == f"{MARK}No search was made: the simulator reaches no web."
+    assert told.calls == ()
+
+
+def test_a_commit_message_names_the_kind_and_the_files_within_its_bounds() -> None:
+    rules = system("You are an expert software engineer that generates concise, one-line Git commit messages based on the provided diffs.")
+    one = play(request(rules, user("# Diffs:\n--- a/shop/prices.py\n+++ b/shop/prices.py\n@@ -1 +1 @@\n-a\n+b")))
+    assert one.text == f"{MARK}chore: update prices.py"
+    many = play(request(rules, user("".join(f"+++ b/a/{'long' * 9}{number}.py\n" for number in range(3)))))
+    assert many.text == f"{MARK}chore: update 3 files"
+
+
+def test_after_a_compaction_the_quoted_words_are_the_task() -> None:
+    summary = (
+        "Another language model started to solve this problem and wrote:\n\n"
+        + play(request(user("Fix the failing test"), user("You are performing a CONTEXT CHECKPOINT COMPACTION."))).text
+    )
+    assert read_scene(request(user(summary), tools=Continue.tools)).task == "Fix the failing test"
+
+
+def test_plan_mode_is_over_once_the_system_said_so() -> None:
+    said = [user("x"), system("Plan mode is active."), user("y"), system("## Exited Plan Mode\n\nGo.")]
+    assert read_scene(request(*said[:3], tools=Continue.tools)).planning
+    assert not read_scene(request(*said, tools=Continue.tools)).planning

@@ -53,23 +53,54 @@ class Hunk:
 
 
 def hunks(before: str, after: str) -> list[Hunk]:
-    """What differs, place by place, with as many lines above as make each place unique."""
+    """What differs, place by place, with as many lines above as make each place the only one of its kind.
+
+    It is so both in the file as it was and in the file with the places above already changed: clients apply in either way.
+    """
     old, new = before.split("\n"), after.split("\n")
-    found: list[Hunk] = []
-    done = 0
+    places: list[_Place] = []
     for kind, start, end, new_start, new_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
             continue
-        above = 0
-        while start - above > done and (start - above == end or _count(old, old[start - above : end]) > 1):
-            above += 1
-        found.append(Hunk("\n".join(old[start - above : end]), "\n".join(new[new_start - above : new_end])))
-        done = end
-    return found
+        place = _Place(start, end, new_start, new_end)
+        while True:
+            above = places[-1].end if places else 0
+            while place.start > above and not place.alone(old, new):
+                place = place.grown(up=1)
+            if not places or place.alone(old, new):
+                break
+            earlier = places.pop()
+            place = _Place(earlier.start, place.end, earlier.new_start, place.new_end)
+        # At the very top the line below tells the place.
+        places.append(place.grown(down=1) if place.empty and place.end < len(old) else place)
+    return [Hunk("\n".join(old[place.start : place.end]), "\n".join(new[place.new_start : place.new_end])) for place in places]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Lines `start` to `end` become lines `new_start` to `new_end`."""
+
+    start: int
+    end: int
+    new_start: int
+    new_end: int
+
+    def grown(self, up: int = 0, down: int = 0) -> _Place:
+        return _Place(self.start - up, self.end + down, self.new_start - up, self.new_end + down)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing cannot be searched for, and nothing in place of something reads like an empty line."""
+        return self.start == self.end or self.new_start == self.new_end
+
+    def alone(self, old: Sequence[str], new: Sequence[str]) -> bool:
+        part = old[self.start : self.end]
+        half = [*new[: self.new_start], *old[self.start :]]
+        return not self.empty and _count(old, part) == 1 and _count(half, part) == 1
 
 
 def _count(lines: Sequence[str], part: Sequence[str]) -> int:
-    return sum(1 for index in range(len(lines) - len(part) + 1) if list(lines[index : index + len(part)]) == list(part))
+    return sum(1 for index in range(len(lines) - len(part) + 1) if lines[index : index + len(part)] == part)
 
 
 def as_text(form: Form, before: Mapping[str, str], after: Mapping[str, str], fence: str = FENCE) -> str:

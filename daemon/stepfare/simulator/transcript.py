@@ -11,7 +11,7 @@ from typing import cast
 from stepfare.simulator import hands, shapes, xmlcalls
 from stepfare.simulator.intents import Intent
 from stepfare.simulator.reading import Message, Request
-from stepfare.simulator.results import NONE_YET, Result, read_result
+from stepfare.simulator.results import NONE_YET, Result, files_in, read_result
 from stepfare.simulator.shapes import ToolSpec
 from stepfare.simulator.toolboxes import Toolbox, toolbox
 
@@ -94,7 +94,7 @@ def read_scene(request: Request, manual: Sequence[ToolSpec] = ()) -> Scene:
         task = next((found[1] for message in request.messages if (found := _QUOTED_TASK.search(message.text))), "")
     last_user = users[-1].text if users else ""
     first_user = users[0].text if users else ""
-    listing = next((found[1] for user in users if (found := _LISTING.search(user.text))), "")
+    listing = next((found[1] for user in users if (found := _LISTING.search(user.text)) and any(files_in(found[1]))), "")
     planning = bool(_plans(system) or _PLAN_USER.search(last_user) or ("Plan mode ACTIVE" in first_user and len(users) == 1))
     ends_by = _ENDS_BY.search(system) or _ENDS_BY.search(first_user)
     return Scene(task, tuple(moves[start:]), tuple(moves[:start]), box, planning, listing, classic, ends_by[0] if ends_by else "")
