@@ -73,3 +73,44 @@ async def test_without_marks_that_provider_caches_nothing() -> None:
             lines = (await answer.json())["lines"]
     assert [line["usage"]["cache_read_tokens"] for line in lines] == [0] * 5
     assert min(line["usage"]["input_tokens"] for line in lines) > 2_000
+
+
+async def test_claude_behind_a_market_is_asked_to_cache_in_the_markets_own_format(start: Start) -> None:
+    async with simulating() as base_url:
+        root = base_url.removesuffix("/v1")
+        settings = f'[providers.openrouter]\nbase_url = "{root}/openrouter/v1"\napi_key = "env:OPENROUTER_API_KEY"\n'
+        running = await start(stream(), settings=settings, keys=["OPENROUTER_API_KEY"])
+        client = ChatClient(Story("a market", results=(RESULT,), long_words=4_000))
+        for _ in range(6):
+            body = client.body("openrouter/anthropic/claude-sonnet-5.5")
+            async with running.client.post(running.url + client.path, json=body, headers=running.headers()) as answer:
+                told = await answer.read()
+                assert answer.status == 200, told.decode()
+                client.take(told, answer.content_type)
+            client.go_on()
+        async with running.client.get(f"{root}/simulator/bill") as answer:
+            lines = (await answer.json())["lines"]
+        _, detail = await running.control("GET", "sessions/last")
+    assert all(line["usage"]["cache_read_tokens"] > 0 for line in lines[1:]), [line["usage"] for line in lines]
+    assert [step["cost_pusd"] for step in detail["steps"]] == [line["cost_pusd"] for line in lines]
+    assert {step["cost_source"] for step in detail["steps"]} == {"provider-billed"}
+
+
+async def test_a_provider_that_counts_tokens_is_asked_to(start: Start) -> None:
+    async with simulating() as base_url:
+        root = base_url.removesuffix("/v1")
+        settings = f'[providers.anthropic]\nbase_url = "{root}/anthropic/v1"\napi_key = "env:ANTHROPIC_API_KEY"\n'
+        running = await start(stream(), settings=settings, keys=["ANTHROPIC_API_KEY"])
+        body = {"model": MODEL, "messages": [{"role": "user", "content": "Hello there, how many tokens are these?"}]}
+        async with running.client.post(f"{running.url}/v1/messages/count_tokens", json=body, headers=running.headers()) as answer:
+            assert answer.status == 200, await answer.text()
+            assert answer.headers["x-stepfare-tokens"] == "provider"
+            told = await answer.json()
+        async with running.client.post(
+            f"{root}/anthropic/v1/messages/count_tokens",
+            json={**body, "model": "claude-sonnet-5-5"},
+            headers={"x-api-key": "k", "anthropic-version": "2023-06-01"},
+        ) as answer:
+            assert told == await answer.json()
+        async with running.client.get(f"{root}/simulator/bill") as answer:
+            assert (await answer.json())["cost_pusd"] == 0

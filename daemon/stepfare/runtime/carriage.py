@@ -18,6 +18,7 @@ from stepfare.dialects.lessons import lesson_of
 from stepfare.dialects.limits import Limits
 from stepfare.dialects.table import DIALECTS, Dialect, Stream
 from stepfare.providers.adapter import call_for
+from stepfare.providers.quirks import CLAUDE_CACHE_MARKS
 from stepfare.runtime.consider import Asked
 from stepfare.runtime.state import State
 
@@ -25,8 +26,8 @@ HOME_PROVIDERS = {"anthropic": "anthropic", "responses": "openai"}
 """Whose own clients write lines into a prompt that no other provider understands, by the dialect that they speak."""
 
 
-CACHE_MARKS = "cache-marks"
-"""The quirk of a model that caches what is marked only, at a provider whose other models need no marks."""
+MARKED_MODELS = "claude"
+"""What the names of models hold that cache only what is marked, at a provider whose other models need no marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ def _cache_asked(draft: Draft, dialect: Dialect, asked: Asked, candidate: Candid
     """Marks where the provider caches nothing unasked. A call beside the conversation is not asked for again: to write it would cost
     more than it saves."""
     rule = candidate.provider.cache
-    marked = CACHE_MARKS in candidate.model.quirks or (rule is not None and rule.marked)
+    claude = CLAUDE_CACHE_MARKS in candidate.provider.quirks and MARKED_MODELS in candidate.model.upstream
+    marked = claude or (rule is not None and rule.marked)
     if not marked or asked.apart:
         return ()
     return breakpoints.mark(draft, dialect.name, breakpoints.MARKS, rule.lifetime_ms // 1000 if rule else 0, asked.session.id)

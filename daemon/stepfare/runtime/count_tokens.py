@@ -11,13 +11,12 @@ from stepfare.core.attempt import HttpCall
 from stepfare.core.model import Candidate
 from stepfare.core.request import RequestView
 from stepfare.core.tokens import on_model
+from stepfare.providers.quirks import COUNTS_TOKENS
 from stepfare.runtime.carriage import carriage_for
 from stepfare.runtime.consider import Asked, consider
 from stepfare.runtime.exchange import Daemon
 from stepfare.upstream.client import CallFailed
 
-COUNTS = "counts-tokens"
-"""The quirk of a provider that answers `/messages/count_tokens`."""
 DIALECT = "anthropic"
 PATH = "/count_tokens"
 WAIT_S = 5.0
@@ -45,7 +44,7 @@ async def count_tokens(view: RequestView, daemon: Daemon) -> Counted:
     world, state = daemon.world, daemon.state
     asked = consider(view, state, now_ms=world.now_ms(), new_session=world.new_id("s"), decision_id="")
     chosen = asked.decision.chosen
-    if chosen is not None and COUNTS in chosen.candidate.provider.quirks:
+    if chosen is not None and COUNTS_TOKENS in chosen.candidate.provider.quirks:
         told = await _told(asked, chosen.candidate, daemon)
         if told is not None:
             return Counted(told, chosen.candidate.model.id, estimated=False)

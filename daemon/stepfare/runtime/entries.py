@@ -12,6 +12,7 @@ from stepfare.core.money import Usage, priced
 from stepfare.core.step import Tier
 from stepfare.dialects import meter
 from stepfare.dialects.heard import Heard
+from stepfare.providers.quirks import BILLED_COST
 from stepfare.routing.filters import ceiling_pusd
 from stepfare.routing.ranking import warm_tokens
 from stepfare.runtime.consider import Asked
@@ -145,7 +146,7 @@ def _usage(asked: Asked, run: Run) -> tuple[Usage, Usage, Usage]:
 
 def _cost(candidate: Candidate, run: Run, usage: Usage) -> tuple[int | None, str]:
     reported = run.heard.usage
-    if reported is not None and reported.billed_pusd is not None and "billed-cost" in candidate.provider.quirks:
+    if reported is not None and reported.billed_pusd is not None and BILLED_COST in candidate.provider.quirks:
         return reported.billed_pusd, "provider-billed"
     if candidate.price is None:
         return None, "unpriced"

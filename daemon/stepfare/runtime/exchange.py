@@ -19,6 +19,7 @@ from stepfare.dialects.openai_chat import NAME as PLACELESS
 from stepfare.dialects.openai_chat_history import answers_in
 from stepfare.dialects.table import DIALECTS, Dialect
 from stepfare.providers.adapter import with_retry_after, wrong_shape
+from stepfare.providers.quirks import BILLED_COST
 from stepfare.routing.failover import ATTEMPTS_MAX, Failed, GiveUp, Try, next_move
 from stepfare.runtime.books import Books
 from stepfare.runtime.carriage import Carriage, carriage_for
@@ -151,7 +152,6 @@ async def _carry(answer: Answer, run: Run, number: int, asked: Asked, carriage: 
 
 async def _stream(answer: Answer, run: Run, number: int, asked: Asked, carriage: Carriage, reply: Reply, daemon: Daemon) -> Fault | None:
     """Bytes as they come, held until the first content. The end mark follows when the cost is on disk."""
-    simulated = daemon.state.play.simulated
     stream = carriage.stream(run.id, run.started_ms, _cost_text(run))
     run.heard = stream.heard
     headers: dict[str, str] | None = None
@@ -190,7 +190,7 @@ async def _stream(answer: Answer, run: Run, number: int, asked: Asked, carriage:
     assert isinstance(settled, Settled)
     run.closed = True
     await daemon.books.close_surely(settled)
-    comment = comment_of(asked, run, number, settled.kind, settled.cost_pusd, simulated=simulated)
+    comment = comment_of(asked, run, number, settled.kind, settled.cost_pusd)
     await reply.stream(headers, rest + comment + stream.tail)
     await reply.end()
     return None
@@ -291,7 +291,7 @@ def _cost_text(run: Run) -> Callable[[UsageReported], str | None]:
     price = run.ranked.candidate.price
 
     def cost_text(reported: UsageReported) -> str | None:
-        if reported.billed_pusd is not None and "billed-cost" in run.ranked.candidate.provider.quirks:
+        if reported.billed_pusd is not None and BILLED_COST in run.ranked.candidate.provider.quirks:
             return usd_text(reported.billed_pusd)
         return usd_text(priced(price, reported.usage)) if price is not None else None
 

@@ -21,6 +21,7 @@ from stepfare.providers.catalog import Catalog
 from stepfare.providers.changes import with_addresses, with_settings
 from stepfare.providers.local import with_found
 from stepfare.providers.prices import PriceTable
+from stepfare.providers.quirks import QUIRKS
 from stepfare.providers.rows import SOURCE as CATALOG_NAME
 from stepfare.providers.rows import bundled_catalog
 from stepfare.runtime.state import Play
@@ -28,8 +29,6 @@ from stepfare.simulator.catalogue import catalogue as simulated_rows
 from stepfare.upstream import keys
 
 SETTINGS_NAME = "config.toml"
-BESIDE_RULES: Mapping[str, str] = {"billed-cost": "says in each answer what it billed, which is what is booked"}
-"""Quirks that change no request, in words that complete the sentence "this provider ..."."""
 
 
 def read_settings(paths: Paths, before: Checked[Settings] | None = None) -> Checked[Settings]:
@@ -110,7 +109,7 @@ def _keys(catalog: Catalog, settings: Settings, environ: Mapping[str, str]) -> t
 def _unknown_rules(catalog: Catalog) -> tuple[Problem, ...]:
     """A word on each rule that a row names and that there is not: the request would go on unchanged."""
     rows = (*catalog.providers.values(), *catalog.models.values())
-    unknown = {(row.id, quirk) for row in rows for quirk in row.quirks if quirk not in BESIDE_RULES and not is_rule(quirk)}
+    unknown = {(row.id, quirk) for row in rows for quirk in row.quirks if quirk not in QUIRKS and not is_rule(quirk)}
     return tuple(
         Problem(CATALOG_NAME, "unknown-rule", f"{row}: no rule is called {quirk}, so it changes nothing.", "warning")
         for row, quirk in sorted(unknown)

@@ -10,12 +10,14 @@ from stepfare.core.decision import Decision
 from stepfare.core.money import usd_text
 from stepfare.runtime.consider import Asked
 from stepfare.runtime.entries import Run
+from stepfare.simulator.catalogue import PROVIDER_ID
 
 REASON_CHARS_MAX = 240
 
 
 def headers_of(asked: Asked, run: Run | None, attempts: int, *, simulated: bool) -> dict[str, str]:
-    """The `x-stepfare-*` headers with what is known when the answer begins."""
+    """The `x-stepfare-*` headers with what is known when the answer begins. `simulated` is whether the simulator plays where nobody has
+    answered yet."""
     decision = asked.decision
     headers = {
         "x-stepfare-decision": decision.id,
@@ -27,13 +29,14 @@ def headers_of(asked: Asked, run: Run | None, attempts: int, *, simulated: bool)
     }
     if run is not None:
         model = run.ranked.candidate.model
+        simulated = model.provider == PROVIDER_ID  # A local model may be asked for by name beside the simulator.
         headers |= {"x-stepfare-tier": model.tier.word, "x-stepfare-model": _plain(model.id)}
     if simulated:
         headers["x-stepfare-simulator"] = "true"
     return headers
 
 
-def comment_of(asked: Asked, run: Run, attempts: int, kind: str, cost_pusd: int | None, *, simulated: bool) -> bytes:
+def comment_of(asked: Asked, run: Run, attempts: int, kind: str, cost_pusd: int | None) -> bytes:
     """The last comment of a stream: the truth, once everything is known."""
     decision, model = asked.decision, run.ranked.candidate.model
     told: dict[str, object] = {
@@ -47,7 +50,7 @@ def comment_of(asked: Asked, run: Run, attempts: int, kind: str, cost_pusd: int 
         "cost_usd": None if cost_pusd is None else usd_text(cost_pusd),
         "reason": reason_of(decision),
     }
-    if simulated:
+    if model.provider == PROVIDER_ID:
         told["simulator"] = True
     return b": stepfare " + msgspec.json.encode(told) + b"\n\n"
 

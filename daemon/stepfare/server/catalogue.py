@@ -10,7 +10,7 @@ from stepfare.core.step import Tier
 from stepfare.dialects.rules import RULES
 from stepfare.providers import catalog as catalogs
 from stepfare.providers.prices import price_at
-from stepfare.runtime.play import BESIDE_RULES
+from stepfare.providers.quirks import QUIRKS
 from stepfare.runtime.state import State
 from stepfare.server.present import price_row, price_rows, tier_name
 from stepfare.simulator.catalogue import PROVIDER_ID as SIMULATOR
@@ -138,7 +138,7 @@ def quirk_words(name: str) -> str:
         return RULES[name].words
     kind, _, argument = name.partition(":")
     if not argument or kind not in _LEARNED:
-        return BESIDE_RULES.get(name, name)
+        return QUIRKS.get(name, name)
     first, _, second = argument.partition(":")
     return _LEARNED[kind].format(first.replace(",", ", "), second)
 

@@ -62,8 +62,9 @@ async def models(request: web.Request) -> web.Response:
     if not admitted(token_of(request.headers), house.local_token):
         return _error(OPENAI, 401, _NO_TOKEN, "invalid_token")
     candidates = house.state.candidates()
-    window = min((one.model.context_tokens for one in candidates), default=0)
-    longest = min((one.model.max_output_tokens for one in candidates), default=0)
+    conversing = [one.model for one in candidates if one.model.converses]
+    window = min((model.context_tokens for model in conversing), default=0)
+    longest = min((model.max_output_tokens for model in conversing), default=0)
     created_s = house.started_ms // 1000
     rows = [(name, "stepfare", window, longest) for name in (AUTO, *PROFILES, *house.state.settings.profiles)]
     rows += [(one.model.id, one.provider.id, one.model.context_tokens, one.model.max_output_tokens) for one in candidates]
