@@ -243,3 +243,29 @@ def test_plan_mode_is_over_once_the_system_said_so() -> None:
     said = [user("x"), system("Plan mode is active."), user("y"), system("## Exited Plan Mode\n\nGo.")]
     assert read_scene(request(*said[:3], tools=Continue.tools)).planning
     assert not read_scene(request(*said, tools=Continue.tools)).planning
+
+
+COMPACT = user("You are performing a CONTEXT CHECKPOINT COMPACTION.")
+
+
+def summarized(*messages: dict[str, Any], times: int) -> list[dict[str, Any]]:
+    """The conversation as it is after so many summaries of it, each in place of all but the task."""
+    for _ in range(times):
+        told = play(request(*messages, COMPACT)).text
+        messages = (messages[0], user(f"Another language model started to solve this problem:\n\n{told}"))
+    return list(messages)
+
+
+def test_a_window_that_is_too_small_ends_the_play_instead_of_summarizing_for_ever() -> None:
+    few = play(request(*summarized(user("Fix the failing test"), times=3), tools=Continue.tools))
+    many = play(request(*summarized(user("Fix the failing test"), times=4), tools=Continue.tools))
+    assert few.calls
+    assert many.calls == ()
+    assert many.text.startswith(f"{MARK}This conversation was summarized 4 times without an end")
+
+
+def test_new_words_of_the_human_begin_the_count_of_summaries_anew() -> None:
+    old = summarized(user("Fix the failing test"), times=4)
+    assert play(request(*old, user("Now fix the other test"), tools=Continue.tools)).calls
+    told = play(request(*old, user("Now fix the other test"), COMPACT)).text
+    assert "- Summaries since then: 1." in told

@@ -21,6 +21,9 @@ from stepfare.simulator.side import as_json, side_reply
 from stepfare.simulator.toolboxes import Toolbox
 from stepfare.simulator.transcript import Scene, human_words, read_scene
 
+SUMMARIES_MAX = 4
+"""Summaries since the human's last words, after which the play ends: a client whose window is too small would go on for ever."""
+
 _DECLINED = re.compile(
     r"\b(user|human) (has )?(denied|rejected|declined)\b|\bdenied by (the )?user\b|\brejected by (the )?user\b", re.IGNORECASE
 )
@@ -66,6 +69,8 @@ def _next(request: Request, scene: Scene) -> tuple[str, Reply]:
     known = fold(scene)
     if scene.moves and scene.moves[-1].result.failed and _DECLINED.search(scene.moves[-1].result.text[:400]):
         return "the human declined", _ending(request, scene, words.declined())
+    if scene.summaries >= SUMMARIES_MAX:
+        return "too little room", _ending(request, scene, words.no_room(scene.summaries))
     if len(scene.moves) < MOVES_MAX:
         for phase in phases_of(scene):
             wish = phase.want(scene, known)

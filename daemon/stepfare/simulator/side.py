@@ -12,6 +12,7 @@ from stepfare.simulator.options import MARK
 from stepfare.simulator.reading import Request
 from stepfare.simulator.reply import Reply
 from stepfare.simulator.shapes import Shape, shape_of
+from stepfare.simulator.transcript import summaries_of, summary_number
 from stepfare.simulator.values import Json
 from stepfare.simulator.words import quoted
 
@@ -77,7 +78,8 @@ def _summary(request: Request) -> str:
     calls = [call.function.name for message in request.messages for call in message.tool_calls or []]
     said = [f'- The human wrote: "{quoted(message.text)}"' for message in spoken[:SUMMARY_TURNS_MAX]]
     used = f"- Tools were called {len(calls)} times: {', '.join(dict.fromkeys(calls))}." if calls else "- No tool was called."
-    text = "\n".join([f"{MARK}No model wrote this summary; it quotes.", *said, used])
+    before = summaries_of(request.messages[:-1])
+    text = "\n".join([f"{MARK}No model wrote this summary; it quotes.", *said, used, summary_number(before + 1)])
     return f"<state_snapshot>\n{text}\n</state_snapshot>" if "<state_snapshot>" in request.messages[-1].text else text
 
 

@@ -39,6 +39,8 @@ class Scene:
     """File names that the client put into its prompt."""
     classic: bool = False
     """Classic Cline: one call a turn, and what a person says stands in tags of its own."""
+    summaries: int = 0
+    """How often the conversation was summarized since the human's last words."""
     ends_by: str = ""
     """The shell command by which this client is told that the task is done, where there is no tool for that."""
 
@@ -58,6 +60,8 @@ _AUTOMATIC = re.compile(
 )
 _QUOTED_TASK = re.compile(r'^- The human wrote: "(.*)"$', re.MULTILINE)
 """In the summaries that the simulator itself writes: what is left of the task after a compaction."""
+
+_SUMMARIES = re.compile(r"^- Summaries since then: (\d{1,6})\.$", re.MULTILINE)
 
 _CWD = re.compile(
     r"(?:(?:working directory|workspace root folder|working in the directory)[^:\n]{0,20}:\s*|<cwd>)(/[^\n`<>]+|[A-Za-z]:[\\/][^\n`<>]+)",
@@ -97,7 +101,33 @@ def read_scene(request: Request, manual: Sequence[ToolSpec] = ()) -> Scene:
     listing = next((found[1] for user in users if (found := _LISTING.search(user.text)) and any(files_in(found[1]))), "")
     planning = bool(_plans(system) or _PLAN_USER.search(last_user) or ("Plan mode ACTIVE" in first_user and len(users) == 1))
     ends_by = _ENDS_BY.search(system) or _ENDS_BY.search(first_user)
-    return Scene(task, tuple(moves[start:]), tuple(moves[:start]), box, planning, listing, classic, ends_by[0] if ends_by else "")
+    return Scene(
+        task,
+        tuple(moves[start:]),
+        tuple(moves[:start]),
+        box,
+        planning,
+        listing,
+        classic,
+        summaries_of(request.messages, tagged=classic),
+        ends_by[0] if ends_by else "",
+    )
+
+
+def summary_number(number: int) -> str:
+    """The line by which a summary tells how many there were since the human's last words."""
+    return f"- Summaries since then: {number}."
+
+
+def summaries_of(messages: Sequence[Message], *, tagged: bool = False) -> int:
+    """How often a conversation was summarized since the human's last words, as its own summary tells."""
+    count = 0
+    for message in messages:
+        if found := _SUMMARIES.search(message.text):
+            count = int(found[1])
+        elif message.role == "user" and human_words(message, only_tagged=tagged):
+            count = 0
+    return count
 
 
 def _plans(system: str) -> bool:

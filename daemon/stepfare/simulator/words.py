@@ -43,6 +43,12 @@ def declined() -> str:
     return marked("You declined what I wanted to do, so I stop here.")
 
 
+def no_room(summaries: int) -> str:
+    return marked(
+        f"This conversation was summarized {summaries} times without an end: its window is too small for the task, so I stop here."
+    )
+
+
 def _explained(scene: Scene, known: Knowledge) -> str:
     read = [path for path in relevant(scene, known) if path in known.contents][:FILES_MAX]
     if not read and known.files:
