@@ -273,6 +273,26 @@ def test_a_thought_that_we_sealed_comes_back_as_its_maker_wrote_it() -> None:
     assert kept([mine, theirs, elsewhere, CALL]) == [json.loads(raw), CALL]
 
 
+def test_what_was_said_after_a_thought_that_is_left_out_has_no_id_any_more_where_answers_are_stored() -> None:
+    call: dict[str, object] = {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "read", "arguments": "{}"}
+    said: dict[str, object] = {"type": "message", "id": "msg_1", "role": "assistant", "content": []}
+    output = {"type": "function_call_output", "id": "fco_1", "call_id": "c1", "output": ""}
+    user = {"type": "message", "id": "in_1", "role": "user", "content": "On."}
+    items = [reasoning("foreign"), said, call, output, call, user, said, reasoning("own"), call]
+    mine = {digest_of("own"): OURS}
+
+    def loose(item: dict[str, object]) -> dict[str, object]:
+        return {key: value for key, value in item.items() if key != "id"}
+
+    def maker(digest: str) -> str:
+        return mine.get(digest, "")
+
+    untied = [loose(said), loose(call), output, loose(call), user, said, reasoning("own"), call]
+    assert kept(items, maker, store=True) == untied
+    assert kept(items, maker) == untied
+    assert kept(items, maker, store=False) == items[1:]
+
+
 @pytest.mark.parametrize(
     ("store", "maker", "stays"),
     [(False, "", False), (False, OURS, True), (False, "lab/other", False), (True, "", True), (True, "lab/other", False), (None, "", True)],

@@ -110,6 +110,8 @@ def request_for(view: RequestView, care: Care) -> Draft:
         return draft
     stored = obj.raw("store") != b"false"
     kept = [_own(raw, care, stored=stored) for raw in raws]
+    if stored:
+        kept = _untied(raws, kept)
     if any(new is not raw for new, raw in zip(kept, raws, strict=True)):
         draft.set("input", _respliced(view.raw, place, raws, kept))
     return draft
@@ -175,6 +177,36 @@ def _own(raw: bytes, care: Care, *, stored: bool) -> bytes | None:
     maker = care.maker_of(item.digest)
     # Without its content it is but a name: one that only a provider which stores its answers can look up.
     return raw if maker == care.model or (stored and item.named and not maker) else None
+
+
+def _untied(raws: Sequence[bytes], kept: Sequence[bytes | None]) -> list[bytes | None]:
+    """The same, where what followed a thought that is left out has no id any more: by its id a provider that stores its answers knows
+    which thought belongs before it, and refuses it without."""
+    untied: list[bytes | None] = []
+    torn = False
+    for raw, new in zip(raws, kept, strict=True):
+        if _REASONING in raw and _REASONED.of(raw) is not None:
+            torn = new is None
+        elif torn:
+            new, torn = _loosened(raw)
+        untied.append(new)
+    return untied
+
+
+def _loosened(raw: bytes) -> tuple[bytes, bool]:
+    """The item without its id, and whether what follows it was still said by the model."""
+    try:
+        obj = splice.scan(raw)
+    except BadRequest:
+        return raw, True
+    if obj.get("role") in _INPUT_ROLES:
+        return raw, False
+    tied = obj.span("id") is not None and obj.get("type") not in _OUTPUTS
+    return (splice.replace(obj, {"id": None}) if tied else raw), True
+
+
+_INPUT_ROLES = ("user", "developer", "system")
+_OUTPUTS = ("function_call_output", "custom_tool_call_output")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from stepfare.core.attempt import Fault, HttpCall
 from stepfare.core.model import Candidate
 from stepfare.core.request import RequestView
 from stepfare.dialects import breakpoints, rules
+from stepfare.dialects.anthropic_messages import NAME as ANTHROPIC
+from stepfare.dialects.anthropic_thoughts import calls_unthought
 from stepfare.dialects.base import CostText
 from stepfare.dialects.bridge import Translation, body_between, stream_between
 from stepfare.dialects.care import Care
@@ -26,6 +28,7 @@ HOME_PROVIDERS = {"anthropic": "anthropic", "responses": "openai"}
 """Whose own clients write lines into a prompt that no other provider understands, by the dialect that they speak."""
 
 
+BUDGET, NOT_NOW = "thinking-budget-only", "thinking-off-now"
 MARKED_MODELS = "claude"
 """What the names of models hold that cache only what is marked, at a provider whose other models need no marks."""
 
@@ -93,11 +96,19 @@ def carriage_for(asked: Asked, candidate: Candidate, state: State, once: Sequenc
     if dialect.name == view.dialect:
         said |= {name: view.headers[name] for name in dialect.passing_headers if name in view.headers}
     names = (*provider.quirks, *model.quirks, *state.lessons.get(model.id, ()), *once)
+    names += _thoughtless(draft, dialect, names)
     changed = rules.apply(draft, dialect.name, names, Limits(model.max_output_tokens, asked.session.id))
     changed += _cache_asked(draft, dialect, asked, candidate)
     headers = rules.with_headers(said, names, asked.session.id)
     call = call_for(candidate, door.base_url + dialect.path, draft.body(), headers, stream=view.stream)
     return Carriage(call, dialect, asked.translation, model.id, draft.keys(), changed)
+
+
+def _thoughtless(draft: Draft, dialect: Dialect, names: Sequence[str]) -> tuple[str, ...]:
+    """Models that think within a budget do not go on with a turn of which the thoughts are missing, as long as they are to think."""
+    if dialect.name != ANTHROPIC or BUDGET not in names or draft.raw("thinking") is None:
+        return ()
+    return (NOT_NOW,) if calls_unthought(draft.raw("messages") or b"[]") else ()
 
 
 def _cache_asked(draft: Draft, dialect: Dialect, asked: Asked, candidate: Candidate) -> tuple[str, ...]:
