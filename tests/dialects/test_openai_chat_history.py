@@ -16,6 +16,7 @@ from stepfare.dialects.care import Care
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.openai_chat import read_request, request_for
 from stepfare.dialects.openai_chat_answer import ChatListener, ChatStream, events_of, read_body
+from stepfare.dialects.openai_chat_history import answers_in
 from stepfare.dialects.openai_chat_thoughts import KEPT_CHARS_MAX, thought_of
 from stepfare.dialects.thoughts import digest_of
 
@@ -35,9 +36,14 @@ def view(*messages: object, separators: tuple[str, str] = (",", ":")) -> Request
     return read_request(json.dumps({"model": "auto", "messages": messages}, separators=separators).encode(), {})
 
 
-def care(*own: str, kept: dict[str, tuple[Thought, ...]] | None = None, model: str = OWN) -> Care:
+def care(*own: str, kept: dict[str, tuple[Thought, ...]] | None = None, places: dict[str, int] | None = None, model: str = OWN) -> Care:
+    """`kept` by key, found at any place but where `places` names another one."""
     makers = dict.fromkeys(own, OWN)
-    return Care(model, "up", 1000, maker_of=lambda digest: makers.get(digest, OTHER), kept_for=lambda key: (kept or {}).get(key, ()))
+
+    def kept_for(key: str, place: int) -> tuple[Thought, ...]:
+        return (kept or {}).get(key, ()) if (places or {}).get(key, place) == place else ()
+
+    return Care(model, "up", 1000, maker_of=lambda digest: makers.get(digest, OTHER), kept_for=kept_for)
 
 
 def sent(seen: RequestView, to: Care) -> list[dict[str, Any]]:
@@ -103,6 +109,16 @@ def test_what_the_client_dropped_is_put_back_for_its_maker() -> None:
     assert messages[1] == calls | {"reasoning_content": "hä", "tool_calls": [call("c1"), call("c2", extra_content=extra)]}
     assert messages[3] == said | {"reasoning_content": "hä"}
     assert [messages[0], messages[2]] == [HI, {"role": "tool", "tool_call_id": "c1", "content": "c1"}]
+
+
+def test_a_thought_is_found_where_it_was_had_only() -> None:
+    answer = {"role": "assistant", "content": None, "tool_calls": [call("c1")]}
+    silent = {"role": "assistant", "content": ""}
+    kept, at = {"c1": (Thought("openai", b'{"reasoning":"hm"}', "d1"),)}, {"c1": 1}
+    to = care(kept=kept, places=at)
+    assert sent(view(HI, {"role": "assistant", "content": "x"}, silent, answer), to)[3] == answer | {"reasoning": "hm"}
+    assert sent(view(HI, silent, answer), to)[2] == answer
+    assert answers_in(view(HI, {"role": "assistant", "content": "x"}, silent, answer)) == 2
 
 
 def test_another_models_thought_makes_room_for_the_kept_one_and_an_own_one_stays() -> None:
