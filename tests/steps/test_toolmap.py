@@ -61,11 +61,25 @@ CASES: list[tuple[str, dict[str, object], str, tuple[str, ...]]] = [
     ("todowrite", {"todos": []}, "todo", ()),
     ("glob", {"pattern": "*.py"}, "search", ()),
     ("run_shell_command", {"command": "git diff"}, "read", ()),
-    ("exec_command", {"cmd": "rg -n x src/a.py", "workdir": "/ws"}, "search", ("src/a.py",)),
+    ("exec_command", {"cmd": "rg -n x src/a.py", "workdir": "/ws"}, "search", ("/ws/src/a.py",)),
+    ("exec_command", {"cmd": "cat a.py /etc/b.conf", "workdir": "sub"}, "read", ("sub/a.py", "/etc/b.conf")),
+    ("exec_command", {"cmd": f"apply_patch <<'EOF'\n{PATCH}\nEOF"}, "edit", ("src/a.py", "src/b.py")),
+    ("shell", {"command": ["apply_patch", NEW]}, "write", ("src/b.py",)),
+    ("local_shell", {"type": "exec", "command": ["bash", "-lc", "pytest -q"], "env": {}}, "test", ()),
+    ("shell", {"commands": ["ls", "pytest -q"]}, "test", ()),
+    ("apply_patch", {"type": "update_file", "path": "a.py", "diff": "@@\n-x\n+y"}, "edit", ("a.py",)),
     ("shell", {"command": ["bash", "-lc", "sed -i s/a/b/ a.py"]}, "edit", ("a.py",)),
     ("write_stdin", {"session_id": 1}, "run", ()),
     ("exec", {"input": 'const r = await tools.exec_command({cmd: "ls -la"}); text(r.output)'}, "list", ()),
     ("exec", {"input": 'await tools.apply_patch("*** Begin Patch\\n*** Update File: a.py\\n")'}, "edit", ("a.py",)),
+    ("view_image", {"path": "/ws/a.png"}, "read", ("/ws/a.png",)),
+    ("update_plan", {"plan": []}, "todo", ()),
+    ("spawn_agent", {"message": "Edit a.py", "agent_type": "explorer"}, "delegate", ()),
+    ("wait_agent", {"ids": []}, "delegate", ()),
+    ("request_user_input", {"questions": []}, "ask", ()),
+    ("Skill", {"skill": "review"}, "skill", ()),
+    ("ToolSearch", {"query": "select:WebSearch"}, "search", ()),
+    ("StructuredOutput", {"title": "x"}, "finish", ()),
     ("str_replace_based_edit_tool", {"command": "view", "path": "a.py"}, "read", ("a.py",)),
     ("str_replace_editor", {"command": "str_replace", "path": "a.py"}, "edit", ("a.py",)),
     # never seen: understood from the words of the name and the parameters
@@ -82,6 +96,45 @@ CASES: list[tuple[str, dict[str, object], str, tuple[str, ...]]] = [
 @pytest.mark.parametrize(("tool", "arguments", "kind", "paths"), CASES, ids=[f"{case[0]}-{case[2]}" for case in CASES])
 def test_a_tool_call_is_understood(tool: str, arguments: dict[str, object], kind: str, paths: tuple[str, ...]) -> None:
     assert action_of(tool, json.dumps(arguments)) == Action(ActionKind(kind), tool, paths)
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "paths"),
+    [
+        (
+            'const r = await tools.exec_command({"cmd":"sed -n \'1,9p\' src/a.py","workdir":"/ws"});\ntext(r.output);',
+            "read",
+            ("/ws/src/a.py",),
+        ),
+        ("const r = await tools.exec_command({cmd: `rg -n x src`});", "search", ()),
+        ('await tools.exec_command({cmd: String.raw`rg "a\\d" src/a.py`})', "search", ("src/a.py",)),
+        ('const cmd = "pytest -q"; text((await tools.exec_command({cmd})).output)', "test", ()),
+        ('await tools.shell_command({command: "ls -la"})', "list", ()),
+        ('await Promise.all([tools.exec_command({cmd:"cat a.py"}), tools.exec_command({cmd:"rg x b.py"})])', "search", ("a.py", "b.py")),
+        ("for (const one of many) await tools.exec_command({cmd: one})", "run", ()),
+        ('const r = await tools.apply_patch("*** Begin Patch\\n*** Update File: src/a.py\\n@@\\n");\ntext(r);', "edit", ("src/a.py",)),
+        ('await tools.apply_patch(["*** Begin Patch", "*** Add File: new.py", "+x"].join("\\n"))', "write", ("new.py",)),
+        ("const p = `*** Update File: a.py\n*** Move to: b.py\n`;\nawait tools.apply_patch(p)", "edit", ("a.py", "b.py")),
+        (
+            'const p = `*** Update File: a.py\n`;\nawait tools.apply_patch(p); await tools.exec_command({cmd: "pytest tests/test_a.py"})',
+            "edit",
+            ("a.py", "tests/test_a.py"),
+        ),
+        ("await tools.update_plan({plan: []})", "todo", ()),
+        ('await tools.view_image({path: "/ws/a.png"})', "read", ()),
+        ("await tools.mcp__linear__get_issue({id: 1})", "read", ()),
+        ('await tools.web_search({query: "x"})', "web", ()),
+        ('text("nothing")', "run", ()),
+    ],
+)
+def test_a_script_does_what_its_tools_do(script: str, kind: str, paths: tuple[str, ...]) -> None:
+    assert action_of("exec", script) == Action(ActionKind(kind), "exec", paths)
+
+
+def test_a_patch_names_its_files_alone_whatever_its_lines_look_like() -> None:
+    lines = "*** Begin Patch\n*** Update File: it's a.py\n@@\n--- a comment of SQL\n+++ b/counter\n*** End Patch"
+    assert action_of("apply_patch", lines).paths == ("it's a.py",)
+    assert action_of("patch", "--- a/src/a.py\n+++ b/src/a.py\n@@").paths == ("src/a.py",)
 
 
 def test_the_offered_schema_helps_where_arguments_are_missing() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from stepfare.core.step import ActionKind
+from stepfare.steps.patches import files_in
 from stepfare.steps.shell_programs import (
     COMPOSERS,
     FILTERS,
@@ -78,14 +79,14 @@ def _read(text: str, windows: bool, depth: int) -> ShellReading:
     for command in commands_of(text, windows=windows):
         words = _without_prefixes(command.words)
         if words and words[0] in ("cd", "pushd", "Set-Location") and len(words) > 1:
-            folder = _joined(folder, words[1])
+            folder = joined(folder, words[1])
             continue
         part = _part(words, command, depth)
         if part.kind is not None:
             kinds.append(part.kind)
         for path in part.paths:
             if len(paths) < PATHS_MAX:
-                paths[_joined(folder, path)] = None
+                paths[joined(folder, path)] = None
     if FINISH_MARK in text:
         return ShellReading(ActionKind.FINISH, tuple(paths))
     return ShellReading(min(kinds, key=DEMAND.index, default=ActionKind.RUN), tuple(paths))
@@ -302,6 +303,12 @@ def _shell(call: _Call) -> _Part:
     return _Part(ActionKind.RUN)
 
 
+def _apply_patch(call: _Call) -> _Part:
+    """Codex's own program: the patch is its input or its last word."""
+    paths, only_new = files_in(call.command.heredoc or " ".join(call.rest))
+    return _Part(ActionKind.WRITE if only_new else ActionKind.EDIT, paths[:PATHS_MAX])
+
+
 def _container(call: _Call) -> _Part:
     """docker and kubectl: `exec` and `run` hand a command on, everything else is theirs."""
     words = call.rest[1:] if call.rest[:1] == ("compose",) else call.rest
@@ -334,6 +341,8 @@ _SPECIAL: Mapping[str, Callable[[_Call], _Part]] = {
     "gh": _hub,
     "glab": _hub,
     "find": _find,
+    "apply_patch": _apply_patch,
+    "applypatch": _apply_patch,
     "docker": _container,
     "podman": _container,
     "docker-compose": _container,
@@ -455,8 +464,8 @@ def _is_file(word: str) -> bool:
     )
 
 
-def _joined(folder: str, path: str) -> str:
-    """A path as seen from where the command began."""
+def joined(folder: str, path: str) -> str:
+    """A path as seen from where the command began; `folder` is where it is named from."""
     if not folder or path.startswith(("/", "~", "$")) or re.match(r"^[A-Za-z]:[/\\]", path):
         return path
     return f"{folder.rstrip('/')}/{path}"

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from stepfare.core.request import Tool
 from stepfare.core.step import Action, ActionKind
-from stepfare.steps.shell import DEMAND, PATHS_MAX, read_shell
+from stepfare.steps.patches import files_in, files_quoted
+from stepfare.steps.shell import DEMAND, PATHS_MAX, joined, read_shell
+from stepfare.steps.shell_programs import SHELLS
 from stepfare.steps.tables import words
 
 ARGUMENT_CHARS_MAX = 4_096
@@ -147,16 +150,20 @@ _PATH_KEYS = words(
 )
 _FOLDER_KEYS = ("dirPath", "directory", "dir", "folder", "target_directory")
 _COMMAND_KEYS = ("command", "cmd", "commands", "script", "CommandLine", "input")
+_WORK_KEYS = ("workdir", "working_directory", "cwd")
+"""Where a command is to run; the paths in it are seen from there."""
 _OLD_KEYS = frozenset(words("old_string old_str old_text oldString oldText oldStr search diff edits changes replacements insert_line"))
 _CONTENT_KEYS = frozenset(["content", "file_text", "contents", "text", "new_content", "code_edit"])
 _QUERY_KEYS = frozenset(["query", "queries", "pattern", "regex", "search_term", "searchTerm", "q"])
 _URL_KEYS = frozenset(["url", "urls", "uri"])
 
-_PATCH_FILE = re.compile(r"^\*\*\* (Add|Update|Delete) File: (.+?)\s*$|^(?:\+\+\+|---) (?:[ab]/)?([^\s]+)", re.MULTILINE)
 _LOOSE_PATH = re.compile(r'"(?:path|file_path|filePath|filepath|target_file|filename)"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _LOOSE_COMMAND = re.compile(r'"(?:command|cmd|commands)"\s*:\s*\[?\s*"((?:[^"\\]|\\.)*)')
 _SCRIPT_CALL = re.compile(r"\btools\.(\w+)\(")
-_SCRIPT_COMMAND = re.compile(r"""\bcmd\s*:\s*(["'`])((?:\\.|(?!\1).)*)\1""", re.DOTALL)
+_SCRIPT_COMMAND = re.compile(r"""\b(?:cmd|command)\b["']?\s*[:=]\s*(?:String\.raw\s*)?(["'`])((?:\\.|(?!\1).)*)\1""", re.DOTALL)
+"""A command as a script writes it: under a key, quoted or not, or in a variable of that name."""
+_SCRIPT_FOLDER = re.compile(r"""\bworkdir["']?\s*:\s*(["'`])([^"'`\n]*)\1""")
+_SCRIPT_SHELLS = frozenset({"execcommand", "shellcommand", "shell"})
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 
 
@@ -229,7 +236,8 @@ def _shell(name: str, given: Mapping[str, Any], text: str) -> Action:
     commands = [command for key in _COMMAND_KEYS for command in _strings(given.get(key))]
     if isinstance(given.get("command"), list):  # Codex once sent ["bash", "-lc", "..."].
         words = _strings(given["command"])
-        commands = [words[-1] if len(words) > 1 and words[1].startswith("-") else " ".join(words)]
+        plain = words[1].startswith("-") and words[0].rpartition("/")[2] in SHELLS if len(words) > 1 else True
+        commands = words[-1:] if plain else [shlex.join(words)]
     for one in _listed(given.get("commands")):  # Some clients wrap each command in an object.
         if isinstance(one, dict):
             commands += [command for key in _COMMAND_KEYS for command in _strings(cast("dict[str, Any]", one).get(key))]
@@ -239,7 +247,8 @@ def _shell(name: str, given: Mapping[str, Any], text: str) -> Action:
         read_shell(command, windows="powershell" in name.lower() or "pwsh" in name.lower()) for command in commands[:COMMANDS_READ_MAX]
     ]
     kind = min((reading.kind for reading in readings), key=DEMAND.index, default=ActionKind.RUN)
-    paths = tuple(dict.fromkeys(path for reading in readings for path in reading.paths))
+    folder = next((value for key in _WORK_KEYS for value in (given.get(key),) if isinstance(value, str)), "")
+    paths = tuple(dict.fromkeys(joined(folder, path) for reading in readings for path in reading.paths))
     return Action(kind, name, paths[:PATHS_MAX])
 
 
@@ -249,28 +258,38 @@ def _code_mode(name: str, given: Mapping[str, Any], text: str) -> Action:
     if not isinstance(source, str) or "tools." not in source:
         return _shell(name, given, text)
     found: list[Action] = []
-    for inner in _SCRIPT_CALL.findall(source):
-        if _key(inner) == "execcommand":
+    for inner in dict.fromkeys(_SCRIPT_CALL.findall(source)):
+        if _key(inner) in _SCRIPT_SHELLS:
             continue
-        found.append(_action(inner, {"input": source}, source, None, nested=True))
+        found.append(
+            _script_patch(inner, source)
+            if TOOLS.get(_key(inner)) == _PATCH
+            else _action(inner, {"input": source}, source, None, nested=True)
+        )
+    folders = {folder for _, folder in _SCRIPT_FOLDER.findall(source)}
+    folder = folders.pop() if len(folders) == 1 else ""
     found += [
-        Action(reading.kind, name, reading.paths)
-        for _, command in _SCRIPT_COMMAND.findall(source)
+        Action(reading.kind, name, tuple(joined(folder, path) for path in reading.paths))
+        for _, command in _SCRIPT_COMMAND.findall(source)[:COMMANDS_READ_MAX]
         for reading in (read_shell(_unescaped(command)),)
     ]
     chosen = most_demanding(found)
-    return Action(chosen.kind if chosen else ActionKind.RUN, name, tuple(path for one in found for path in one.paths)[:PATHS_MAX])
+    paths = tuple(dict.fromkeys(path for one in found for path in one.paths))[:PATHS_MAX]
+    return Action(chosen.kind if chosen else ActionKind.RUN, name, paths)
+
+
+def _script_patch(name: str, source: str) -> Action:
+    paths, only_new = files_quoted(source)
+    return Action(ActionKind.WRITE if only_new else ActionKind.EDIT, name, paths[:PATHS_MAX])
 
 
 def _patch(name: str, given: Mapping[str, Any], text: str) -> Action:
     body = next(
         (value for key in ("input", "patch", "diff", "patchText", "content") for value in (given.get(key),) if isinstance(value, str)), ""
     )
-    # In a piece of code, or in JSON that broke off, the line ends of a patch are still escaped.
+    # In JSON that broke off the line ends of a patch are still escaped.
     body = body or text
-    found = list(_PATCH_FILE.finditer(body if "\n" in body else body.replace("\\n", "\n")))
-    paths = tuple(dict.fromkeys(match.group(2) or match.group(3) for match in found))
-    only_new = bool(found) and all(match.group(1) == "Add" for match in found)
+    paths, only_new = files_in(body if "\n" in body else body.replace("\\n", "\n"))
     return Action(ActionKind.WRITE if only_new else ActionKind.EDIT, name, (paths or _paths(given, text))[:PATHS_MAX])
 
 
