@@ -169,6 +169,31 @@ def test_usage_that_was_reported_counts_whatever_came_after() -> None:
     assert (entry.outcome, entry.source, entry.cost_pusd) == ("down", "usage-priced", SEEN_ON_SMALL)
 
 
+def test_usage_that_was_reported_before_the_end_counts_the_prompt_and_the_rest_is_estimated() -> None:
+    """Anthropic counts the prompt when an answer begins, and its words when it ends."""
+    begun = UsageReported(Usage(10_000, cache_read_tokens=4_000, cache_write_tokens=5_000, output_tokens=1))
+    entry = settled(a_run(SMALL, begun, TextDelta("x" * 3600), fault=FAULTS[Failure.CUT]))
+    assert (entry.source, entry.usage) == ("estimated", SEEN.usage)
+    prompt = SEEN_ON_SMALL - 1_000 * 500_000
+    assert (entry.low_pusd, entry.cost_pusd, entry.high_pusd) == (prompt + 600 * 500_000, SEEN_ON_SMALL, prompt + 1_800 * 500_000)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        Usage(0),
+        Usage(0, output_tokens=1_000),
+        Usage(10_000, output_tokens=0),
+        Usage(900_000_000, output_tokens=1_000),
+        Usage(10_000, output_tokens=900_000_000),
+    ],
+)
+def test_usage_that_cannot_be_is_not_believed(usage: Usage) -> None:
+    entry = settled(a_run(SMALL, *TEXT, UsageReported(usage), finished=True))
+    assert (entry.source, entry.usage) == ("estimated", Usage(10_000, 0, 10_000, 1_000))
+    assert (entry.low_pusd, entry.cost_pusd, entry.high_pusd) == (LOW, ESTIMATED, HIGH)
+
+
 BILLED = UsageReported(SEEN.usage, 77)
 
 
@@ -266,7 +291,8 @@ def test_the_baselines_are_the_dearest_of_their_tier_or_the_users_choice() -> No
 def test_what_leaving_a_warm_model_cost_is_told_apart(session: Session, usage: Usage, cold_pusd: int) -> None:
     warm = {"lab/middle": Warmth("lab/middle", 8_000, NOW_MS + 1), "lab/small": Warmth("lab/small", 8_000, NOW_MS + 1)}
     held = Session(session.id, steps=session.steps, last_model=session.last_model, last_body_bytes=session.last_body_bytes, warm=warm)
-    entry = settled(a_run(SMALL, *TEXT, UsageReported(usage), finished=True), session=held, side="title" if session.last_body_bytes else "")
+    run = a_run(SMALL, Finished("stop"), UsageReported(usage), finished=True)
+    entry = settled(run, session=held, side="title" if session.last_body_bytes else "")
     assert entry.switch_write_pusd == cold_pusd
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stepfare.core.attempt import Failure, Fault
 from stepfare.core.decision import Ranked
@@ -20,6 +20,10 @@ from stepfare.runtime.state import State
 from stepfare.steps.outcome import kind_of_answer
 
 TITLE_CHARS_MAX = 60
+CHARS_OF_TOKEN_MAX = 400
+"""No token says more: a report that counts fewer has forgotten what it counts."""
+WINDOWS_MAX = 16
+"""A call that goes round with tools of its provider's reads its window several times; what counts more than this many is garbage."""
 
 
 @dataclass(slots=True)
@@ -83,8 +87,9 @@ def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Void
         return Voided(run.id, asked.session.id, now_ms, outcome, why, total_ms)
     candidate = run.ranked.candidate
     usage, low, high = _usage(asked, run)
-    cost, source = _cost(candidate, run, usage)
-    price, estimated = candidate.price, run.heard.usage is None
+    estimated = low != high or _believed(run) is None
+    cost, source = _cost(candidate, run, usage, estimated=estimated)
+    price = candidate.price
     premium, balanced = (_always(state.baseline(tier), usage, asked, run.started_ms) for tier in (Tier.PREMIUM, Tier.BALANCED))
     return Settled(
         attempt=run.id,
@@ -127,10 +132,35 @@ def _outcome(run: Run) -> str:
 
 
 def _usage(asked: Asked, run: Run) -> tuple[Usage, Usage, Usage]:
-    """The usage, and where it had to be estimated its lower and upper bound."""
-    if run.heard.usage is not None:
-        usage = run.heard.usage.usage
-        return usage, usage, usage
+    """The usage, and where it had to be estimated its lower and upper bound. A report that came before the answer's end counts the
+    prompt; what was said since is estimated."""
+    chars, reported = run.heard.output_chars, _believed(run)
+    if reported is None:
+        return _guessed(asked, run)
+    if run.heard.finished:
+        return reported, reported, reported
+    said = [max(reported.output_tokens, round(chars / each)) for each in _CHARS_OF_TOKEN]
+    usage, low, high = (replace(reported, output_tokens=tokens) for tokens in said)
+    return usage, low, high
+
+
+_CHARS_OF_TOKEN = (meter.CHARS_PER_TOKEN, meter.CHARS_PER_TOKEN_HIGH, meter.CHARS_PER_TOKEN_LOW)
+
+
+def _believed(run: Run) -> Usage | None:
+    """What the provider reported, where that can be: some count nothing, some forget the output, some count what no window holds."""
+    if run.heard.usage is None:
+        return None
+    usage, model = run.heard.usage.usage, run.ranked.candidate.model
+    most = max(usage.input_tokens, usage.output_tokens)
+    forgotten = run.heard.finished and run.heard.output_chars > usage.output_tokens * CHARS_OF_TOKEN_MAX and run.heard.output_chars
+    if not usage.input_tokens or forgotten or most > WINDOWS_MAX * model.context_tokens:
+        return None
+    return usage
+
+
+def _guessed(asked: Asked, run: Run) -> tuple[Usage, Usage, Usage]:
+    """Usage and its bounds by the length of the prompt and of what was said."""
     prompt, chars = run.ranked.prompt_tokens, run.heard.output_chars
     candidate = run.ranked.candidate
     warm = 0 if asked.apart else warm_tokens(asked.session, candidate.model.id, prompt, run.started_ms)
@@ -144,13 +174,13 @@ def _usage(asked: Asked, run: Run) -> tuple[Usage, Usage, Usage]:
     return usage, low, high
 
 
-def _cost(candidate: Candidate, run: Run, usage: Usage) -> tuple[int | None, str]:
+def _cost(candidate: Candidate, run: Run, usage: Usage, *, estimated: bool) -> tuple[int | None, str]:
     reported = run.heard.usage
     if reported is not None and reported.billed_pusd is not None and BILLED_COST in candidate.provider.quirks:
         return reported.billed_pusd, "provider-billed"
     if candidate.price is None:
         return None, "unpriced"
-    return priced(candidate.price, usage), "usage-priced" if reported is not None else "estimated"
+    return priced(candidate.price, usage), "estimated" if estimated else "usage-priced"
 
 
 def _always(candidate: Candidate | None, usage: Usage, asked: Asked, at_ms: int) -> int | None:
