@@ -5,7 +5,7 @@ Same format on both sides never comes here: then the client's own bytes pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from types import MappingProxyType
 from stepfare.core.digest import reply_digest
 from stepfare.core.prompt import CallPart, Loss, Message, Part, Prompt, TextPart, Thought, ThoughtPart
 from stepfare.core.request import RequestView, Role
-from stepfare.dialects.base import CostText, Finished, Listener, StreamEvent, Writer
+from stepfare.dialects.base import CostText, Faulted, Finished, Listener, StreamEvent, Writer
 from stepfare.dialects.care import Care
 from stepfare.dialects.draft import Draft
 from stepfare.dialects.heard import Heard
@@ -112,12 +112,12 @@ class BridgeStream:
 
     def feed(self, chunk: bytes) -> bytes:
         """What of this chunk the client may see, in its own format. Raises Unreadable."""
-        return b"".join(self._frame(frame) for frame in self._frames.feed(chunk))
+        return b"".join(self._until_fault(self._frames.feed(chunk)))
 
     def finish(self) -> bytes:
         rest = self._frames.end().rstrip(b"\r\n")
-        said = self._frame(rest + b"\n\n") if rest else b""
-        if self._finished is not None:
+        said = b"".join(self._until_fault([rest + b"\n\n"])) if rest else b""
+        if self._finished is not None and self.heard.fault is None:
             # Providers report usage after the reason for the end, or before it; the client is told both when both are known.
             said += self._writer.write(self._finished)
             self.tail = self._writer.end()
@@ -127,6 +127,13 @@ class BridgeStream:
     @property
     def complete(self) -> bool:
         return bool(self.heard.finished)
+
+    def _until_fault(self, frames: Iterable[bytes]) -> Iterator[bytes]:
+        """After an error nothing is believed any more, least of all an end."""
+        for frame in frames:
+            if self.heard.fault is not None:
+                return
+            yield self._frame(frame)
 
     def _frame(self, frame: bytes) -> bytes:
         data = data_of(frame)
@@ -146,19 +153,76 @@ class BridgeStream:
         return b"".join(said)
 
 
+class OnePieceStream(BridgeStream):
+    """The same for an answer that came in one piece, or under the name of one, where a stream was asked for: it is paid for."""
+
+    def __init__(self, events_of: Callable[[bytes], Iterable[StreamEvent]], listener: Listener, writer: Writer) -> None:
+        super().__init__(listener, writer)
+        self._events_of = events_of
+        self._pieces: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> bytes:
+        self._pieces.append(chunk)
+        return b""
+
+    def finish(self) -> bytes:
+        """All of it. Raises Unreadable."""
+        body = b"".join(self._pieces)
+        said = self._told(self._events_of(body)) if body.lstrip().startswith(b"{") else super().feed(body)
+        return said + super().finish()
+
+
 def stream_between(asked: Translation, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText) -> BridgeStream:
     """The stream that tells this client what a provider of that dialect answers. `maker` is the id of the model that answers."""
     writer = DIALECTS[asked.view.dialect].writer(asked.view, answer_id, at_ms, maker, cost_text)
     return BridgeStream(DIALECTS[provider].listener(), writer, asked.names)
 
 
+def stream_of_body(asked: Translation, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText) -> OnePieceStream:
+    """The same where the provider does not stream; it may speak the client's own dialect. Raises Unreadable."""
+    spoken = DIALECTS[provider]
+    writer = DIALECTS[asked.view.dialect].writer(asked.view, answer_id, at_ms, maker, cost_text)
+    stream = OnePieceStream(spoken.events_of, spoken.listener(), writer)
+    stream.heard.names = _names_for(asked, provider)
+    return stream
+
+
 def body_between(
     body: bytes, asked: Translation, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText
 ) -> tuple[bytes, Heard]:
     """The same for an answer in one piece: the client's bytes, and what was heard. Raises Unreadable."""
-    events = DIALECTS[provider].events_of(body)
-    heard = Heard(names=asked.names)
+    return _written(DIALECTS[provider].events_of(body), body, asked, provider, answer_id, at_ms, maker, cost_text)
+
+
+def body_of_stream(
+    body: bytes, asked: Translation, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText
+) -> tuple[bytes, Heard]:
+    """The same where the provider streamed unasked; it may speak the client's own dialect. Raises Unreadable."""
+    frames, listener = FrameReader(), DIALECTS[provider].listener()
+    told = ((name_of(frame), data) for frame in (*frames.feed(body), frames.end()) if (data := data_of(frame)) and data.strip())
+    events = [event for name, data in told if (fields := fields_of(data)) is not None for event in listener.listen(name, fields)]
+    if not any(isinstance(event, Finished | Faulted) for event in events):
+        events.append(Faulted("its answer stopped before its end"))
+    return _written(tuple(events), body, asked, provider, answer_id, at_ms, maker, cost_text)
+
+
+def _written(
+    events: tuple[StreamEvent, ...],
+    body: bytes,
+    asked: Translation,
+    provider: str,
+    answer_id: str,
+    at_ms: int,
+    maker: str,
+    cost_text: CostText,
+) -> tuple[bytes, Heard]:
+    heard = Heard(names=_names_for(asked, provider))
     heard.hear(events)
     if heard.fault is not None:
         return body, heard
     return DIALECTS[asked.view.dialect].write_body(asked.view, events, answer_id, at_ms, maker, cost_text), heard
+
+
+def _names_for(asked: Translation, provider: str) -> Mapping[str, ToolName]:
+    """What the client calls its tools, where that is not what the provider calls them."""
+    return {} if provider == asked.view.dialect else asked.names

@@ -5,7 +5,7 @@ What the events mean and what is changed in them is each dialect's own business.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 
 import msgspec
@@ -35,7 +35,7 @@ class PassingStream:
 
     def feed(self, chunk: bytes) -> bytes:
         """What of this chunk the client may see. Raises Unreadable."""
-        return b"".join(self._frame(frame) for frame in self._frames.feed(chunk))
+        return b"".join(self._until_fault(self._frames.feed(chunk)))
 
     def finish(self) -> bytes:
         """What the stream left unfinished; providers may end without a last blank line."""
@@ -47,6 +47,13 @@ class PassingStream:
     def complete(self) -> bool:
         """Whether the answer came to its own end: a stream that just stops was cut."""
         return bool(self.heard.finished or self.tail)
+
+    def _until_fault(self, frames: Iterable[bytes]) -> Iterator[bytes]:
+        """After an error nothing is believed any more, least of all an end."""
+        for frame in frames:
+            if self.heard.fault is not None:
+                return
+            yield self._frame(frame)
 
     def _frame(self, frame: bytes) -> bytes:
         data = data_of(frame)
@@ -65,7 +72,7 @@ class PassingStream:
         if self._ends(name, data):
             self.tail = seen
             return b""
-        return seen
+        return b"" if self.tail else seen  # Nothing stands behind the end, nor may it come to stand before it.
 
 
 def fields_of(data: bytes) -> dict[str, object] | None:

@@ -12,12 +12,13 @@ from stepfare.dialects import breakpoints, rules
 from stepfare.dialects.anthropic_messages import NAME as ANTHROPIC
 from stepfare.dialects.anthropic_thoughts import calls_unthought
 from stepfare.dialects.base import CostText
-from stepfare.dialects.bridge import Translation, body_between, stream_between
+from stepfare.dialects.bridge import Translation, body_between, body_of_stream, stream_between, stream_of_body
 from stepfare.dialects.care import Care
 from stepfare.dialects.draft import Draft
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.lessons import lesson_of
 from stepfare.dialects.limits import Limits
+from stepfare.dialects.provider_errors import has_shape
 from stepfare.dialects.table import DIALECTS, Dialect, Stream
 from stepfare.providers.adapter import call_for
 from stepfare.providers.quirks import CLAUDE_CACHE_MARKS
@@ -53,14 +54,18 @@ class Carriage:
     def bridged(self) -> bool:
         return self.dialect.name != self.view.dialect
 
-    def stream(self, answer_id: str, at_ms: int, cost_text: CostText) -> Stream:
-        """What takes the provider's bytes and gives the client's."""
+    def stream(self, answer_id: str, at_ms: int, cost_text: CostText, *, whole: bool = False) -> Stream:
+        """What takes the provider's bytes and gives the client's. `whole` says that they are no stream. Raises Unreadable."""
+        if whole:
+            return stream_of_body(self.asked, self.dialect.name, answer_id, at_ms, self.model, cost_text)
         if self.bridged:
             return stream_between(self.asked, self.dialect.name, answer_id, at_ms, self.model, cost_text)
         return self.dialect.stream(self.view.model, self.view.wants_usage, cost_text)
 
     def body(self, body: bytes, answer_id: str, at_ms: int, cost_text: CostText) -> tuple[bytes, Heard]:
-        """The same for an answer in one piece. Raises Unreadable."""
+        """The same for an answer in one piece, which it is not always. Raises Unreadable."""
+        if body.lstrip().startswith((b"data:", b"event:", b":")):
+            return body_of_stream(body, self.asked, self.dialect.name, answer_id, at_ms, self.model, cost_text)
         if self.bridged:
             return body_between(body, self.asked, self.dialect.name, answer_id, at_ms, self.model, cost_text)
         return self.dialect.read_body(body, self.view.model, cost_text)
@@ -74,8 +79,8 @@ class Carriage:
         return self.dialect.read_error(status, content_type, body)
 
     def shown(self, fault: Fault) -> Fault:
-        """The fault as this client may be told of it: a provider's own words are for clients of its own format only."""
-        return replace(fault, body=b"") if self.bridged else fault
+        """The fault as this client may be told of it: a provider's own body is for clients of its format only, if it is of that format."""
+        return replace(fault, body=b"") if self.bridged or not has_shape(self.dialect.name, fault.body) else fault
 
 
 def carriage_for(asked: Asked, candidate: Candidate, state: State, once: Sequence[str] = ()) -> Carriage:

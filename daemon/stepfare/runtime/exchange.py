@@ -13,10 +13,11 @@ from stepfare.core.decision import Ranked
 from stepfare.core.entry import Settled
 from stepfare.core.money import priced, usd_text
 from stepfare.core.request import RequestView
-from stepfare.dialects.base import Unreadable, UsageReported
+from stepfare.dialects.base import Faulted, Unreadable, UsageReported
 from stepfare.dialects.lessons import ONCE
 from stepfare.dialects.openai_chat import NAME as PLACELESS
 from stepfare.dialects.openai_chat_history import answers_in
+from stepfare.dialects.provider_errors import read_reported
 from stepfare.dialects.table import DIALECTS, Dialect
 from stepfare.providers.adapter import with_retry_after, wrong_shape
 from stepfare.providers.quirks import BILLED_COST
@@ -30,13 +31,15 @@ from stepfare.runtime.refusals import Refusal, in_words_of, refusal_of, unbooked
 from stepfare.runtime.state import State
 from stepfare.runtime.told import comment_of, headers_of, record_of
 from stepfare.store.errors import StoreError
-from stepfare.upstream.client import ERROR_BODY_BYTES_MAX, Answer, CallFailed, Upstream
+from stepfare.upstream.client import ANSWER_BYTES_MAX, ERROR_BODY_BYTES_MAX, Answer, CallFailed, Upstream
 
 _log = logging.getLogger(__name__)
 
 THOUGHTS_REFUSED = "thoughts-refused"
 HELD_BYTES_MAX = 256 * 1024
 """What a stream may send before its first content (comments, empty chunks); it is shown with that content."""
+REPEATS_MAX = 4
+"""How often a stream may repeat its request before its first content, as Responses do with tools and instructions."""
 
 
 class Reply(Protocol):
@@ -143,45 +146,51 @@ async def _carry(answer: Answer, run: Run, number: int, asked: Asked, carriage: 
         return wrong
     run.answered = True
     if asked.view.stream:
-        if "json" in answer.content_type:
-            fault = carriage.fault(200, answer.content_type, await answer.body(ERROR_BODY_BYTES_MAX))
-            return Fault(Failure.DOWN, f"it answered in one piece where a stream was asked for ({fault.words})", 200)
         return await _stream(answer, run, number, asked, carriage, reply, daemon)
     return await _whole(answer, run, number, asked, carriage, reply, daemon)
 
 
 async def _stream(answer: Answer, run: Run, number: int, asked: Asked, carriage: Carriage, reply: Reply, daemon: Daemon) -> Fault | None:
     """Bytes as they come, held until the first content. The end mark follows when the cost is on disk."""
-    stream = carriage.stream(run.id, run.started_ms, _cost_text(run))
+    whole = "json" in answer.content_type
+    stream = carriage.stream(run.id, run.started_ms, _cost_text(run), whole=whole)
     run.heard = stream.heard
     headers: dict[str, str] | None = None
     held: list[bytes] = []
     held_bytes = 0
+    # Some begin by repeating the request.
+    held_bytes_max = ANSWER_BYTES_MAX if whole else HELD_BYTES_MAX + REPEATS_MAX * len(carriage.call.body)
     async for chunk in answer.chunks():
         data = stream.feed(chunk)
         if headers is None:
             if stream.heard.fault is not None:
-                return _reported(stream.heard.fault.words, stream.heard.fault.status, stream.heard.fault.code)
+                return _reported(stream.heard.fault, answer)
             held.append(data)
-            held_bytes += len(data)
+            held_bytes += len(chunk)
             if not stream.heard.started:
-                if held_bytes > HELD_BYTES_MAX:
+                if held_bytes > held_bytes_max:
                     return Fault(Failure.DOWN, f"it sent {held_bytes:,} bytes without any content", 200)
                 continue
             # The commit point: some providers answer 200 and only then, inside the stream, say that they are overloaded.
             headers = _committed(run, number, asked, daemon)
             data = b"".join(held)
+        if stream.heard.fault is not None:
+            await reply.stream(headers, answer.without_key(data))
+            return _broken_by(stream.heard.fault, answer)
         if data:
             await reply.stream(headers, data)
-        if stream.heard.fault is not None:
-            return Fault(Failure.CUT, f"it reported an error in the middle of its answer: {stream.heard.fault.words}")
     rest = stream.finish()
     if headers is None:
+        if stream.heard.fault is not None:
+            return _reported(stream.heard.fault, answer)
         if not stream.heard.started:
             return Fault(Failure.DOWN, f"its stream {'held no content' if rest else 'ended before any content'}", 200)
-        # All that there was stood in a last frame without its end.
+        # All that there was stood in a last frame without its end, or came in one piece.
         headers = _committed(run, number, asked, daemon)
         rest = b"".join(held) + rest
+    if stream.heard.fault is not None:
+        await reply.stream(headers, answer.without_key(rest))
+        return _broken_by(stream.heard.fault, answer)
     if not stream.complete:
         return interrupted("its stream stopped before the answer's end")
     run.finished = True
@@ -207,7 +216,7 @@ async def _whole(answer: Answer, run: Run, number: int, asked: Asked, carriage: 
     """An answer in one piece."""
     body, run.heard = carriage.body(await answer.body(), run.id, run.started_ms, _cost_text(run))
     if run.heard.fault is not None:
-        return _reported(run.heard.fault.words, run.heard.fault.status, run.heard.fault.code)
+        return _reported(run.heard.fault, answer)
     run.first_byte_ms = daemon.world.now_ms() - run.started_ms
     run.committed = run.finished = True
     _keep(run, asked, daemon.state)
@@ -281,10 +290,17 @@ def _blamed(fault: Fault, *, started: bool) -> Fault:
     return replace(fault, failure=Failure.DOWN) if fault.failure is Failure.CUT and not started else fault
 
 
-def _reported(words: str, status: int, code: str) -> Fault:
+def _reported(told: Faulted, answer: Answer) -> Fault:
     """An error that came inside an answer of status 200, before any content."""
-    busy = status in (429, 503, 529) or "rate" in code or "overloaded" in code
-    return Fault(Failure.BUSY if busy else Failure.DOWN, f"it reported an error: {words}", status or 200)
+    return read_reported(_without_key(told.words, answer), told.status, told.code)
+
+
+def _broken_by(told: Faulted, answer: Answer) -> Fault:
+    return Fault(Failure.CUT, f"it reported an error in the middle of its answer: {_without_key(told.words, answer)}")
+
+
+def _without_key(words: str, answer: Answer) -> str:
+    return answer.without_key(words.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
 def _cost_text(run: Run) -> Callable[[UsageReported], str | None]:

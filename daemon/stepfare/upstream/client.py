@@ -50,7 +50,8 @@ class Answer:
     headers: Mapping[str, str]
     _response: aiohttp.ClientResponse
     _limits: Limits
-    _without_key: Callable[[bytes], bytes] = bytes
+    without_key: Callable[[bytes], bytes] = bytes
+    """Blots out our key: some providers repeat one that they refuse, and words of an error are kept."""
 
     @property
     def content_type(self) -> str:
@@ -75,8 +76,7 @@ class Answer:
             if size_bytes > limit_bytes:
                 raise CallFailed(Fault(Failure.DOWN, f"its answer is longer than {limit_bytes:,} bytes", self.status))
             pieces.append(chunk)
-        # Some providers repeat a key that they refuse, and words of an error are kept.
-        return self._without_key(b"".join(pieces)) if self.status != OK else b"".join(pieces)
+        return self.without_key(b"".join(pieces)) if self.status != OK else b"".join(pieces)
 
 
 class Upstream:
