@@ -2,7 +2,8 @@
 back untouched, and opened again.
 
 The seal carries who made the thought, so that it needs no memory of ours and outlives a restart. It is no secret and protects nothing:
-a client that forges one fools only its own provider.
+a client that forges one fools only its own provider. What it holds is one JSON object, or it is none: bytes that end the place where
+they are put could name another model than the one that is paid.
 """
 
 from __future__ import annotations
@@ -42,16 +43,21 @@ def unsealed(text: str) -> tuple[str, Thought] | None:
         return None
     try:
         inner = msgspec.json.decode(b64decode(text[len(PREFIX) :], validate=True), type=_Sealed)
-        return inner.maker, Thought(inner.dialect, b64decode(inner.raw, validate=True), digest_of(text))
-    except (ValueError, msgspec.DecodeError):
+        raw = b64decode(inner.raw, validate=True)
+        return (inner.maker, Thought(inner.dialect, raw, digest_of(text))) if _is_object(raw) else None
+    except (ValueError, msgspec.DecodeError, RecursionError):
         return None
+
+
+def _is_object(raw: bytes) -> bool:
+    return isinstance(msgspec.json.decode(raw), dict)
 
 
 def opened(thought: Thought) -> tuple[str, Thought] | None:
     """The same for a thought as a client's dialect read it: what it carries, where its signature or encrypted content is our seal."""
     try:
         fields = msgspec.json.decode(thought.raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if not isinstance(fields, dict):
         return None
