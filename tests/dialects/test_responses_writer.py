@@ -202,7 +202,7 @@ def test_what_providers_leave_out_of_calls_is_made_up_for() -> None:
         ToolCallStarted(2, "c3", "read"),
     ]
     items = last(told([*events, Finished("tool_calls")]))["output"]
-    assert [(item["name"], item["arguments"]) for item in items] == [("", "{}"), ("read", ""), ("unknown", "{}"), ("read", "")]
+    assert [(item["name"], item["arguments"]) for item in items] == [("", "{}"), ("read", "{}"), ("unknown", "{}"), ("read", "{}")]
     assert [item["call_id"] for item in items] == ["call_a_1_0", "c1", "c2", "c3"]
 
 

@@ -274,6 +274,10 @@ class ResponsesWriter:
             said += self._of(item, "custom_tool_call_input.delta", {"delta": free}) if free else b""
             said += self._of(item, "custom_tool_call_input.done", {"input": free})
         elif item.tool is not None:
+            if not text:
+                # Clients read arguments as JSON, which nothing is not.
+                item.pieces.append(text := "{}")
+                said += self._of(item, "function_call_arguments.delta", {"delta": text})
             said += self._of(item, "function_call_arguments.done", {"arguments": text})
         cut = self._status == "incomplete" and self._open == len(self._items) - 1
         value = self._value(item, "incomplete" if cut else "completed")
