@@ -92,7 +92,7 @@ async def _answer(request: web.Request, dialect: Dialect, answering: Answering) 
         if request.content_type != "application/json":
             raise BadRequest(f"the content type is {request.content_type}; send application/json")
         body = await request.read()
-        headers = {name.lower(): value for name, value in request.headers.items() if name.lower() not in SECRET_HEADERS}
+        headers = {name.lower(): _plain(value) for name, value in request.headers.items() if name.lower() not in SECRET_HEADERS}
         view = dialect.read_request(body, headers)
         await answering(view, reply, house)
     except web.HTTPRequestEntityTooLarge:
@@ -116,6 +116,11 @@ async def _answer(request: web.Request, dialect: Dialect, answering: Answering) 
         reply.close()
     assert reply.response is not None
     return reply.response
+
+
+def _plain(value: str) -> str:
+    """A header as it may be sent again: bytes that are no UTF-8 cannot be."""
+    return value.encode("utf-8", "replace").decode()
 
 
 _NO_TOKEN = (
