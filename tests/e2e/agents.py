@@ -1,39 +1,34 @@
-"""Real coding agents, pinned, installed once into a cache outside of the repository, and run without a terminal.
-
-A missing or old node is a failure, not a reason to skip: these tests are asked for by name.
-"""
+"""Real coding agents, pinned, and run without a terminal in a home of their own."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-NODE_MAJOR_MIN = 20
-INSTALL_S_MAX = 900
+from tests.e2e.counts import COUNTS
+from tests.e2e.installs import OUTPUT_CHARS_SHOWN, OUTSIDE, from_npm, from_pypi
+
 RUN_S_MAX = 150
-OUTPUT_CHARS_SHOWN = 4_000
-LOCKS = Path(__file__).parent / "clients"
 NOWHERE = "http://127.0.0.1:9"
 """Where calls home end: nothing listens on the discard port."""
 
-# The world as it is outside of the tests: npm needs its cache and its settings.
-OUTSIDE = dict(os.environ)
-
-
-class NotReady(Exception):
-    """The machine lacks what the agents need. The message says what."""
+CODEX_CALLS_HOME = (
+    "analytics.enabled",
+    "check_for_update_on_startup",
+    "feedback.enabled",
+    "features.plugins",
+    "features.apps",
+    "features.remote_models",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,50 +48,123 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """An agent to run: `lock` names its folder of pinned packages, `client` what `stepfare connect` calls it."""
+    """An agent to run.
+
+    `books` is what stepfare's books call it, `connect` the words behind `stepfare connect`, `program` where its program lies below the
+    folder that `install` gives for `lock`. TASK in `words` stands for what it is to do.
+    """
 
     id: str
+    books: str
     lock: str
-    client: str
     program: str
-    package: str
+    words: tuple[str, ...]
+    connect: tuple[str, ...]
+    install: Callable[[str], Path] = from_npm
+    has_tools: bool = True
+    """Whether its model is offered tools; the steps of one without are answers and edits alone."""
+    says_where: bool | None = True
+    """Whether it tells its model in which folder it works; None where not every request says so, and the first opens the session."""
 
-    def bin_folder(self) -> Path:
-        """Where its program lies, installed if need be. Raises NotReady."""
-        return installed(self.lock) / "node_modules" / ".bin"
+    def path(self) -> Path:
+        """Its program, installed if need be. Raises NotReady."""
+        return self.install(self.lock) / self.program
+
+    def places(self, folder: Path) -> tuple[str, ...]:
+        """What the books may say of where it worked."""
+        return {True: (str(folder),), False: ("",), None: ("", str(folder))}[self.says_where]
 
     def command(self, task: str) -> list[str]:
-        words = {
-            "cline": ["--json", task],
-            "cline-classic": ["task", "--yolo", "--json", "--act", task],
-            "continue": ["-p", "--auto", "--format", "json", task],
-        }
-        return [str(self.bin_folder() / self.program), *words[self.id]]
-
-    def version(self) -> str:
-        package = installed(self.lock) / "node_modules" / self.package / "package.json"
-        return str(json.loads(package.read_text(encoding="utf-8"))["version"])
+        return [str(self.path()), *(task if word == TASK else word for word in self.words)]
 
     def run(self, task: str, *, home: Path, folder: Path, mark: str) -> Told:
         """Run the task in this folder to its end, with this home; whatever it started ends with it."""
         self._settle(home)
-        environment = environment_of(home, [self.bin_folder()], mark)
+        # Below npm's own folder of programs lie those that the program itself starts.
+        environment = environment_of(home, [self.path().parent], mark)
         code, output, errors = run_to_end(self.command(task), folder, environment, mark)
-        calls, final = _COUNTS[self.id](output, home)
+        calls, final = COUNTS[self.books](output, home)
         return Told(code, output, errors, calls, final)
 
     def _settle(self, home: Path) -> None:
         """The agent's own off switches for calls home, where they are files."""
-        if self.id == "cline":
+        if self.books == "cline":
             _write_json(home / ".cline/data/settings/global-settings.json", {"telemetryOptOut": True})
-        if self.id == "cline-classic":
+        if self.books == "cline-classic":
             state = home / ".cline/data/globalState.json"
             _write_json(state, {**cast("dict[str, object]", json.loads(state.read_text())), "telemetrySetting": "disabled"})
 
 
-CLINE = Agent("cline", "cline3-continue", "cline", "cline", "cline")
-CONTINUE = Agent("continue", "cline3-continue", "continue", "cn", "@continuedev/cli")
-CLASSIC = Agent("cline-classic", "cline-classic", "cline-classic", "cline", "cline")
+TASK = "(the task)"
+BIN = "node_modules/.bin"
+
+CLINE = Agent("cline", "cline", "cline3-continue", f"{BIN}/cline", ("--json", TASK), ("cline3",))
+CLINE_MESSAGES = replace(CLINE, id="cline-messages", connect=("cline3", "--dialect", "anthropic"))
+CLINE_RESPONSES = replace(CLINE, id="cline-responses", connect=("cline3", "--dialect", "responses"))
+CONTINUE = Agent("continue", "continue", "cline3-continue", f"{BIN}/cn", ("-p", "--auto", "--format", "json", TASK), ("continue",))
+CONTINUE_MESSAGES = replace(CONTINUE, id="continue-messages", connect=("continue", "--dialect", "anthropic"))
+CONTINUE_RESPONSES = replace(CONTINUE, id="continue-responses", connect=("continue", "--dialect", "responses"))
+CLASSIC = Agent(
+    "cline-classic", "cline-classic", "cline-classic", f"{BIN}/cline", ("task", "--yolo", "--json", "--act", TASK), ("cline-classic",)
+)
+# The binaries themselves: the scripts that npm would put before them download nothing and know no more.
+CLAUDE_CODE = Agent(
+    "claude-code",
+    "claude-code",
+    "claude-code",
+    "node_modules/@anthropic-ai/claude-code-linux-x64/claude",
+    ("-p", TASK, "--dangerously-skip-permissions", "--output-format", "stream-json", "--verbose"),
+    ("claude-code",),
+)
+CODEX = Agent(
+    "codex",
+    "codex",
+    "codex",
+    f"{BIN}/codex",
+    (
+        "exec",
+        "--json",
+        "--dangerously-bypass-approvals-and-sandbox",
+        *(word for switch in CODEX_CALLS_HOME for word in ("-c", f"{switch}=false")),
+        TASK,
+    ),
+    ("codex",),
+)
+CODEX_BY_SCRIPT = replace(CODEX, id="codex-by-script", words=(*CODEX.words[:-1], "-m", "gpt-6.1-sol", TASK))
+"""A model that Codex knows by name: its tools are one that runs JavaScript."""
+OPENCODE = Agent(
+    "opencode",
+    "opencode",
+    "opencode",
+    "node_modules/opencode-linux-x64/bin/opencode",
+    ("run", "--format", "json", TASK),
+    ("opencode",),
+    says_where=None,  # it asks for a title at the same time
+)
+AIDER = Agent(
+    "aider",
+    "aider",
+    "aider",
+    "bin/aider",
+    (
+        *("--yes-always", "--no-check-update", "--analytics-disable", "--no-pretty", "--no-gitignore", "--no-show-release-notes"),
+        *("--test-cmd", "python3 -m unittest", "--auto-test", "--message", TASK),
+    ),
+    ("aider",),
+    install=from_pypi,
+    has_tools=False,
+    says_where=False,
+)
+MINI = Agent(
+    "mini-swe-agent",
+    "mini-swe-agent",
+    "mini-swe-agent",
+    "bin/mini",
+    ("-t", TASK, "-y", "--exit-immediately"),
+    ("mini-swe-agent",),
+    install=from_pypi,
+    says_where=False,
+)
 
 
 def environment_of(home: Path, programs: Sequence[Path], mark: str) -> dict[str, str]:
@@ -129,6 +197,13 @@ def environment_of(home: Path, programs: Sequence[Path], mark: str) -> dict[str,
         "CONTINUE_METRICS_ENABLED": "0",
         "CONTINUE_TELEMETRY_ENABLED": "0",
         "CONTINUE_API_BASE": f"{NOWHERE}/",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "IS_SANDBOX": "1",  # Claude Code refuses to work unasked as root anywhere else
+        "OPENCODE_DISABLE_MODELS_FETCH": "1",
+        "OPENCODE_DISABLE_AUTOUPDATE": "1",
+        "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "MSWEA_SILENT_STARTUP": "1",
         "HTTP_PROXY": NOWHERE,
         "HTTPS_PROXY": NOWHERE,
         "NO_PROXY": "127.0.0.1,localhost",
@@ -177,86 +252,6 @@ def end_marked(mark: str) -> None:
                 os.kill(int(entry.parent.name), signal.SIGKILL)
 
 
-def installed(lock: str) -> Path:
-    """The folder in which the packages of this lock are installed. Raises NotReady where they cannot be."""
-    source = LOCKS / lock
-    names = ("package.json", "package-lock.json", ".npmrc")
-    digest = hashlib.sha256(b"\0".join((source / name).read_bytes() for name in names)).hexdigest()[:16]
-    place = _cache() / f"{lock}-{digest}"
-    if place.is_dir():
-        return place
-    npm = _npm()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{lock}-", dir=place.parent))
-    try:
-        for name in names:
-            shutil.copyfile(source / name, fresh / name)
-        # None of these packages needs its install scripts to run headless.
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        done = subprocess.run(command, cwd=fresh, env=OUTSIDE, capture_output=True, text=True, timeout=INSTALL_S_MAX, check=False)
-        if done.returncode != 0:
-            raise NotReady(f"`npm ci` failed for {source}:\n{done.stdout[-OUTPUT_CHARS_SHOWN:]}{done.stderr[-OUTPUT_CHARS_SHOWN:]}")
-        with suppress(OSError):  # another run was faster
-            fresh.rename(place)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return place
-
-
-def _npm() -> str:
-    path = OUTSIDE.get("PATH", os.defpath)
-    node, npm = shutil.which("node", path=path), shutil.which("npm", path=path)
-    if node is None or npm is None:
-        raise NotReady(f"The end-to-end tests run real coding agents and need node >= {NODE_MAJOR_MIN} and npm; one is missing here.")
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=60, check=True, env=OUTSIDE).stdout.strip()
-    major = re.match(r"v(\d+)", version)
-    if major is None or int(major[1]) < NODE_MAJOR_MIN:
-        raise NotReady(f"The end-to-end tests need node >= {NODE_MAJOR_MIN}; here is {version} ({node}).")
-    return npm
-
-
-def _cache() -> Path:
-    if named := OUTSIDE.get("STEPFARE_E2E_CACHE"):
-        return Path(named).expanduser().absolute()
-    root = Path(OUTSIDE.get("XDG_CACHE_HOME") or Path(OUTSIDE.get("HOME", "~")).expanduser() / ".cache")
-    return root / "stepfare-e2e"
-
-
 def _write_json(path: Path, value: Mapping[str, object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, indent=2))
-
-
-def _lines(output: str) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = []
-    for line in output.splitlines():
-        with suppress(ValueError):
-            value = cast(object, json.loads(line))
-            if isinstance(value, dict):
-                found.append(cast("dict[str, object]", value))
-    return found
-
-
-def _count_cline(output: str, home: Path) -> tuple[int, str]:
-    result = next((line for line in reversed(_lines(output)) if line.get("type") == "run_result"), {})
-    return int(str(result.get("iterations", 0))), str(result.get("text", ""))
-
-
-def _count_classic(output: str, home: Path) -> tuple[int, str]:
-    # A line is told anew when it changes: each request is counted by its time.
-    asked = {line.get("ts") for line in _lines(output) if line.get("say") == "api_req_started"}
-    final = next((line for line in reversed(_lines(output)) if line.get("say") == "completion_result"), {})
-    return len(asked), str(final.get("text", ""))
-
-
-def _count_continue(output: str, home: Path) -> tuple[int, str]:
-    sessions = [path for path in (home / ".continue/sessions").glob("*.json") if path.name != "sessions.json"]
-    newest = max(sessions, key=lambda path: path.stat().st_mtime_ns, default=None)
-    if newest is None:
-        return 0, ""
-    history = cast("list[dict[str, dict[str, object]]]", json.loads(newest.read_text(encoding="utf-8"))["history"])
-    said = [item["message"] for item in history if item["message"].get("role") == "assistant"]
-    return len(said), str(said[-1].get("content", "")) if said else ""
-
-
-_COUNTS = {"cline": _count_cline, "cline-classic": _count_classic, "continue": _count_continue}
