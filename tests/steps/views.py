@@ -11,6 +11,7 @@ from typing import Any
 from stepfare.core.request import RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
 from stepfare.core.step import Action, ActionKind, StepFeatures
 from stepfare.dialects.openai_chat import read_request
+from stepfare.dialects.table import DIALECTS
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "requests"
 
@@ -91,3 +92,42 @@ AT_WORK = StepFeatures(
 def some_features(*kinds: str, **changed: Any) -> StepFeatures:
     """Features of an agent in its loop after these actions since the human spoke."""
     return replace(replace(AT_WORK, recent=acted(*kinds), actions_since_human=len(kinds)), **changed)
+
+
+FORMATS = CASES.parent
+AGENT_HEADERS: Mapping[str, Mapping[str, str]] = {
+    # What each client says of itself in the two other formats.
+    "anthropic/claude-code": {"user-agent": "claude-cli/2.1.330 (external, sdk-cli)", "x-claude-code-session-id": "5f0c2a9e"},
+    "anthropic/cline": {"user-agent": "ai-sdk/anthropic/4.0.42 ai-sdk/provider-utils/5.0.30 runtime/bun/1.3.13"},
+    "anthropic/cline-classic": {"user-agent": "Cline/3.82.0"},
+    "anthropic/continue": {"user-agent": "node-fetch", "anthropic-beta": "prompt-caching-2024-07-31"},
+    "anthropic/aider": {"user-agent": "litellm/1.81.10"},
+    "responses/codex": {"user-agent": "codex_exec/0.169.0 (Debian 12; x86_64)", "originator": "codex_exec"},
+    "responses/cline": {"user-agent": "ai-sdk/openai/4.0.47 ai-sdk/provider-utils/5.0.30 runtime/bun/1.3.13"},
+    "responses/continue": {"user-agent": "ls/JS 5.23.2", "x-stainless-helper-method": "stream"},
+    "responses/sdk": {"user-agent": "OpenAI/Python 3.54.0"},
+}
+
+
+def spoken(name: str, *more: Mapping[str, object], client: str = "", **changed: object) -> RequestView:
+    """The request of that name in one of the two other formats, `anthropic/claude-code/first` or `responses/codex_classic`, with what
+    its client sent after that, and fields that it has otherwise."""
+    dialect, _, rest = name.partition("/")
+    client = client or rest.partition("/" if dialect == "anthropic" else "_")[0]
+    body: dict[str, Any] = json.loads((FORMATS / f"{name}.json").read_bytes())
+    key = "messages" if dialect == "anthropic" else "input"
+    if more:
+        body[key] = [*body[key], *more]
+    body |= changed
+    headers = dict(AGENT_HEADERS[f"{dialect}/{client}"])
+    turn = body.get("client_metadata", {}).get("x-codex-turn-metadata")
+    if turn:
+        headers["x-codex-turn-metadata"] = turn
+    raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return DIALECTS[dialect].read_request(raw, headers)
+
+
+def told(seen: StepFeatures) -> str:
+    """What was done since the human spoke; an exclamation mark stands for a failure."""
+    done = seen.recent[len(seen.recent) - seen.actions_since_human :]
+    return " ".join(action.kind.value + "!" * action.failed for action in done)

@@ -37,7 +37,7 @@ CLIENTS = (
     "openhands",
     "unknown",
 )
-HAVE_MODES = frozenset({"cline", "cline-classic", "continue", "claude-code", "opencode", "kilo", "qwen"})
+HAVE_MODES = frozenset({"cline", "cline-classic", "continue", "claude-code", "codex", "opencode", "kilo", "qwen"})
 
 AGENTS: tuple[tuple[str, str], ...] = (
     # Beginnings of the user-agent header.
@@ -75,6 +75,7 @@ SYSTEM_MARKS: tuple[tuple[str, str], ...] = (
     ("generates concise, one-line Git commit messages", "aider"),
     ("interact multiple times with a computer shell", "mini-swe-agent"),
     ("interact with a computer shell", "mini-swe-agent"),
+    ("You are a helpful assistant that can interact with a computer.", "mini-swe-agent"),
     ("You are Cline", "cline-classic"),
 )
 TOOL_MARKS: tuple[tuple[frozenset[str], str], ...] = (
@@ -87,6 +88,7 @@ TOOL_MARKS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"Bash", "Edit", "ToolSearch"}), "claude-code"),
     (frozenset({"Bash", "Edit", "TodoWrite"}), "claude-code"),
     (frozenset({"exec_command", "write_stdin"}), "codex"),
+    (frozenset({"exec", "wait", "spawn_agent"}), "codex"),
     (frozenset({"todowrite", "webfetch", "bash"}), "opencode"),
     (frozenset({"run_shell_command", "grep_search", "read_file"}), "qwen"),
     (frozenset({"execute_bash", "str_replace_editor"}), "openhands"),
@@ -96,15 +98,19 @@ _PLAN = (
     r"Plan mode is active|Plan mode ACTIVE|Native Plan Mode|# Current Mode\s*\n\s*PLAN MODE|<context name=\"planMode\">",
     r"<user_input mode=\"plan\"|You are in plan mode, in which|^# Plan Mode\s*$",
     r"You are a software architect and planning specialist|Act as an expert architect engineer",
+    r"<collaboration_mode>\s*# Plan Mode\b|You are in \*\*Plan Mode\*\* until",
 )
 _ACT = (
     r"## Exited Plan Mode|# Current Mode\s*\n\s*ACT MODE|User has approved your plan|<user_input mode=\"(?:act|yolo)\"",
     r"operational mode has changed from plan to build|You are in agent mode|no longer in (?:plan|read-only) mode",
+    r"# Collaboration [Mm]ode: (?!Plan)\w",
 )
 _MODE = re.compile(rf"(?P<plan>{'|'.join(_PLAN)})|(?P<act>{'|'.join(_ACT)})", re.MULTILINE)
 _MODE_HINTS = (
     "lan mode",
     "lan Mode",
+    "ollaboration mode",
+    "ollaboration Mode",
     "PLAN MODE",
     "ACT MODE",
     "planMode",
@@ -116,6 +122,7 @@ _MODE_HINTS = (
     "expert architect",
     "read-only mode",
 )
+_CONTINUE_BETA = "prompt-caching-2024-07-31"
 _ABSOLUTE = r"(/[^\n'\"`)<]*|[A-Za-z]:[\\/][^\n'\"`)<]*)"
 _WORKSPACE_MARKS = r"[Ww]orking [Dd]irectory(?: is now| is)?|Workspace root folder|working in the directory|# AGENTS\.md instructions for"
 _WORKSPACE = re.compile(rf"(?:{_WORKSPACE_MARKS})[:\s(]*['\"`]?{_ABSOLUTE}|<cwd>\s*{_ABSOLUTE}")
@@ -166,8 +173,9 @@ def client_of(headers: Mapping[str, str], view: RequestView) -> str:
         return "claude-code"
     if "x-codex-turn-metadata" in headers or headers.get("originator", "").startswith("codex"):
         return "codex"
-    # Continue's own build of the OpenAI library calls itself so.
-    return "continue" if agent.startswith("ls/js") else "unknown"
+    # Continue's own build of the OpenAI library calls itself so; to Anthropic it speaks without a library, and asks for a beta of old.
+    plain = agent.startswith("node-fetch") and _CONTINUE_BETA in headers.get("anthropic-beta", "")
+    return "continue" if plain or agent.startswith("ls/js") else "unknown"
 
 
 def workspace_of(view: RequestView) -> str:

@@ -26,7 +26,7 @@ _DROPPED = words(
     "subagent_notification turn_aborted mode_notice explicit_instructions user-prompt-submit-hook file_content",
     "final_file_content folder_content url_content workspace_diagnostics ide_opened_file ide_selection ide_diagnostics",
     "bash-input bash-stdout bash-stderr ci-monitor-event state_snapshot env total_tokens task_progress collaboration_mode",
-    "skill context attached_files context_files summary",
+    "skill context attached_files context_files summary user_shell_command user_action",
 )
 # Written by the human, tags by the client.
 _KEPT = words(
@@ -35,6 +35,12 @@ _KEPT = words(
 
 _DROPPED_TAG = re.compile(rf"<({'|'.join(_DROPPED)})\b[^>]{{0,200}}>.*?(?:</\1>|\Z)", re.DOTALL)
 _KEPT_TAG = re.compile(rf"<({'|'.join(_KEPT)})\b[^>]{{0,200}}>(.*?)(?:</\1>|\Z)", re.DOTALL)
+# All that a request for a title shows of the session that it is for.
+_SHOWN = re.compile(r"\A\s*<(session|conversation)>(.*)</\1>\s*\Z", re.DOTALL)
+# Where its model minds the last words most, aider repeats its rules behind the human's.
+_RULES = re.compile(
+    r"\n\n# (?:\*SEARCH/REPLACE block\*|File editing|V4A Diff Format) [Rr]ules:|\n\nTo suggest changes to a file you MUST return "
+)
 _COMMAND = re.compile(r"\A\s*<command-message>.*?<command-name>(.*?)</command-name>", re.DOTALL)
 _REPLY_IN_RESULT = re.compile(r"\AThe user doesn't want to proceed with this tool use.*?the user said:\s*(.*)", re.DOTALL)
 # How texts begin that a program wrote in the human's place.
@@ -47,7 +53,7 @@ _MACHINE_BEGINNINGS = (
     r"This is (?:the )?Qwen Code|Here are summaries of some files present in my git repository",
     r"I have \*added these files to the chat\*|I switched to a new code base|Caveat: The messages below were generated",
     r"Please provide a concise summary of our conversation|You are performing a CONTEXT CHECKPOINT|Async agent",
-    r"You have reached the maximum|Perform a web search for the query:|The user has switched to|result missing",
+    r"Stop hook feedback:|You have reached the maximum|Perform a web search for the query:|The user has switched to|result missing",
 )
 _MACHINE = re.compile(rf"\A\s*(?:{'|'.join(_MACHINE_BEGINNINGS)})")
 
@@ -56,7 +62,11 @@ def words_of(text: str) -> str:
     """What a human wrote of this user's text, or nothing where a program wrote it all."""
     if len(text) > TEXT_CHARS_MAX:
         text = text[: TEXT_CHARS_MAX // 2] + "\n" + text[-TEXT_CHARS_MAX // 2 :]
+    rules = _RULES.search(text)
+    text = text[: rules.start()] if rules is not None else text
     if "<" in text:
+        shown = _SHOWN.match(text)
+        text = shown.group(2) if shown is not None else text
         command = _COMMAND.match(text)
         kept = [found.group(2).strip() for found in _KEPT_TAG.finditer(_DROPPED_TAG.sub("", text))]
         if any(kept):

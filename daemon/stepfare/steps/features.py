@@ -17,6 +17,7 @@ from stepfare.core.request import RequestView, Role, Tool, ToolCall, ToolResult,
 from stepfare.core.step import Action, ActionKind, StepFeatures
 from stepfare.steps import clients
 from stepfare.steps.envelopes import WORDS_CHARS_MAX, words_of_turn
+from stepfare.steps.polling import asks_about, goes_on_as
 from stepfare.steps.results import LOOKING, REJECTED, failed
 from stepfare.steps.rules import EMBEDDING
 from stepfare.steps.side_calls import side_of
@@ -25,6 +26,8 @@ from stepfare.steps.xml_tools import TextResult, calls_in, results_in
 
 TURNS_READ_MAX = 64
 """How far back the human's last words and the client's marks are looked for."""
+SPREAD = {"responses": 3}
+"""Where a thought, a text, a call and its result are turns of their own, a step takes so many times more of them."""
 ACTIONS_READ_MAX = 16
 """How many actions are understood, with what came of them; more are only counted."""
 RECENT_MAX = 8
@@ -95,15 +98,17 @@ def _tail(view: RequestView, protocol: str) -> _Tail:
     results: dict[str, ToolResult] = {}
     written: list[TextResult] = []
     plain = ""
-    actions: list[Action] = []
+    actions: list[Action | None] = []
+    looks: dict[str, list[_Look]] = {}
     since = 0
     words = ""
     mode = workspace = ""
     human_at = -1
-    bottom = max(0, len(turns) - TURNS_READ_MAX)
+    spread = SPREAD.get(view.dialect, 1)
+    bottom = max(0, len(turns) - TURNS_READ_MAX * spread)
     for index in range(len(turns) - 1, bottom - 1, -1):
         turn = turns[index]
-        if human_at >= 0 and (len(actions) >= RECENT_MAX or human_at - index > TURNS_BEFORE_HUMAN_MAX):
+        if human_at >= 0 and (len(actions) >= RECENT_MAX or human_at - index > TURNS_BEFORE_HUMAN_MAX * spread):
             break
         if turn.role is Role.ASSISTANT:
             calls = [block for block in turn.blocks if isinstance(block, ToolCall)] or list(
@@ -113,7 +118,9 @@ def _tail(view: RequestView, protocol: str) -> _Tail:
                 if human_at < 0:
                     since += 1
                 if len(actions) < ACTIONS_READ_MAX:
-                    actions.append(_ended(_understood(call, offered.get(call.name)), call, results, written, plain))
+                    action = _understood(call, offered.get(call.name))
+                    result = _result_of(call, results, written, plain)
+                    actions.append(_at_last(action, call, result, actions, looks))
             written, plain = [], ""
             continue
         for block in turn.blocks:
@@ -132,7 +139,8 @@ def _tail(view: RequestView, protocol: str) -> _Tail:
                 words = ""
     if human_at < 0:
         words = clients.first_words(view, bottom)
-    return _Tail(tuple(actions), since, words[:WORDS_CHARS_MAX], mode, workspace)
+    since -= sum(action is None for action in actions[:since])
+    return _Tail(tuple(action for action in actions if action is not None), since, words[:WORDS_CHARS_MAX], mode, workspace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,17 +186,51 @@ def _cached_action(name: str, arguments: str, offered: Tool | None) -> Action:
     return action_of(name, arguments, offered)
 
 
-def _ended(action: Action, call: ToolCall, results: dict[str, ToolResult], written: list[TextResult], plain: str) -> Action:
-    """The action with what its result says of it. Calls are met last first, so the last fitting text result is theirs."""
+@dataclass(frozen=True, slots=True)
+class _Result:
+    text: str
+    flagged: bool
+    """Whether the wire format itself says that the call failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A call that looks how far a command is, by its place among the actions."""
+
+    place: int
+    result: _Result
+
+
+def _result_of(call: ToolCall, results: dict[str, ToolResult], written: list[TextResult], plain: str) -> _Result:
+    """What the call gave back. Calls are met last first, so the last fitting text result is theirs."""
     result = results.get(call.id) if call.id else None
     text = result.text if result is not None else ""
     if result is None or text.strip() == _MISSING:
         place = next((place for place in range(len(written) - 1, -1, -1) if written[place].tool == call.name), -1)
         text = written.pop(place).text if place >= 0 else plain if result is None else ""
-    flagged = result is not None and result.failed and not REJECTED.match(text)
-    if flagged and action.kind in LOOKING and text.startswith("Exit code 1"):
+    return _Result(text, result is not None and result.failed and not REJECTED.match(text))
+
+
+def _at_last(action: Action, call: ToolCall, result: _Result, later: list[Action | None], looks: dict[str, list[_Look]]) -> Action | None:
+    """The action with what came of it. One that was looked at later stands there, once, and is None here."""
+    asked = asks_about(call)
+    if asked:
+        looks.setdefault(asked, []).append(_Look(len(later), result))
+        return _judged(action, result)
+    found = looks.pop(goes_on_as(result.text), [])
+    for look in found:
+        later[look.place] = None
+    if found:
+        later[found[0].place] = _judged(action, found[0].result)
+        return None
+    return _judged(action, result)
+
+
+def _judged(action: Action, result: _Result) -> Action:
+    flagged = result.flagged
+    if flagged and action.kind in LOOKING and result.text.startswith("Exit code 1"):
         flagged = False  # grep says so when it finds nothing.
-    return replace(action, failed=True) if flagged or failed(action.kind, text) else action
+    return replace(action, failed=True) if flagged or failed(action.kind, result.text) else action
 
 
 def _failures(actions: Sequence[Action]) -> int:

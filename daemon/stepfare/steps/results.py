@@ -21,6 +21,7 @@ _REFUSALS = (
     r"<tool_use_error>|<error>|Error(?:\b|:)|error:|ERROR\b|Traceback \(most recent|Failed to |fatal: |unsupported call",
     r"The tool execution failed with the following error|Missing value for required parameter|String to replace not found",
     r"InputValidationError|Unknown tool",
+    r"Script failed\b|apply_patch verification failed|exec_command failed|failed to parse function arguments",
 )
 _REFUSED = re.compile(rf"\A\s*(?:{'|'.join(_REFUSALS)})")
 _REPORTED = re.compile(
@@ -34,8 +35,11 @@ _BREAKAGES = (
     r"\berror(?:\[E\d+\]| TS\d+)|:\d+(?::\d+)?: (?:fatal )?error\b|^npm (?:ERR!|error)|command not found",
 )
 _BROKEN = re.compile("|".join(_BREAKAGES), re.MULTILINE)
+_REPORT = re.compile(r"\AScript completed\n(?:[A-Z][^\n]*\n)*?Output:\n+")
+"""What Codex writes above the output of a script, which says nothing of how its commands ended."""
 REJECTED = re.compile(
-    r"\A(?:The user doesn't want to proceed with this tool use|The user denied this operation|\[?Request interrupted by user)"
+    r"\A(?:The user doesn't want to proceed with this tool use|The user denied this operation|\[?Request interrupted by user"
+    r"|[^\n]{0,80}\brejected by user\b)"
 )
 """The human said no: that is a word of theirs, not a failure."""
 
@@ -47,6 +51,8 @@ VERDICTS_KEPT_MAX = 512
 
 def failed(kind: ActionKind, text: str) -> bool:
     """Whether this result of such an action says that it went wrong. Unknown forms count as well done."""
+    if text.startswith("Script completed"):
+        text = _REPORT.sub("", text, count=1)
     return _verdict(kind, text[:HEAD_CHARS], text[HEAD_CHARS:][-TAIL_CHARS:])
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from stepfare.core.request import RequestView, Role
+from stepfare.core.request import RequestView, Role, Text, Turn
 from stepfare.steps.clients import openings
 
 USER_CHARS_MAX = 16_384
+TAIL_TURNS_MAX = 3
+"""A client's own notes may follow its request for a summary."""
 
 
 @dataclass(frozen=True, slots=True)
 class SideMark:
-    """`place` is system (near the beginning of a system text) or user (the last text); with `opens` the text has to begin so.
+    """`place` is system (near the beginning of a system text) or user (the texts of the last turn); with `opens` a text has to begin so.
 
     `toolless` marks count only where no tools are offered: their words could be a human's."""
 
@@ -54,17 +57,29 @@ def side_of(view: RequestView) -> str:
     if kind in ("compaction", "prewarm"):
         return "compaction" if kind == "compaction" else "warm-up"
     systems = openings(view)
-    last = view.turns[-1]
-    said = last.text[:USER_CHARS_MAX].lstrip() if last.role is Role.USER else ""
+    said = _last_texts(view)
     for mark in MARKS:
         if mark.toolless and view.tools:
             continue
         if mark.place == "system":
             if any(mark.words in text for text in systems):
                 return mark.side
-        elif said and (said.startswith(mark.words) if mark.opens else mark.words in said):
+        elif any(text.startswith(mark.words) if mark.opens else mark.words in text for text in said):
             return mark.side
     return ""
+
+
+def _last_texts(view: RequestView) -> list[str]:
+    """The texts of the last turn, where that is a user's; a client's notes behind it are passed over."""
+    last = next((turn for turn in _tail(view) if turn.role is not Role.SYSTEM), None)
+    if last is None or last.role is not Role.USER:
+        return []
+    return [block.text[:USER_CHARS_MAX].lstrip() for block in last.blocks if isinstance(block, Text)]
+
+
+def _tail(view: RequestView) -> Iterator[Turn]:
+    for place in range(len(view.turns) - 1, max(-1, len(view.turns) - 1 - TAIL_TURNS_MAX), -1):
+        yield view.turns[place]
 
 
 def _codex_kind(header: str) -> str:
