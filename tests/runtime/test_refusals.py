@@ -108,12 +108,17 @@ def test_when_everybody_failed_only_a_wait_that_helps_is_named(
     assert found.words.startswith(f"stepfare tried {len(faults)} time(s) and no provider answered. each said no")
 
 
+LONG = b'{"error":{"code":"context_length_exceeded"}}'
+
+
 @pytest.mark.parametrize(
     ("verdict", "fault", "status", "code", "body"),
     [
         (Verdict.REFUSED, Fault(Failure.REFUSED, "no", 400, body=b'{"error":{}}'), 400, "refused_by_provider", b'{"error":{}}'),
         (Verdict.REFUSED, Fault(Failure.REFUSED, "no", 422), 422, "refused_by_provider", b""),
-        (Verdict.OVERFLOW, Fault(Failure.OVERFLOW, "no", 400, body=b"{}"), 400, "context_length_exceeded", b"{}"),
+        (Verdict.OVERFLOW, Fault(Failure.OVERFLOW, "no", 400, body=LONG), 400, "context_length_exceeded", LONG),
+        # Words that no client knows are told in ours.
+        (Verdict.OVERFLOW, Fault(Failure.OVERFLOW, "no", 400, body=b"{}"), 400, "context_length_exceeded", b""),
         (Verdict.OVERFLOW, Fault(Failure.OVERFLOW, "no"), 400, "context_length_exceeded", b""),
         (Verdict.REFUSED, None, 400, "refused_by_provider", b""),
     ],

@@ -31,13 +31,19 @@ def refusal_of(verdict: GiveUp, decision: Decision, failed: Sequence[Failed]) ->
         case Verdict.CUT:
             return Refusal(502, "stream_cut", verdict.words)
         case Verdict.REFUSED | Verdict.OVERFLOW if verdict.fault is not None and verdict.fault.status:
-            return Refusal(verdict.fault.status, _code(verdict), verdict.words, body=verdict.fault.body)
+            body = verdict.fault.body
+            # Clients make a prompt shorter by words that they know; where a provider has others, they are told in ours.
+            known = verdict.verdict is Verdict.REFUSED or any(mark in body.lower() for mark in _RECOVERED_BY)
+            return Refusal(verdict.fault.status, _code(verdict), verdict.words, body=body if known else b"")
         case Verdict.REFUSED | Verdict.OVERFLOW:
             return Refusal(400, _code(verdict), verdict.words)
         case Verdict.NO_CANDIDATE:
             return _no_candidate(decision)
         case Verdict.EXHAUSTED:
             return _exhausted(verdict, failed)
+
+
+_RECOVERED_BY = (b"context_length_exceeded", b"prompt is too long")
 
 
 def in_words_of(dialect: str, refusal: Refusal) -> Refusal:
