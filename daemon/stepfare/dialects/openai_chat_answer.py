@@ -167,6 +167,8 @@ def _events(fields: Mapping[str, object], thinking: Thinking) -> Iterator[Stream
         if not isinstance(choice, dict):
             continue
         named = cast("dict[str, object]", choice)
+        if named.get("index") not in (None, 0):
+            continue  # Several answers are not one: what counts is the first.
         delta = named.get("delta") or named.get("message")
         if isinstance(delta, dict):
             yield from _delta_events(cast("dict[str, object]", delta), thinking)

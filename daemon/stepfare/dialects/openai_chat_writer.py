@@ -49,6 +49,8 @@ class _Call:
     custom: bool
     wrapped: bool
     pieces: list[str] = field(default_factory=list[str])
+    given: str = ""
+    """The id that its provider gave it."""
 
     def input(self) -> str:
         text = "".join(self.pieces)
@@ -135,19 +137,21 @@ class _Calls:
         self.all: list[_Call] = []
         self._answer_id = answer_id
         self._by_index: dict[int, _Call] = {}
+        self._ids: set[str] = set()
         self._view = view
         self._names: Mapping[str, ToolName] | None = None
 
     def start(self, event: ToolCallStarted) -> _Call | None:
         """The call that begins; None where the event repeats one that has begun."""
         known = self._by_index.get(event.index)
-        if known is not None and event.id in ("", known.id):
+        if known is not None and event.id in ("", known.given):
             return None
         index = len(self.all)
         tool = self._tool(event.name)
         custom = event.custom or tool.custom
-        call_id = event.id or f"call_{self._answer_id}_{index}"
-        call = _Call(index, call_id, tool.name, custom, wrapped=custom and not event.custom)
+        call_id = event.id if event.id and event.id not in self._ids else f"{event.id or 'call'}_{self._answer_id}_{index}"
+        self._ids.add(call_id)
+        call = _Call(index, call_id, tool.name, custom, wrapped=custom and not event.custom, given=event.id)
         self._by_index[event.index] = call
         self.all.append(call)
         return call

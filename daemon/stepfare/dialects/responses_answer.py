@@ -44,6 +44,7 @@ PARTS_JOINT = "\n\n"
 """Between the parts of a summary, which are paragraphs."""
 
 _ENDS = ("response.completed", "response.incomplete")
+_FINAL = ("completed", "incomplete", "failed", "cancelled")
 _REASONS = {"max_output_tokens": LENGTH, "content_filter": FILTER}
 _STATUSES = {
     "rate_limit_exceeded": 429,
@@ -107,7 +108,8 @@ class ResponsesListener:
         """What a response object says beyond what was heard of its items, and how the answer ended."""
         if self._ended:
             return
-        status = text_of(response.get("status")) or status
+        said = text_of(response.get("status"))
+        status = said if said in _FINAL else status
         usage = response.get("usage")
         report = read_usage(cast("dict[str, object]", usage)) if isinstance(usage, dict) else None
         if status in ("failed", "cancelled"):
@@ -125,6 +127,8 @@ class ResponsesListener:
         if status in ("completed", "incomplete"):
             self._ended = True
             yield Finished(self._reason(response, status))
+        else:
+            yield Faulted(f"its answer is still {status[:WORDS_CHARS_MAX]}, and nobody would fetch it")
 
     def _reason(self, response: Mapping[str, object], status: str) -> str:
         details = response.get("incomplete_details")
@@ -267,7 +271,7 @@ def events_of(body: bytes) -> tuple[StreamEvent, ...]:
         if error:
             return (_fault(error),)
         raise Unreadable('the answer has no "output"')
-    return tuple(ResponsesListener().whole(fields, "completed"))
+    return tuple(ResponsesListener().whole(fields, text_of(fields.get("status")) or "completed"))
 
 
 def _told(response: bytes, model: bytes, heard: Heard, cost_text: CostText) -> bytes:

@@ -69,6 +69,7 @@ class _Item:
     index: int
     call: ToolCallStarted | None = None
     tool: ToolName | None = None
+    call_id: str = ""
     secret: str | None = None
     pieces: list[str] = field(default_factory=list[str])
     waiting: list[str] = field(default_factory=list[str])
@@ -100,6 +101,7 @@ class ResponsesWriter:
         self._number = 0
         self._items: list[_Item] = []
         self._calls: dict[int, _Item] = {}
+        self._ids: set[str] = set()
         self._open = 0
         """The item that is being told."""
         self._output: list[object] = []
@@ -224,7 +226,7 @@ class ResponsesWriter:
     def _tell(self, item: _Item) -> bytes:
         said = b""
         if not item.opened:
-            if item.call is not None and not (item.call.name and item.call.id) and not item.waiting:
+            if item.call is not None and not (item.call.name and (item.call.id or item.waiting)):
                 return b""  # An id or a name that is told cannot be told again.
             item.opened = True
             said = self._opening(item)
@@ -246,12 +248,19 @@ class ResponsesWriter:
     def _opening(self, item: _Item) -> bytes:
         if item.call is not None:
             item.tool = self._tool(item.call)
+            item.call_id = self._call_id(item, item.call.id)
             if item.tool.custom:
                 item.id = "ctc" + item.id.removeprefix("fc")
         said = self._frame("response.output_item.added", {"output_index": item.index, "item": self._value(item, "in_progress")})
         if item.kind == "message":
             said += self._of(item, "content_part.added", {"content_index": 0, "part": _text("")})
         return said
+
+    def _call_id(self, item: _Item, given: str) -> str:
+        """The id of a call: its own where that is a call's alone, so that its output finds it."""
+        call_id = given if given and given not in self._ids else f"{given or 'call'}_{self._mark}_{item.index}"
+        self._ids.add(call_id)
+        return call_id
 
     def _tool(self, call: ToolCallStarted) -> ToolName:
         if self._names is None:
@@ -300,7 +309,7 @@ class ResponsesWriter:
             return {**head, "type": "reasoning", "summary": summary, **secret}
         assert item.call is not None
         assert item.tool is not None, "an item is opened before it is told"
-        call = {"call_id": item.call.id or f"call_{self._mark}_{item.index}", "name": item.tool.name}
+        call = {"call_id": item.call_id, "name": item.tool.name}
         if item.tool.namespace:
             call["namespace"] = item.tool.namespace
         if item.tool.custom:
