@@ -211,7 +211,7 @@ BY_DEFAULT = (
             "read test! edit!",
             2,
             (PRICING, "tests/test_pricing.py"),
-            StepKind.RECOVER,
+            StepKind.RUN,
         ),
         (
             "continue_act",

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from stepfare.core.request import ToolCall
 
-HEAD_CHARS = 400
+HEAD_CHARS = 1_200
 """Clients say first that a command goes on."""
 
 _GOES_ON = re.compile(
@@ -24,7 +24,8 @@ _KEYS = ("session_id", "cell_id", "task_id", "bash_id")
 
 def goes_on_as(result: str) -> str:
     """The name under which a command goes on whose call gave this back; empty where it has ended."""
-    found = _GOES_ON.search(result[:HEAD_CHARS])
+    head = result[:HEAD_CHARS]
+    found = _GOES_ON.search(head) if " running " in head else None
     return found.group(1) if found is not None else ""
 
 
