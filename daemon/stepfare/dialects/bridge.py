@@ -21,6 +21,7 @@ from stepfare.dialects.passing import fields_of
 from stepfare.dialects.sse import FrameReader, data_of, name_of
 from stepfare.dialects.table import DIALECTS
 from stepfare.dialects.thoughts import opened
+from stepfare.dialects.told_ids import ToldIds
 from stepfare.dialects.toolnames import ToolName, by_flat_name
 
 
@@ -175,14 +176,16 @@ class OnePieceStream(BridgeStream):
 def stream_between(asked: Translation, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText) -> BridgeStream:
     """The stream that tells this client what a provider of that dialect answers. `maker` is the id of the model that answers."""
     writer = DIALECTS[asked.view.dialect].writer(asked.view, answer_id, at_ms, maker, cost_text)
-    return BridgeStream(DIALECTS[provider].listener(), writer, asked.names)
+    listener = ToldIds(asked.view.dialect, answer_id).listener(DIALECTS[provider].listener())
+    return BridgeStream(listener, writer, asked.names)
 
 
 def stream_of_body(asked: Translation, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText) -> OnePieceStream:
     """The same where the provider does not stream; it may speak the client's own dialect. Raises Unreadable."""
     spoken = DIALECTS[provider]
     writer = DIALECTS[asked.view.dialect].writer(asked.view, answer_id, at_ms, maker, cost_text)
-    stream = OnePieceStream(spoken.events_of, spoken.listener(), writer)
+    ids = ToldIds(asked.view.dialect, answer_id)
+    stream = OnePieceStream(lambda body: ids.events(spoken.events_of(body)), ids.listener(spoken.listener()), writer)
     stream.heard.names = _names_for(asked, provider)
     return stream
 
@@ -217,6 +220,7 @@ def _written(
     cost_text: CostText,
 ) -> tuple[bytes, Heard]:
     heard = Heard(names=_names_for(asked, provider))
+    events = tuple(ToldIds(asked.view.dialect, answer_id).events(events))
     heard.hear(events)
     if heard.fault is not None:
         return body, heard
