@@ -220,6 +220,13 @@ def test_a_thought_that_may_not_be_read_is_redacted() -> None:
     assert unsealed(told[1]["content_block"]["data"]) is not None
 
 
+def test_a_thought_that_is_signed_behind_the_last_words_does_not_stand_for_them() -> None:
+    told = frames([TextDelta("x"), ThoughtMade(THOUGHT), Finished("stop")])
+    assert short(told)[1:-2] == ["+0 text", "0 x", "-0"]
+    told = frames([TextDelta("x"), ThoughtMade(THOUGHT), ToolCallStarted(0, "a", "f"), ToolCallDelta(0, "{}"), Finished("tool_calls")])
+    assert short(told)[1:-2] == ["+0 text", "0 x", "-0", "+1 redacted_thinking", "-1", "+2 tool_use f", "2 {}", "-2"]
+
+
 @pytest.mark.parametrize(
     ("finished", "reason", "sequence"),
     [

@@ -201,11 +201,11 @@ def test_a_whole_answer_makes_the_same_thought_as_its_stream() -> None:
     assert json.loads(whole.thoughts[-1].raw) == json.loads(streamed.thoughts[-1].raw) == fields
 
 
-def test_a_thought_is_complete_before_the_call_that_follows_it() -> None:
+def test_a_thought_is_complete_before_what_follows_it() -> None:
     listener = ChatListener()
-    deltas = [{"reasoning_content": "hm"}, {"content": "x"}, {"tool_calls": [{"index": 0, **call("c1")}]}]
+    deltas = [{"reasoning_content": "hm"}, {"content": "x"}, {"content": "y"}, {"tool_calls": [{"index": 0, **call("c1")}]}]
     events = [event for delta in deltas for event in listener.listen("", {"choices": [{"delta": delta}]})]
-    assert [type(event).__name__ for event in events[:4]] == ["ThinkingDelta", "TextDelta", "ThoughtMade", "ToolCallStarted"]
+    assert [type(event).__name__ for event in events[:5]] == ["ThinkingDelta", "ThoughtMade", "TextDelta", "TextDelta", "ToolCallStarted"]
     end = list(listener.listen("", {"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}))
     assert [type(event).__name__ for event in end] == ["Finished"]
 

@@ -93,6 +93,7 @@ class AnthropicWriter:
         self._calls: dict[int, _Block] = {}
         self._ids: set[str] = set()
         self._queue: deque[_Block] = deque()
+        self._late: _Block | None = None
 
     def write(self, event: StreamEvent) -> bytes:
         return b"".join(_bytes(frame) for frame in self.frames(event))
@@ -147,8 +148,13 @@ class AnthropicWriter:
         if last is not None and last.kind == "thinking" and not last.complete:
             last.waiting.append({"type": "signature_delta", "signature": seal})
             last.complete = True
+            return
+        block = _Block({"type": "redacted_thinking", "data": seal}, complete=True)
+        if last is not None and last.kind == "text":
+            # Signed only behind its words. Clients take the last block of an answer for its last words, so it waits for what follows.
+            self._late = block
         else:
-            self._add(_Block({"type": "redacted_thinking", "data": seal}, complete=True))
+            self._add(block)
 
     def _call(self, event: ToolCallStarted) -> None:
         call = self._calls.get(event.index)
@@ -180,6 +186,9 @@ class AnthropicWriter:
 
     def _add(self, block: _Block) -> _Block:
         """Nothing more comes for a text or a thought once something else has begun; calls may go on beside each other."""
+        if (late := self._late) is not None:
+            self._late = None
+            self._add(late)
         if self._queue and self._queue[-1].kind != "tool_use":
             self._queue[-1].complete = True
         self._queue.append(block)

@@ -194,6 +194,8 @@ def _delta_events(delta: dict[str, object], thinking: Thinking) -> Iterator[Stre
         yield ThinkingDelta(thought)
     content = delta.get("content") or delta.get("refusal")
     if isinstance(content, str) and content:
+        # A thought comes before what it led to: one that is told behind the last words hides them from clients that look there.
+        yield from _thoughts(thinking)
         yield TextDelta(content)
     elif isinstance(content, list):
         yield from _part_events(cast("list[object]", content))
