@@ -23,6 +23,7 @@ PLAN = "Plan mode is active. The user indicated that they do not want you to exe
         (a_view(user("x"), headers={"originator": "codex_vscode"}), "codex"),
         (a_view(system("You are Cline, mentioned in AGENTS.md"), user("x"), tools=("read_files", "run_commands", "editor")), "cline"),
         (a_view(system("You are Cline, a highly skilled software engineer."), user("x"), tools=()), "cline-classic"),
+        (a_view(system("You are a helpful assistant that can interact with a computer."), user("x"), tools=("bash",)), "mini-swe-agent"),
         (a_view(user("x"), tools=("execute_bash", "str_replace_editor")), "openhands"),
         (a_view(user("x"), tools=("my_tool",)), "unknown"),
         (a_view(user("You are Claude Code"), tools=()), "unknown"),
