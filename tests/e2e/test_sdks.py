@@ -44,7 +44,8 @@ def test_a_chat_is_answered_whole_and_streamed(desk: Desk) -> None:
     assert cast(int, streamed["pieces"]) > 10
     for usage in (_inner(whole, "usage"), _inner(streamed, "usage")):
         assert usage["prompt_tokens"] == 11
-        assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+        # Google counts thoughts in the total alone, and what a provider of the client's own format says is passed on.
+        assert usage["total_tokens"] >= usage["prompt_tokens"] + usage["completion_tokens"]
         assert usage["cost"] > 0
 
 
@@ -164,12 +165,12 @@ def test_a_library_waits_as_long_as_it_is_told_where_everybody_is_busy(tmp_path:
 @pytest.mark.parametrize(("library", "kind"), [("openai", "APIConnectionError"), ("anthropic", "RemoteProtocolError")])
 def test_a_stream_that_breaks_is_told_as_broken(tmp_path: Path, library: str, kind: str) -> None:
     with simulator() as provider, desk_with_providers(tmp_path, provider, ["deepseek"]) as desk:
-        provider.fault("disconnect-after=12")
+        provider.fault("disconnect-after=25")
         said = _said(desk, library, "broken_stream")
         assert said["type"] in (kind, "APIError", "APIStatusError"), said
 
 
-def test_the_books_of_all_that_are_those_of_the_provider(provider: Simulator, tmp_path: Path) -> None:
+def test_the_books_of_all_that_are_those_of_the_provider(tmp_path: Path) -> None:
     cases = (("openai", "chat_tools"), ("openai", "responses_tools"), ("anthropic", "message_tools"), ("anthropic", "message_stream"))
     with simulator() as fresh, desk_with_providers(tmp_path, fresh, list(FAMILIES)) as desk:
         for library, case in cases:

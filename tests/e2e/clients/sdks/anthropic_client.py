@@ -80,7 +80,7 @@ def models():
 def _refused(call):
     try:
         call()
-    except anthropic.AnthropicError as problem:
+    except Exception as problem:  # a cut connection is told in the words of the library below
         body = getattr(problem, "body", None)
         error = body.get("error", {}) if isinstance(body, dict) else {}
         return {
