@@ -16,6 +16,7 @@ from stepfare.dialects import splice
 from stepfare.dialects.base import BadRequest
 from stepfare.dialects.care import Care
 from stepfare.dialects.openai_chat_thoughts import CALLS, DIALECT, is_marked, thought_of, with_thoughts
+from stepfare.dialects.remembered import Remembered
 from stepfare.dialects.turns import LazyTurns
 
 REMEMBERED_MAX = 20_000
@@ -31,7 +32,12 @@ class _Seen:
     key: str = ""
 
 
+def _without(raw: bytes) -> bytes:
+    return with_thoughts(raw, ())
+
+
 _NOTHING = _Seen()
+_WITHOUT = Remembered(_without)
 _seen: dict[bytes, _Seen] = {}
 
 
@@ -50,7 +56,7 @@ def own_history(view: RequestView, care: Care) -> bytes | None:
             continue
         kept = [thought for thought in care.kept_for(seen.key, answers - 1) if thought.dialect == DIALECT] if seen.key else []
         if seen.marked or kept:
-            new = with_thoughts(raw, kept)
+            new = with_thoughts(raw, kept) if kept else _WITHOUT.of(raw)
             if new != raw:
                 changed[index] = new
     return splice.with_items(view.raw[place.start : place.end], raws, changed) if changed else None

@@ -5,7 +5,8 @@ Writing a prompt in this format is the business of `openai_chat_request`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
 from stepfare.core.prompt import (
@@ -30,6 +31,7 @@ from stepfare.core.request import RequestView, Role
 from stepfare.dialects import splice
 from stepfare.dialects.base import BadRequest
 from stepfare.dialects.openai_chat_thoughts import is_marked, thought_of
+from stepfare.dialects.remembered import Remembered
 
 ROLES: Mapping[str, Role] = {
     "system": Role.SYSTEM,
@@ -107,27 +109,54 @@ def _offer(name: str, named: Mapping[str, object], cache_s: int, *, custom: bool
     return ToolOffer(name, _string(named.get("description")), schema, "", custom, _flag(named.get("strict")), cache_s)
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What one message says."""
+
+    message: Message
+    losses: Mapping[str, Loss]
+    custom: frozenset[str]
+    """The ids of its calls of custom tools."""
+
+
 def _messages(raws: Sequence[bytes], lost: dict[str, Loss]) -> tuple[Message, ...]:
     messages: list[Message] = []
     custom: set[str] = set()
     for raw in raws:
-        try:
-            fields = _object(splice.loads(raw))
-        except BadRequest:
-            fields = _object(None)
-        role = ROLES.get(_string(fields.get("role")), Role.USER)
-        parts: list[Part] = _parts(fields.get("content"), lost) if fields else [OtherPart("unreadable")]
-        if mark_s := _seconds(fields):
-            parts[-1:] = [_marked(part, mark_s) for part in parts[-1:]]
-        if role is Role.TOOL:
-            call_id = _string(fields.get("tool_call_id"))
-            said = tuple(part for part in parts if isinstance(part, TextPart | ImagePart | FilePart))
-            parts = [ResultPart(call_id, said, custom=call_id in custom)]
-        elif role is Role.ASSISTANT:
-            parts = _assistant(fields, parts, thinks=is_marked(raw), lost=lost)
-            custom |= {part.id for part in parts if isinstance(part, CallPart) and part.custom}
-        messages.append(Message(role, tuple(parts)))
+        read = _MESSAGES.of(raw)
+        lost.update(read.losses)
+        custom |= read.custom
+        answers_custom = custom and read.message.role is Role.TOOL
+        messages.append(_of_custom(read.message, custom) if answers_custom else read.message)
     return tuple(messages)
+
+
+def _read_message(raw: bytes) -> _Read:
+    lost: dict[str, Loss] = {}
+    try:
+        fields = _object(splice.loads(raw))
+    except BadRequest:
+        fields = _object(None)
+    role = ROLES.get(_string(fields.get("role")), Role.USER)
+    parts: list[Part] = _parts(fields.get("content"), lost) if fields else [OtherPart("unreadable")]
+    if mark_s := _seconds(fields):
+        parts[-1:] = [_marked(part, mark_s) for part in parts[-1:]]
+    if role is Role.TOOL:
+        said = tuple(part for part in parts if isinstance(part, TextPart | ImagePart | FilePart))
+        parts = [ResultPart(_string(fields.get("tool_call_id")), said)]
+    elif role is Role.ASSISTANT:
+        parts = _assistant(fields, parts, thinks=is_marked(raw), lost=lost)
+    custom = frozenset(part.id for part in parts if isinstance(part, CallPart) and part.custom)
+    return _Read(Message(role, tuple(parts)), lost, custom)
+
+
+_MESSAGES = Remembered(_read_message)
+
+
+def _of_custom(message: Message, custom: Collection[str]) -> Message:
+    """The same with results of custom tools known as such."""
+    parts = (replace(part, custom=part.id in custom) if isinstance(part, ResultPart) else part for part in message.parts)
+    return Message(message.role, tuple(parts))
 
 
 def _assistant(fields: Mapping[str, object], parts: list[Part], *, thinks: bool, lost: dict[str, Loss]) -> list[Part]:
