@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,24 +9,12 @@ from typing import Any
 from stepfare.core.digest import reply_digest
 from stepfare.core.entry import Entry, Opened, Reserved, Settled, Voided
 from stepfare.core.money import Usage
-from stepfare.dialects.openai_chat import read_request
+from stepfare.dialects.table import DIALECTS
 from stepfare.sessions.identify import Identity, identify
 from stepfare.sessions.index import SessionIndex
+from tests.sessions.speaking import Message, assistant, body_of, tool, user
 
-Message = dict[str, object]
-
-
-def user(text: str) -> Message:
-    return {"role": "user", "content": text}
-
-
-def assistant(text: str = "", *call_ids: str) -> Message:
-    calls = [{"id": call_id, "type": "function", "function": {"name": "read", "arguments": "{}"}} for call_id in call_ids]
-    return {"role": "assistant", "content": text, **({"tool_calls": calls} if calls else {})}
-
-
-def tool(call_id: str, text: str = "output") -> Message:
-    return {"role": "tool", "tool_call_id": call_id, "content": text}
+__all__ = ["Desk", "Message", "Step", "assistant", "state_of", "tool", "user"]
 
 
 @dataclass
@@ -47,6 +34,8 @@ class Desk:
     now_ms: int = 1_000_000
     attempts: int = 0
     opened: int = 0
+    speaks: str = "openai"
+    """The format in which agents ask here."""
 
     def post(self, entry: Entry) -> None:
         self.entries.append(entry)
@@ -65,7 +54,7 @@ class Desk:
     ) -> Step:
         """A request comes in and is reserved, as the runtime does it."""
         self.now_ms += 1000
-        view = read_request(json.dumps({"model": "auto", "messages": list(messages), **fields}).encode(), headers or {})
+        view = DIALECTS[self.speaks].read_request(body_of(self.speaks, messages, **fields), headers or {})
         found = identify(view, self.index, client=client, workspace=workspace, side=side, now_ms=self.now_ms)
         session = found.session
         if not session:

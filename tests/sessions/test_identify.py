@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,14 +12,19 @@ from stepfare.sessions import identify as identify_module
 from stepfare.sessions.identify import SIDE_CALL_WINDOW_MS, chain_of
 from stepfare.sessions.index import SessionIndex
 from tests.sessions.desk import Desk, Message, assistant, state_of, tool, user
+from tests.sessions.speaking import THOUGHTS
 
 SYSTEM: Message = {"role": "system", "content": "You are an agent"}
 START = [SYSTEM, user("Fix the test")]
 
 
-@pytest.fixture
-def desk() -> Desk:
-    return Desk()
+SPOKEN = ("openai", "anthropic", "responses")
+
+
+@pytest.fixture(params=SPOKEN)
+def desk(request: pytest.FixtureRequest) -> Desk:
+    """Agents ask in each of the three formats."""
+    return Desk(speaks=request.param)
 
 
 def test_a_conversation_is_one_session_by_its_tool_calls(desk: Desk) -> None:
@@ -53,14 +60,15 @@ def test_a_human_who_speaks_again_goes_on_in_the_same_session(desk: Desk) -> Non
         assert desk.say(messages, "Done.").session == "s1"
 
 
+@pytest.mark.parametrize("speaks", SPOKEN)
 @pytest.mark.parametrize("with_ids", [True, False])
 @pytest.mark.parametrize("same_replies", [True, False])
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(order=st.lists(st.sampled_from([0, 1]), min_size=12, max_size=12))
-def test_twins_are_two_sessions_to_the_end(with_ids: bool, same_replies: bool, order: list[int]) -> None:
+def test_twins_are_two_sessions_to_the_end(speaks: str, with_ids: bool, same_replies: bool, order: list[int]) -> None:
     """Two tasks with the same first words, whose steps come in any order. Without ids and with equal replies they differ only by
     what their tools said."""
-    desk = Desk()
+    desk = Desk(speaks=speaks)
     talks = [list(START), list(START)]
     sessions: list[list[str]] = [[], []]
     # Both have asked before either goes on, else the first question of the second is all that tells them apart.
@@ -220,6 +228,78 @@ def test_an_edit_of_the_last_result_stays_in_the_session(desk: Desk) -> None:
     assert desk.ask([*START, assistant("", "c1"), tool("c1", "another")]).session == "s1"
 
 
+apart = pytest.mark.parametrize("speaks", ["anthropic", "responses"])
+"""The formats in which an answer may be several blocks or items."""
+
+
+@apart
+def test_twins_are_told_apart_by_answers_in_several_pieces(speaks: str) -> None:
+    desk = Desk(speaks=speaks)
+    one, other = desk.ask(START), desk.ask(START)
+    desk.answer(other, "I look.It is other.")
+    desk.answer(one, "I look.It is one.")
+    assert desk.ask([*START, assistant("I look.|It is one."), user("go on")]).session == one.session
+    assert desk.ask([*START, assistant("I look.|It is other."), user("go on")]).session == other.session
+
+
+@apart
+def test_a_rewritten_history_is_known_by_an_answer_in_several_pieces(speaks: str) -> None:
+    desk = Desk(speaks=speaks)
+    desk.say(START, "I look.It is so.", workspace="/one")
+    talk = [user("A summary"), assistant("I look.|It is so."), user("go on")]
+    step = desk.ask(talk, workspace="")
+    assert (step.session, step.identity.because) == ("s1", "it holds this session's last answer; its history was rewritten by the client")
+
+
+@apart
+def test_an_answer_with_many_calls_is_found_behind_their_results(speaks: str) -> None:
+    desk = Desk(speaks=speaks)
+    desk.say(START, "I look.", workspace="/one")
+    calls = [f"c{number}" for number in range(6)]
+    talk = [user("A summary"), assistant("I look.", *calls), *(tool(call) for call in calls), user("go on")]
+    assert desk.ask(talk, workspace="").session == "s1"
+
+
+@apart
+@pytest.mark.parametrize("calls", [(), ("c",)])
+@pytest.mark.parametrize("from_turn", [1, 3])
+def test_thoughts_that_a_client_drops_make_no_other_session(speaks: str, calls: tuple[str, ...], from_turn: int) -> None:
+    desk = Desk(speaks=speaks)
+    talk = list(START)
+    for turn in range(1, 6):
+        thoughtless = [{**message, THOUGHTS: False} for message in talk] if turn > from_turn else talk
+        ids = [f"{call}{turn}" for call in calls]
+        assert desk.say(thoughtless, f"answer {turn}", *ids).session == "s1"
+        talk += [assistant(f"answer {turn}", *ids), *(tool(call, f"out {turn}") for call in ids)]
+        if not ids:
+            talk.append(user(f"out {turn}"))
+
+
+def test_a_session_named_in_the_body_is_one_to_the_end() -> None:
+    desk = Desk(speaks="anthropic")
+    metadata = {"user_id": json.dumps({"session_id": "uuid"})}
+    main = desk.say(START, "", "c1", metadata=metadata)
+    title = desk.say([user("<session>x</session>")], "A title", side="title", metadata=metadata)
+    again = desk.say([user("This session is being continued from a previous conversation")], "", "c2", metadata=metadata)
+    assert [step.session for step in (main, title, again)] == ["uuid"] * 3
+
+
+def test_subagents_whose_header_is_gone_are_sessions_of_their_own_with_their_parent() -> None:
+    desk = Desk(speaks="anthropic")
+    metadata = {"user_id": json.dumps({"session_id": "uuid"})}
+    search: Message = {"role": "system", "content": "x-anthropic-billing-header: cc_version=2.1.330.b41; cc_is_subagent=true;"}
+    desk.say(START, "", "c1", metadata=metadata)
+    one = [search, user("Find callers")]
+    step = desk.say(one, "", "c2", metadata=metadata)
+    assert (step.session, step.identity.parent) == ("s1", "uuid")
+    other = desk.say([search, user("Find tests")], "", "c3", metadata=metadata)
+    assert (other.session, other.identity.parent) == ("s2", "uuid")
+    assert desk.say([*one, assistant("", "c2"), tool("c2")], "Two", metadata=metadata).session == "s1"
+    # One that was rewritten is not the session that it shares its name with.
+    unknown = desk.ask([search, user("summary"), assistant("so far"), user("go on")], metadata=metadata)
+    assert (unknown.session, unknown.identity.parent) == ("s3", "uuid")
+
+
 TITLE = [user("Given the following... please reply with a title")]
 
 
@@ -350,9 +430,8 @@ def test_each_turn_has_the_digest_of_all_before_it() -> None:
 
 
 @pytest.mark.parametrize(("searched", "session"), [(2, "s2"), (3, "s1")])
-def test_only_the_end_of_a_conversation_is_searched_for_calls(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, searched: int, session: str
-) -> None:
+def test_only_the_end_of_a_conversation_is_searched_for_calls(monkeypatch: pytest.MonkeyPatch, searched: int, session: str) -> None:
+    desk = Desk()
     monkeypatch.setattr(identify_module, "TURNS_SEARCHED_MAX", searched)
     desk.say(START, "", "c1")
     talk = [user("rewritten"), assistant("", "c1"), tool("c1"), user("a"), user("b")]
@@ -370,9 +449,9 @@ ACTIONS = st.lists(
 
 
 @settings(max_examples=60)
-@given(ACTIONS)
-def test_a_fold_of_the_journal_knows_what_live_use_knew(actions: list[tuple[int, str]]) -> None:
-    desk = Desk()
+@given(ACTIONS, st.sampled_from(SPOKEN))
+def test_a_fold_of_the_journal_knows_what_live_use_knew(actions: list[tuple[int, str]], speaks: str) -> None:
+    desk = Desk(speaks=speaks)
     talks: list[list[Message]] = [[SYSTEM, user(f"Task {who % 2}")] for who in range(4)]
     for turn, (who, action) in enumerate(actions):
         talk = talks[who]

@@ -93,8 +93,8 @@ def digest(raw: bytes, *, parts: bool) -> bytes:
     """16 bytes that are equal for messages that differ only in cache marks, or in a text as a string or as one part.
     `parts` is what `has_parts` says of the message."""
     marked = _MARK in raw if parts else raw.find(_MARK, 0, EDGE_BYTES) >= 0 or raw.find(_MARK, -EDGE_BYTES) >= 0
-    # A compact message of several parts is written as it would be written anew: the common case is not decoded.
-    if marked or (parts and (raw.count(b'"type"') < 2 or b'": ' in raw[:SPACED_BYTES])):
+    # A compact message of a text or of several parts is written as it would be written anew: the common case is not decoded.
+    if marked or b'": ' in raw[:SPACED_BYTES] or (parts and raw.count(b'"type"') < 2):
         raw = _normalised(raw, marked=marked)
     return sha256(raw).digest()[:DIGEST_BYTES]
 

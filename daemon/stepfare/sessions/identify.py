@@ -5,33 +5,23 @@ Pure: a request and the index in, an identity out. Minting an id for a new sessi
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from stepfare.core.digest import reply_digest
-from stepfare.core.request import RequestView, Role, ToolCall, ToolResult
+from stepfare.core.request import RequestView, Role, Text, ToolCall, ToolResult, Turn
 from stepfare.sessions.index import SessionIndex, Trail
+from stepfare.sessions.named import named
 
 TURNS_SEARCHED_MAX = 12
 """How many turns from the end are searched for tool-call ids: they stand in the last one or two, unless results follow apart."""
+SPREAD = {"responses": 3}
+"""Where a thought, a text and each call are turns of their own, so many times more are searched."""
 SIDE_CALL_WINDOW_MS = 10 * 60_000
 """How long after a session's last step a side call without marks of its own is still held to serve it."""
 
-# A subagent is a session of its own: its id stands before that of the session which it shares with its parent.
-_CLIENT_IDS = (
-    "x-stepfare-session",
-    "x-claude-code-agent-id",
-    "x-claude-code-session-id",
-    "thread-id",
-    "session-id",
-    "x-session-id",
-    "x-session-affinity",
-)
-_PARENT_IDS = ("x-parent-session-id", "x-codex-parent-thread-id")
 _GOES_BACK = "it goes back to an earlier point of another session"
-_PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +38,10 @@ class Identity:
 
 def identify(view: RequestView, index: SessionIndex, *, client: str, workspace: str, side: str, now_ms: int) -> Identity:
     """Find the session of a request. `client`, `workspace` and `side` are what the steps' features say of it."""
-    asked = _Asked(view, index, chain_of(view.digests), client, workspace, side, now_ms)
-    named = _named(view.headers)
-    if named:
-        return asked.known(named, "the client says so", parent=_parent(view.headers))
+    told = named(view)
+    asked = _Asked(view, index, chain_of(view.digests), client, workspace, side, now_ms, told.parent)
+    if told.session:
+        return asked.known(told.session, "the client says so", parent=told.parent)
     owners = _owners_of_calls(asked)
     return (
         _by_calls(asked, owners)
@@ -73,16 +63,37 @@ class _Asked:
     workspace: str
     side: str
     now_ms: int
+    parent: str
+    """Whom the client names as the parent of a session that it does not name."""
+
+    @property
+    def first_searched(self) -> int:
+        return max(0, len(self.view.turns) - TURNS_SEARCHED_MAX * SPREAD.get(self.view.dialect, 1))
 
     @property
     def last_said(self) -> str:
         """Digest of the last text that the assistant said in this conversation."""
-        first = max(0, len(self.view.turns) - TURNS_SEARCHED_MAX)
-        for place in range(len(self.view.turns) - 1, first - 1, -1):
+        for place in range(len(self.view.turns) - 1, self.first_searched - 1, -1):
             turn = self.view.turns[place]
-            if turn.role is Role.ASSISTANT and (said := reply_digest(turn.text)):
-                return said
+            if turn.role is Role.ASSISTANT and any(isinstance(block, Text) and block.text.strip() for block in turn.blocks):
+                while self._is_part(place - 1):
+                    place -= 1
+                return self.said_from(place)
         return ""
+
+    def said_from(self, place: int) -> str:
+        """Digest of the texts of the answer that begins at this turn; empty where none does, or where it says nothing."""
+        turns = self.view.turns
+        if place >= len(turns) or turns[place].role is not Role.ASSISTANT:
+            return ""
+        end = place + 1
+        while end < len(turns) and self._is_part(end):
+            end += 1
+        return reply_digest(_text_of(turns[place:end]))
+
+    def _is_part(self, place: int) -> bool:
+        """Whether this turn may belong to the same answer as its neighbour: where one answer is several items, they stand in a row."""
+        return self.view.dialect in SPREAD and place >= 0 and self.view.turns[place].role is Role.ASSISTANT
 
     def trail(self, session: str) -> Trail:
         return self.index.trail(session) or Trail()
@@ -95,7 +106,7 @@ class _Asked:
         return Identity(session, 0, parent, self.chains[-1], because)
 
     def unknown(self, because: str, parent: str = "") -> Identity:
-        return Identity("", 0, parent, self.chains[-1], because)
+        return Identity("", 0, parent or self.parent, self.chains[-1], because)
 
 
 def chain_of(digests: Sequence[bytes]) -> tuple[str, ...]:
@@ -108,30 +119,10 @@ def chain_of(digests: Sequence[bytes]) -> tuple[str, ...]:
     return tuple(chain)
 
 
-def _named(headers: Mapping[str, str]) -> str:
-    for name in _CLIENT_IDS:
-        value = headers.get(name, "")
-        if value:
-            return _safe(value)
-    return ""
-
-
-def _parent(headers: Mapping[str, str]) -> str:
-    if headers.get("x-claude-code-agent-id"):
-        above = headers.get("x-claude-code-parent-agent-id") or headers.get("x-claude-code-session-id")
-        return _safe(above) if above else ""
-    return next((_safe(headers[name]) for name in _PARENT_IDS if headers.get(name)), "")
-
-
-def _safe(value: str) -> str:
-    """A client's id as it may stand in our books: as it is where it is plain, else its digest."""
-    return value if _PLAIN_ID.fullmatch(value) else "x" + blake2b(value.encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
-
-
 def _owners_of_calls(asked: _Asked) -> Sequence[tuple[str, int]]:
     """The sessions that were given the last known tool call of this conversation, each with the step in which it was."""
     turns = asked.view.turns
-    for place in range(len(turns) - 1, max(0, len(turns) - TURNS_SEARCHED_MAX) - 1, -1):
+    for place in range(len(turns) - 1, asked.first_searched - 1, -1):
         for block in turns[place].blocks:
             call_id = block.id if isinstance(block, ToolCall | ToolResult) else ""
             owners = asked.index.with_call(call_id) if call_id else ()
@@ -178,8 +169,7 @@ def _same_turns(asked: _Asked, owners: Sequence[str], at_this_point: Sequence[st
 def _continued(asked: _Asked, at_this_point: Sequence[str], place: int) -> Identity | None:
     if not at_this_point:
         return None
-    following = asked.view.turns[place + 1]
-    echoed = reply_digest(following.text) if following.role is Role.ASSISTANT else ""
+    echoed = asked.said_from(place + 1)
     # Twins that asked the same differ by what they were answered; where even that is equal, the one that waited longest goes on.
     exact = [session for session in at_this_point if echoed and asked.trail(session).last_reply == echoed]
     return asked.known((exact or at_this_point)[0], "it continues this session's conversation")
@@ -218,7 +208,7 @@ def _forked(asked: _Asked, owners: Sequence[tuple[str, int]]) -> Identity | None
 def _rewritten(asked: _Asked) -> Identity | None:
     """A conversation that is going on, of which nothing is known: the client has put a summary in the place of its history."""
     turns = asked.view.turns
-    going_on = len(turns) > 2 and any(turn.role is Role.ASSISTANT for turn in (turns[1], turns[2]))
+    going_on = not asked.parent and len(turns) > 2 and any(turn.role is Role.ASSISTANT for turn in (turns[1], turns[2]))
     session = _latest(asked, anywhere=False) if going_on and asked.workspace else ""
     return asked.known(session, "its history was rewritten by the client") if session else None
 
@@ -231,3 +221,8 @@ def _latest(asked: _Asked, *, anywhere: bool) -> str:
         if session.client == asked.client and (anywhere or session.workspace == asked.workspace):
             return session.id
     return ""
+
+
+def _text_of(turns: Iterable[Turn]) -> str:
+    """The texts of an answer, as they were heard one after the other."""
+    return "".join(block.text for turn in turns for block in turn.blocks if isinstance(block, Text))
