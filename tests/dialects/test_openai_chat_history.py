@@ -212,7 +212,8 @@ def test_a_thought_is_complete_before_what_follows_it() -> None:
 
 def test_a_thought_beyond_the_bound_is_shown_and_not_kept() -> None:
     piece = "x" * (KEPT_CHARS_MAX // 4)
-    heard = heard_of(*({"reasoning_content": piece} for _ in range(5)), {"finish_reason": "stop"})
+    deltas: list[dict[str, object]] = [{"reasoning_content": piece} for _ in range(5)]
+    heard = heard_of(*deltas, {"finish_reason": "stop"})
     assert (heard.thoughts, heard.output_chars) == ([], 5 * len(piece))
 
 

@@ -324,11 +324,13 @@ def _read_messages(told: Told, frames: list[tuple[str, dict[str, Any]]]) -> None
                 assert not started, "two starts"
                 started = True
             case "content_block_start":
-                assert started and not block, "a block within a block"
+                assert started
+                assert not block, "a block within a block"
                 assert event["index"] == index + 1, event
                 index, block, pieces = event["index"], event["content_block"], []
             case "content_block_delta":
-                assert block and event["index"] == index, event
+                assert block, event
+                assert event["index"] == index, event
                 delta = event["delta"]
                 match delta["type"]:
                     case "text_delta":
@@ -342,17 +344,20 @@ def _read_messages(told: Told, frames: list[tuple[str, dict[str, Any]]]) -> None
                     case _:
                         pass
             case "content_block_stop":
-                assert block and event["index"] == index, event
+                assert block, event
+                assert event["index"] == index, event
                 if block["type"] == "tool_use":
                     assert block["id"], block
                     told.calls.append((block["id"], block["name"], "".join(pieces)))
                 block = {}
             case "message_delta":
-                assert started and not block, "the end came within a block"
+                assert started
+                assert not block, "the end came within a block"
                 told.reason = event["delta"]["stop_reason"]
                 told.usage = event["usage"]
             case "message_stop":
-                assert told.reason and not told.error, "an end without a reason"
+                assert told.reason, "an end without a reason"
+                assert not told.error
                 told.ended = True
             case "error":
                 told.error = error_in("anthropic", event)

@@ -14,7 +14,8 @@ MODELS = found_models("ollama", [Said("qwen3:8b", 16_384), Said("nomic:1", 2_048
 
 
 def asked_to_play(name: str) -> Model:
-    return Model(name, *name.split("/", 1), Tier.BALANCED, 0, 0, frozenset(), tier_source="config.toml:7")
+    provider, upstream = name.split("/", 1)
+    return Model(name, provider, upstream, Tier.BALANCED, 0, 0, frozenset(), tier_source="config.toml:7")
 
 
 def test_found_models_are_served_by_name_and_not_chosen_unasked() -> None:

@@ -38,7 +38,8 @@ RESERVED_NAMES = frozenset(PROFILES) | {AUTO, "ladder"}
 """Names that a profile of the user's own cannot take."""
 
 ALIAS_PREFIXES = ("stepfare/", "neo-mode/", "claude-stepfare-", "gpt-5-stepfare-")
-"""The last two are for clients that list only models whose names begin with claude, and for one that tells by the name which format to speak."""
+"""The last two are for clients that list only models whose names begin with claude, and for one that tells by the name which format to
+speak."""
 
 
 def profile_named(name: str, user_profiles: Mapping[str, Mapping[StepKind, Tier]]) -> Mapping[StepKind, Tier] | None:

@@ -147,7 +147,7 @@ class Daemon:
         return await self._get(protocol.Decision, f"decisions/{quote(decision_id, safe='')}")
 
     async def prices(self, *, all_models: bool = False, look: bool = False) -> protocol.Prices:
-        """The catalogue: models of providers in use, or of all providers. With `look`, servers of this machine are asked for theirs first."""
+        """The catalogue: models of providers in use, or of all providers. With `look`, servers of this machine are asked first."""
         return await self._get(protocol.Prices, "prices" + _query(all=1 if all_models else None, look=1 if look else None))
 
     async def workspace(self, workspace_id: str) -> protocol.Workspace:
