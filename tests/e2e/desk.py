@@ -133,7 +133,8 @@ def desk_with_daemon(root: Path, settings: str = "", keys: Mapping[str, str] | N
     desk = Desk(root, keys=keys or {})
     for folder in (desk.home, desk.folder, root / "stepfare"):
         folder.mkdir(parents=True, mode=0o700)
-    (root / "stepfare" / "config.toml").write_text(settings)
+    # Whatever answers on this machine's usual ports for models is none of a test's business.
+    (root / "stepfare" / "config.toml").write_text(f"{settings}\n[local]\ndiscover = false\n")
     pid = 0
     try:
         started = cast("dict[str, object]", json.loads(desk.stepfare("serve", "--detach", "--port", "0", "--json")))
