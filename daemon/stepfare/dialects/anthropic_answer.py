@@ -209,7 +209,7 @@ def events_of(body: bytes) -> tuple[StreamEvent, ...]:
     """A whole answer as events. Raises Unreadable where it is no message."""
     try:
         obj = splice.scan(body)
-        fields = {span.key: obj.get(span.key) for span in obj.spans if span.key != "content"}
+        fields = obj.decoded("content")
         raw = obj.raw("content")
         if fields.get("type") == "error" or (fields.get("error") and raw is None):
             return (fault_of(fields.get("error") or fields),)

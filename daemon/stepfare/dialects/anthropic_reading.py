@@ -32,6 +32,7 @@ from stepfare.dialects import splice
 from stepfare.dialects.anthropic_messages import as_json, is_billing, messages_of
 from stepfare.dialects.anthropic_thoughts import has_thoughts, thought_in
 from stepfare.dialects.base import BadRequest
+from stepfare.dialects.numbers import number
 from stepfare.dialects.remembered import Remembered
 
 PLACEHOLDER = "DeferredToolPlaceholder"
@@ -87,7 +88,7 @@ class _Found:
 def read_prompt(view: RequestView) -> Prompt:
     """The whole request."""
     obj = splice.JsonObject(view.raw, view.spans)
-    fields = {span.key: obj.get(span.key) for span in obj.spans if span.key not in ("messages", "system")}
+    fields = obj.decoded("messages", "system")
     first = obj.raw("system")
     reads = [] if first is None else [_MESSAGES.of(b'{"role":"system","content":' + first + b"}")]
     reads += [_MESSAGES.of(raw) for raw in messages_of(view).raws]
@@ -103,8 +104,8 @@ def read_prompt(view: RequestView) -> Prompt:
         parallel=not disabled if isinstance(disabled, bool) else None,
         stream=view.stream,
         max_output_tokens=view.max_output_tokens,
-        temperature=_number(fields.get("temperature")),
-        top_p=_number(fields.get("top_p")),
+        temperature=number(fields.get("temperature")),
+        top_p=number(fields.get("top_p")),
         stop=tuple(text for text in _list(fields.get("stop_sequences")) if isinstance(text, str)),
         effort=_effort(thinking, config, reads),
         show_thoughts=shows_thoughts(thinking),
@@ -348,7 +349,3 @@ def _list(value: object) -> list[object]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -98,7 +98,7 @@ def events_by(listener: Listener, body: bytes) -> tuple[StreamEvent, ...]:
     """The same as this listener understands it."""
     try:
         obj = splice.scan(body)
-        fields = {span.key: obj.get(span.key) for span in obj.spans}
+        fields = obj.decoded()
     except BadRequest as error:
         raise Unreadable(f"the answer cannot be read: {error}") from None
     events = tuple(listener.listen("", fields))

@@ -30,6 +30,7 @@ from stepfare.core.prompt import (
 from stepfare.core.request import RequestView, Role
 from stepfare.dialects import splice
 from stepfare.dialects.base import BadRequest
+from stepfare.dialects.numbers import number
 from stepfare.dialects.openai_chat_thoughts import is_marked, thought_of
 from stepfare.dialects.remembered import Remembered
 
@@ -63,7 +64,7 @@ _LOW_TOKENS, _MEDIUM_TOKENS = 2_048, 8_192
 def read_prompt(view: RequestView) -> Prompt:
     """What this body asks. Lenient: what is not understood becomes an `OtherPart` or a `Loss`, never an error."""
     obj = splice.JsonObject(view.raw, view.spans)
-    fields = {span.key: _value(obj, span.key) for span in view.spans if span.key != "messages"}
+    fields = {span.key: _value(view.raw[span.start : span.end]) for span in view.spans if span.key != "messages"}
     lost: dict[str, Loss] = {}
     choice, allowed = _choice(fields.get("tool_choice", fields.get("function_call")))
     tools = tuple(tool for tool in tool_offers(fields, lost) if allowed is None or tool.name in allowed)
@@ -77,8 +78,8 @@ def read_prompt(view: RequestView) -> Prompt:
         parallel=_flag(fields.get("parallel_tool_calls")),
         stream=view.stream,
         max_output_tokens=view.max_output_tokens,
-        temperature=_number(fields.get("temperature")),
-        top_p=_number(fields.get("top_p")),
+        temperature=number(fields.get("temperature")),
+        top_p=number(fields.get("top_p")),
         stop=_stops(fields.get("stop")),
         effort=effort,
         show_thoughts=show,
@@ -321,9 +322,9 @@ def _marked(part: Part, cache_s: int) -> Part:
     return part
 
 
-def _value(obj: splice.JsonObject, key: str) -> object:
+def _value(raw: bytes) -> object:
     try:
-        return obj.get(key)
+        return splice.loads(raw)
     except BadRequest:
         return None
 
@@ -331,10 +332,6 @@ def _value(obj: splice.JsonObject, key: str) -> object:
 def _json_text(value: object) -> str:
     """Arguments as text, which some clients send as an object."""
     return value if isinstance(value, str) else "" if value is None else splice.dumps(value).decode()
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _flag(value: object) -> bool | None:

@@ -263,7 +263,7 @@ def events_of(body: bytes) -> tuple[StreamEvent, ...]:
     """A whole answer as events. Raises Unreadable where it is no response."""
     try:
         obj = splice.scan(body)
-        fields = {span.key: obj.get(span.key) for span in obj.spans}
+        fields = obj.decoded()
     except BadRequest as error:
         raise Unreadable(f"the answer cannot be read: {error}") from None
     if not isinstance(fields.get("output"), list):

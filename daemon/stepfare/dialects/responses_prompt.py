@@ -8,6 +8,7 @@ from typing import cast
 from stepfare.core.prompt import EFFORTS, Loss, Message, OutputForm, Part, Prompt, TextPart
 from stepfare.core.request import RequestView, Role
 from stepfare.dialects import splice
+from stepfare.dialects.numbers import number
 from stepfare.dialects.responses_items import text_of
 from stepfare.dialects.responses_reading import read_item
 from stepfare.dialects.responses_request import items_of, offered
@@ -48,8 +49,8 @@ def read_prompt(view: RequestView) -> Prompt:
         parallel=parallel if isinstance(parallel, bool) else None,
         stream=view.stream,
         max_output_tokens=view.max_output_tokens,
-        temperature=_number(obj.get("temperature")),
-        top_p=_number(obj.get("top_p")),
+        temperature=number(obj.get("temperature")),
+        top_p=number(obj.get("top_p")),
         effort=effort if (effort := text_of(reasoning.get("effort"))) in EFFORTS else "",
         show_thoughts=bool(reasoning.get("summary") or reasoning.get("generate_summary")),
         form=_form(_fields(text.get("format"))),
@@ -95,10 +96,6 @@ def _form(form: Mapping[str, object]) -> OutputForm | None:
             return OutputForm()
         case _:
             return None
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _fields(value: object) -> dict[str, object]:

@@ -48,6 +48,10 @@ class JsonObject:
         raw = self.raw(key)
         return None if raw is None else loads(raw)
 
+    def decoded(self, *without: str) -> dict[str, object]:
+        """All values but those, decoded, however many there are."""
+        return {span.key: loads(self.body[span.start : span.end]) for span in self.spans if span.key not in without}
+
 
 def loads(raw: bytes) -> object:
     """Decode JSON. What the fast decoder refuses and clients do send, half characters and broken UTF-8, is read as U+FFFD, so that
