@@ -13,7 +13,7 @@ from types import MappingProxyType
 from stepfare.core.digest import reply_digest
 from stepfare.core.prompt import CallPart, Loss, Message, Part, Prompt, TextPart, Thought, ThoughtPart
 from stepfare.core.request import RequestView, Role
-from stepfare.dialects.base import CostText, Faulted, Finished, Listener, StreamEvent, Writer
+from stepfare.dialects.base import CostText, Faulted, Finished, Listener, StreamEvent, Unreadable, Writer
 from stepfare.dialects.care import Care
 from stepfare.dialects.draft import Draft
 from stepfare.dialects.heard import Heard
@@ -183,7 +183,10 @@ def stream_between(asked: Translation, provider: str, answer_id: str, at_ms: int
 def stream_of_body(asked: Translation, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText) -> OnePieceStream:
     """The same where the provider does not stream; it may speak the client's own dialect. Raises Unreadable."""
     spoken = DIALECTS[provider]
-    writer = DIALECTS[asked.view.dialect].writer(asked.view, answer_id, at_ms, maker, cost_text)
+    try:
+        writer = DIALECTS[asked.view.dialect].writer(asked.view, answer_id, at_ms, maker, cost_text)
+    except Unreadable:
+        raise Unreadable("it answered in one piece where a stream was asked for") from None
     ids = ToldIds(asked.view.dialect, answer_id)
     stream = OnePieceStream(lambda body: ids.events(spoken.events_of(body)), ids.listener(spoken.listener()), writer)
     stream.heard.names = _names_for(asked, provider)
