@@ -11,7 +11,8 @@ from stepfare.dialects import conversations
 from stepfare.dialects.conversations import Conversations
 
 PARTS = {"role": "user", "content": [{"type": "text", "text": "a"}]}
-MESSAGE = st.sampled_from([{"role": "user", "content": "a"}, PARTS, {"role": "tool", "content": "],["}, 1, 12, [], "]"])
+MARKED = {"role": "user", "content": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}]}
+MESSAGE = st.sampled_from([MARKED, {"role": "user", "content": "a"}, PARTS, {"role": "tool", "content": "],["}, 1, 12, [], "]"])
 SPACES = st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", ":")])
 
 
@@ -36,6 +37,15 @@ def test_a_conversation_that_grows_keeps_what_it_had() -> None:
     assert second.raws[0] is first.raws[0]
     assert second.digests[0] is first.digests[0]
     assert len(second.raws) == 2
+
+
+def test_a_mark_that_moves_from_step_to_step_costs_the_messages_at_the_end_alone() -> None:
+    remembering = Conversations()
+    first = remembering.read(*body_of([PARTS, {"role": "assistant", "content": "b"}, MARKED], (",", ":")))
+    second = remembering.read(*body_of([PARTS, {"role": "assistant", "content": "b"}, PARTS, PARTS, MARKED], (",", ":")))
+    assert second.raws[0] is first.raws[0]
+    assert second.raws[1] is first.raws[1]
+    assert len(second.raws) == 5
 
 
 def test_no_more_is_remembered_than_the_bound_allows(monkeypatch) -> None:

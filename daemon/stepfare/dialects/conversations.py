@@ -6,7 +6,7 @@ It compares bytes only, so it changes no answer: a list that begins with a list 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stepfare.dialects import splice
@@ -16,6 +16,10 @@ LISTS_MAX = 64
 BYTES_MAX = 16 * 1024 * 1024
 """Of lists that are remembered: a few long sessions, or dozens of usual ones."""
 
+MARKED_MAX = 8
+"""Messages from the end among which clients move their cache marks."""
+
+_MARK = b'"cache_control"'
 _COMMA, _CLOSE = ord(","), ord("]")
 
 
@@ -47,12 +51,16 @@ class Conversations:
         """The messages of the JSON list that stands there. Raises BadRequest where it is no list."""
         known = self._begun(body, start)
         if known is None:
+            seen, at = Messages(), start + 1
             messages = self._read(body, start, end)
         else:
-            seen = self._forget(known)
-            at = start + len(known)
+            seen, at = self._forget(known), start + len(known)
             messages = seen if body[at] == _CLOSE else _joined(seen, self._read(b"[" + body[at + 1 : end], 0, end - at))
-        self._remember(body[start : end - 1].rstrip(b" \t\r\n"), messages)
+        lasting = _without_marks(messages)
+        if lasting is messages:
+            self._remember(body[start : end - 1].rstrip(b" \t\r\n"), messages)
+        elif len(lasting.raws) >= len(seen.raws):
+            self._remember(body[start : _end_of(lasting.raws[len(seen.raws) :], body, at)], lasting)
         return messages
 
     def _read(self, body: bytes, start: int, end: int) -> Messages:
@@ -79,6 +87,22 @@ class Conversations:
         self._bytes += len(known)
         while self._bytes > BYTES_MAX or len(self._lists) > LISTS_MAX:
             self._forget(next(iter(self._lists)))
+
+
+def _without_marks(messages: Messages) -> Messages:
+    """The messages that the next request will begin with: a cache mark near the end moves on with each step."""
+    last = len(messages.raws)
+    marked = [place for place in range(max(0, last - MARKED_MAX), last) if _MARK in messages.raws[place]]
+    if not marked:
+        return messages
+    return Messages(messages.raws[: marked[0]], messages.digests[: marked[0]], messages.parts[: marked[0]])
+
+
+def _end_of(raws: Sequence[bytes], body: bytes, at: int) -> int:
+    """Where the last of these messages ends, which stand there one after the other."""
+    for raw in raws:
+        at = body.index(raw, at) + len(raw)
+    return at
 
 
 def _joined(seen: Messages, new: Messages) -> Messages:
