@@ -34,6 +34,7 @@ class Paths:
     ledger_db: Path
     daemon_json: Path
     catalogue_json: Path
+    lessons_json: Path
     log_dir: Path
 
 
@@ -105,6 +106,7 @@ def _paths(home: Path, config_dir: Path, log_dir: Path) -> Paths:
         ledger_db=home / "ledger.db",
         daemon_json=home / "daemon.json",
         catalogue_json=home / "catalogue.json",
+        lessons_json=home / "lessons.json",
         log_dir=log_dir,
     )
 

@@ -100,7 +100,7 @@ def carriage_for(asked: Asked, candidate: Candidate, state: State, once: Sequenc
     said = dict(dialect.headers)
     if dialect.name == view.dialect:
         said |= {name: view.headers[name] for name in dialect.passing_headers if name in view.headers}
-    names = (*provider.quirks, *model.quirks, *state.lessons.get(model.id, ()), *once)
+    names = (*provider.quirks, *model.quirks, *state.lessons.of(model.id), *once)
     names += _thoughtless(draft, dialect, names)
     changed = rules.apply(draft, dialect.name, names, Limits(model.max_output_tokens, asked.session.id))
     changed += _cache_asked(draft, dialect, asked, candidate)

@@ -275,7 +275,7 @@ def _learnt(lesson: str, ranked: Ranked, once: list[str], asked: Asked, state: S
             # They stay refused in every later step: what was said before them has been changed.
             state.forget_thoughts(asked.session.id, ranked.candidate.model.id)
         return fresh
-    return bool(lesson) and state.learn(ranked.candidate.model.id, lesson)
+    return bool(lesson) and state.lessons.learn(ranked.candidate.model.id, lesson)
 
 
 def _keep(run: Run, asked: Asked, state: State) -> None:

@@ -172,6 +172,7 @@ async def wake(paths: Paths, environ: Mapping[str, str], world: World | None = N
     store = Store.open(paths.ledger_db, world.now_ms)
     settings = read_settings(paths)
     state = State(_play_of(paths, settings, environ), world)
+    state.lessons.load(paths.lessons_json)
     hub = Hub()
     house = House(
         paths=paths,

@@ -22,6 +22,7 @@ from stepfare.routing.health import WELL, Health, after_failure, subject_of
 from stepfare.routing.snapshot import Cap, Policy, Snapshot
 from stepfare.runtime.clock import World
 from stepfare.runtime.keepsakes import Keepsakes
+from stepfare.runtime.lessons import Lessons
 from stepfare.runtime.spend import DaySpend
 from stepfare.runtime.tokenizer import Tokenizer
 from stepfare.runtime.workspaces import Workspace, Workspaces
@@ -57,7 +58,7 @@ class State:
         self.footprints = Footprints()
         self.factors = Factors()
         self.tokenizer = Tokenizer()
-        self.lessons: dict[str, tuple[str, ...]] = {}
+        self.lessons = Lessons(world.now_ms)
         self.workspaces = Workspaces(self.user_limits)
         self.spend = DaySpend(world.day_start_ms())
         self.health: dict[str, Health] = {}
@@ -164,14 +165,6 @@ class State:
         health = after_failure(self.health.get(subject, WELL), fault, self._world.now_ms())
         if health is not WELL:
             self.health[subject] = health
-
-    def learn(self, model: str, lesson: str) -> bool:
-        """Remember a rule that a refusal of this model taught; False where it was known already, so that it is not tried again."""
-        known = self.lessons.get(model, ())
-        if lesson in known:
-            return False
-        self.lessons[model] = (*known, lesson)
-        return True
 
     def forget_thoughts(self, session: str, model: str) -> None:
         """What this model thought in this session is refused by its provider: it is not sent again."""

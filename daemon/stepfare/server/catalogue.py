@@ -62,7 +62,10 @@ def model(value: Model, state: State, now_ms: int) -> protocol.ModelInfo:
         state=condition,
         why=why,
         tier_source=value.tier_source,
-        quirks=[quirk_words(name) for name in value.quirks],
+        quirks=[
+            *(quirk_words(name) for name in value.quirks),
+            *(f"{quirk_words(name)} (learned)" for name in state.lessons.of(value.id)),
+        ],
     )
 
 
