@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from stepfare import __version__
 from stepfare.dialects.openai_chat import BODY_BYTES_MAX, write_error
@@ -47,9 +49,27 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
             404, f"there is nothing at {request.path[:200]}; clients use the base URL http://127.0.0.1:PORT/v1", "not_found"
         )
     except web.HTTPMethodNotAllowed as error:
+        if request.headers.get("upgrade", "").lower() == "websocket":
+            # By this status, and by no other, Codex goes over to plain requests at once.
+            return _plain_error(426, f"no websocket is spoken at {request.path[:200]}; send a POST", "upgrade_required")
         return _plain_error(
             405, f"{request.method} is not allowed at {request.path[:200]}", "method_not_allowed", {"allow": error.headers["allow"]}
         )
+
+
+class _WithoutWords(logging.Filter):
+    """Of what is no HTTP only that it came is logged: its words may be a prompt's, where a client counted its bytes wrong."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.msg, record.args = "a request was refused: %s", (type(error).__name__,)
+            record.exc_info = record.exc_text = None
+        return True
+
+
+logging.getLogger("aiohttp.server").addFilter(_WithoutWords())
 
 
 async def _health(request: web.Request) -> web.Response:

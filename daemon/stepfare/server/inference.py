@@ -98,6 +98,8 @@ async def _answer(request: web.Request, dialect: Dialect, answering: Answering) 
     except web.HTTPRequestEntityTooLarge:
         words = f"the body is longer than {BODY_BYTES_MAX // 1024 // 1024} MiB; nothing was sent"
         return _error(dialect, 413, words, "body_too_large")
+    except web.RequestPayloadError:
+        return _error(dialect, 400, "the body cannot be unpacked as its content-encoding says; nothing was sent", "bad_request")
     except UnknownModel as error:
         return _error(dialect, 400, str(error), "model_not_found")
     except BadRequest as error:
