@@ -99,7 +99,10 @@ async def _answer(request: web.Request, dialect: Dialect, answering: Answering) 
         words = f"the body is longer than {BODY_BYTES_MAX // 1024 // 1024} MiB; nothing was sent"
         return _error(dialect, 413, words, "body_too_large")
     except web.RequestPayloadError:
-        return _error(dialect, 400, "the body cannot be unpacked as its content-encoding says; nothing was sent", "bad_request")
+        words = "the body cannot be unpacked as its content-encoding says; nothing was sent"
+        refused = _error(dialect, 400, words, "bad_request")
+        refused.force_close()  # Where the next request begins, nobody knows.
+        return refused
     except UnknownModel as error:
         return _error(dialect, 400, str(error), "model_not_found")
     except BadRequest as error:
