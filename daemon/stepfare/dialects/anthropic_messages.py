@@ -113,13 +113,9 @@ def messages_of(view: RequestView) -> Messages:
 
 def read_turn(raw: bytes) -> Turn:
     """One message. Lenient: what is not understood becomes Opaque, never an error."""
-    try:
-        message = splice.loads(raw)
-    except BadRequest:
+    fields = splice.object_of(raw)
+    if fields is None:
         return Turn(Role.USER, (Opaque("unreadable"),))
-    if not isinstance(message, dict):
-        return Turn(Role.USER, (Opaque("unreadable"),))
-    fields = cast("dict[str, object]", message)
     return Turn(_ROLES.get(str(fields.get("role")), Role.USER), tuple(_blocks(fields.get("content"))))
 
 

@@ -57,11 +57,8 @@ def thought_of(raw: bytes) -> Thought | None:
     """The thought that this block is, or None. Its digest is that of what the client brings back untouched."""
     if not has_thoughts(raw):
         return None
-    try:
-        fields = splice.loads(raw)
-    except BadRequest:
-        return None
-    return thought_in(cast("dict[str, object]", fields), raw) if isinstance(fields, dict) else None
+    fields = splice.object_of(raw)
+    return None if fields is None else thought_in(fields, raw)
 
 
 def thought_in(fields: dict[str, object], raw: bytes) -> Thought | None:

@@ -5,7 +5,7 @@ Same format on both sides never comes here: then the client's own bytes pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from stepfare.core.request import RequestView, Role
 from stepfare.dialects.base import CostText, Faulted, Finished, Listener, StreamEvent, Unreadable, Writer
 from stepfare.dialects.care import Care
 from stepfare.dialects.draft import Draft
+from stepfare.dialects.framed import FramedAnswer
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.passing import fields_of
 from stepfare.dialects.sse import FrameReader, data_of, name_of
@@ -100,24 +101,16 @@ def _key(message: Message) -> str:
     return call or reply_digest("\n".join(part.text for part in message.parts if isinstance(part, TextPart)))
 
 
-class BridgeStream:
-    """A streamed answer in the provider's format, told in the client's. `heard`, `tail`, `complete` as those of a passing stream."""
+class BridgeStream(FramedAnswer):
+    """A streamed answer in the provider's format, told in the client's."""
 
     def __init__(self, listener: Listener, writer: Writer, names: Mapping[str, ToolName] = MappingProxyType({})) -> None:
-        self.heard = Heard(names=names)
-        self.tail = b""
-        self._frames = FrameReader()
-        self._listener = listener
+        super().__init__(listener, Heard(names=names))
         self._writer = writer
         self._finished: Finished | None = None
 
-    def feed(self, chunk: bytes) -> bytes:
-        """What of this chunk the client may see, in its own format. Raises Unreadable."""
-        return b"".join(self._until_fault(self._frames.feed(chunk)))
-
     def finish(self) -> bytes:
-        rest = self._frames.end().rstrip(b"\r\n")
-        said = b"".join(self._until_fault([rest + b"\n\n"])) if rest else b""
+        said = super().finish()
         if self._finished is not None and self.heard.fault is None:
             # Providers report usage after the reason for the end, or before it; the client is told both when both are known.
             said += self._writer.write(self._finished)
@@ -128,13 +121,6 @@ class BridgeStream:
     @property
     def complete(self) -> bool:
         return bool(self.heard.finished)
-
-    def _until_fault(self, frames: Iterable[bytes]) -> Iterator[bytes]:
-        """After an error nothing is believed any more, least of all an end."""
-        for frame in frames:
-            if self.heard.fault is not None:
-                return
-            yield self._frame(frame)
 
     def _frame(self, frame: bytes) -> bytes:
         data = data_of(frame)

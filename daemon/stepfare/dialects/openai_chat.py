@@ -108,13 +108,9 @@ _CONVERSATIONS, _MEMORY = Conversations(), TurnMemory()
 
 def read_turn(raw: bytes) -> Turn:
     """One message. Lenient: what is not understood becomes Opaque, never an error."""
-    try:
-        message = splice.loads(raw)
-    except BadRequest:
+    fields = splice.object_of(raw)
+    if fields is None:
         return Turn(Role.USER, (Opaque("unreadable"),))
-    if not isinstance(message, dict):
-        return Turn(Role.USER, (Opaque("unreadable"),))
-    fields = cast("dict[str, object]", message)
     role = _ROLES.get(str(fields.get("role")), Role.USER)
     blocks = _content(fields.get("content"))
     if role is Role.TOOL:

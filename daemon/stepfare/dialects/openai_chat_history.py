@@ -13,7 +13,6 @@ from typing import cast
 from stepfare.core.digest import reply_digest
 from stepfare.core.request import RequestView
 from stepfare.dialects import splice
-from stepfare.dialects.base import BadRequest
 from stepfare.dialects.care import Care
 from stepfare.dialects.openai_chat_thoughts import CALLS, DIALECT, is_marked, thought_of, with_thoughts
 from stepfare.dialects.remembered import Remembered
@@ -77,11 +76,7 @@ def _look(raw: bytes, digest: bytes) -> _Seen:
 
 
 def _read(raw: bytes) -> _Seen:
-    try:
-        message = splice.loads(raw)
-    except BadRequest:
-        return _NOTHING
-    fields = cast("dict[str, object]", message) if isinstance(message, dict) else {}
+    fields = splice.object_of(raw) or {}
     if fields.get("role") != "assistant":
         return _NOTHING
     marked = is_marked(raw)

@@ -5,15 +5,16 @@ What the events mean and what is changed in them is each dialect's own business.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import cast
 
 import msgspec
 
 from stepfare.dialects import splice
 from stepfare.dialects.base import BadRequest, Listener, Unreadable
+from stepfare.dialects.framed import FramedAnswer
 from stepfare.dialects.heard import Heard
-from stepfare.dialects.sse import FrameReader, data_of, name_of
+from stepfare.dialects.sse import data_of, name_of
 
 Patch = Callable[[bytes, dict[str, object], Heard], bytes | None]
 """An event's data as the client may see it: the same object where nothing changes, None for an event that is kept from the client.
@@ -22,38 +23,18 @@ EndMark = Callable[[str, bytes], bool]
 """Whether a frame of this name and with these data ends the stream."""
 
 
-class PassingStream:
-    """One streamed answer on its way through. `heard` tells what passed; `tail` keeps the end mark back for the caller's last word."""
+class PassingStream(FramedAnswer):
+    """One streamed answer on its way through."""
 
     def __init__(self, listener: Listener, patch: Patch, ends: EndMark) -> None:
-        self.heard = Heard()
-        self.tail = b""
-        self._frames = FrameReader()
-        self._listener = listener
+        super().__init__(listener, Heard())
         self._patch = patch
         self._ends = ends
-
-    def feed(self, chunk: bytes) -> bytes:
-        """What of this chunk the client may see. Raises Unreadable."""
-        return b"".join(self._until_fault(self._frames.feed(chunk)))
-
-    def finish(self) -> bytes:
-        """What the stream left unfinished; providers may end without a last blank line."""
-        rest = self._frames.end().rstrip(b"\r\n")
-        # A frame without its blank line would be merged with what we say after it.
-        return self._frame(rest + b"\n\n") if rest else b""
 
     @property
     def complete(self) -> bool:
         """Whether the answer came to its own end: a stream that just stops was cut."""
         return bool(self.heard.finished or self.tail)
-
-    def _until_fault(self, frames: Iterable[bytes]) -> Iterator[bytes]:
-        """After an error nothing is believed any more, least of all an end."""
-        for frame in frames:
-            if self.heard.fault is not None:
-                return
-            yield self._frame(frame)
 
     def _frame(self, frame: bytes) -> bytes:
         data = data_of(frame)

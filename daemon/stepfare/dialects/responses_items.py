@@ -54,13 +54,9 @@ def kind_of(fields: Mapping[str, object]) -> str:
 
 def read_turn(raw: bytes) -> Turn:
     """One item. Lenient: what is not understood becomes Opaque, never an error."""
-    try:
-        item = splice.loads(raw)
-    except BadRequest:
+    fields = splice.object_of(raw)
+    if fields is None:
         return Turn(Role.USER, (Opaque("unreadable"),))
-    if not isinstance(item, dict):
-        return Turn(Role.USER, (Opaque("unreadable"),))
-    fields = cast("dict[str, object]", item)
     kind = kind_of(fields)
     if kind == "message":
         return Turn(ROLES.get(str(fields.get("role")), Role.USER), _content(fields.get("content")))

@@ -220,11 +220,7 @@ class _Reasoned:
 
 def _reasoned(raw: bytes) -> _Reasoned | None:
     """None where it is another item."""
-    try:
-        item = splice.loads(raw)
-    except BadRequest:
-        return None
-    fields = cast("dict[str, object]", item) if isinstance(item, dict) else {}
+    fields = splice.object_of(raw) or {}
     if kind_of(fields) != "reasoning":
         return None
     secret = text_of(fields.get("encrypted_content"))
@@ -258,11 +254,7 @@ def _tools(obj: splice.JsonObject, raws: Iterable[bytes]) -> tuple[Tool, ...]:
 
 def _additional_tools(raw: bytes) -> list[object]:
     """The tools that an item of the input offers; none where it is another item."""
-    try:
-        item = splice.loads(raw)
-    except BadRequest:
-        return []
-    fields = cast("dict[str, object]", item) if isinstance(item, dict) else {}
+    fields = splice.object_of(raw) or {}
     tools = fields.get("tools")
     return cast("list[object]", tools) if kind_of(fields) == "additional_tools" and isinstance(tools, list) else []
 

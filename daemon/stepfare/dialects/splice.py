@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import msgspec
 
@@ -78,6 +79,15 @@ def dumps(value: object) -> bytes:
         return msgspec.json.encode(value)
     except OverflowError:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def object_of(raw: bytes) -> dict[str, object] | None:
+    """The fields of a JSON object; None where the bytes cannot be read or are something else."""
+    try:
+        value = loads(raw)
+    except BadRequest:
+        return None
+    return cast("dict[str, object]", value) if isinstance(value, dict) else None
 
 
 def scan(body: bytes) -> JsonObject:
