@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -311,3 +312,21 @@ async def test_a_client_that_changes_what_it_said_is_told_of_in_the_decision(sta
     assert "line 2" in told
     assert "10:02" not in told
     assert told in caplog.text
+
+
+async def test_a_title_that_is_asked_for_first_does_not_hide_where_its_session_works(start: Start, tmp_path: Path) -> None:
+    running = await start(stream(), settings=SETTINGS)
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    title = [{"role": "system", "content": "You are a title generator."}, {"role": "user", "content": "Fix the basket"}]
+    task = [{"role": "system", "content": "You are opencode."}, {"role": "user", "content": "Fix the basket"}]
+    headers = running.headers(x_session_id="ses_1") | {"user-agent": "opencode/1.18.33"}
+    for messages, more in ((title, {}), (task, {"x-stepfare-workspace": str(folder)})):
+        body = {"model": "lab/small", "stream": True, "messages": messages}
+        async with running.client.post(f"{running.url}/v1/chat/completions", json=body, headers={**headers, **more}) as answer:
+            assert answer.status == 200, await answer.text()
+            await answer.read()
+    _, listed = await running.control("GET", "sessions")
+    (session,) = listed["sessions"]
+    assert (session["id"], session["workspace"], session["title"]) == ("ses_1", str(folder), "Fix the basket")
+    assert (session["totals"]["steps"], session["totals"]["spent_pusd"]) == (2, 2 * COSTS["lab/small"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stepfare.core import tokens
@@ -46,12 +48,23 @@ def test_what_was_lost_is_held_at_its_ceiling_apart(desk: Desk) -> None:
     assert (session(desk).reserved_pusd, session(desk).spent_pusd, session(desk).lost_pusd) == (0, 0, 1000)
 
 
-def test_entries_of_sessions_that_nobody_opened_are_passed_over() -> None:
+def test_closes_of_attempts_that_were_never_reserved_are_passed_over() -> None:
     index = SessionIndex()
-    reserved = Reserved("a1", "d1", "s1", 1, 1, "m", "frugal", "explore", "frugal", "settings", 5, "cline", chain="c", body="b")
-    index.apply(reserved)
     index.apply(Lost("a1", "s1", 2, 5))
     assert state_of(index) == state_of(SessionIndex())
+
+
+def test_a_session_may_be_opened_after_its_first_call_and_keeps_what_that_cost() -> None:
+    index = SessionIndex()
+    index.apply(Reserved("a1", "d1", "s1", 1, 1, "m", "frugal", "side", "frugal", "settings", 5, "opencode", side="title"))
+    index.apply(Lost("a1", "s1", 2, 5))
+    before = index.get("s1")
+    assert before is not None
+    assert (before.opened, before.client, before.lost_pusd, before.steps) == (False, "opencode", 5, 1)
+    index.apply(Opened("s1", 3, "opencode", "/ws", "/ws", "main", "Fix it"))
+    index.apply(Opened("s1", 4, "opencode", "/elsewhere", "/elsewhere", "", ""))
+    after = index.get("s1")
+    assert after == replace(before, opened=True, workspace="/ws", title="Fix it")
 
 
 def test_a_prompt_is_estimated_from_what_was_counted_last_and_has_grown_since(desk: Desk) -> None:

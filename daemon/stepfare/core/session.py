@@ -47,3 +47,5 @@ class Session:
     """The last prompt in o200k tokens, as we counted it; 0 where it was not counted."""
     warm: Mapping[str, Warmth] = field(default_factory=dict[str, Warmth])
     pin: Tier | None = None
+    opened: bool = True
+    """Whether the books say who opened it, and where; a call beside a conversation may come first and know neither."""

@@ -37,7 +37,7 @@ class Asked:
     identity: Identity
     session: Session
     new: bool
-    """Whether this is the session's first step."""
+    """Whether the books do not yet say who opened this session."""
     step: int
     snapshot: Snapshot
     decision: Decision
@@ -58,7 +58,8 @@ def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, 
     workspace = state.workspaces.look(root or view.headers.get(WORKSPACE_HEADER, "") or features.workspace)
     identity = identify(view, state.sessions, client=features.client, workspace=workspace.root, side=features.side, now_ms=now_ms)
     session_id = identity.session or new_session
-    new = state.sessions.get(session_id) is None
+    known = state.sessions.get(session_id)
+    new = known is None or not known.opened
     session = state.session_or_new(session_id, features.client, workspace.root)
     # A call may say less than its session: a side call rarely names the workspace.
     if not workspace.root and session.workspace:

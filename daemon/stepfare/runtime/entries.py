@@ -47,7 +47,8 @@ def opening(asked: Asked, run: Run, *, titles: bool) -> list[Entry]:
     """What is posted before the attempt is sent: the session where it is new, and the reservation."""
     decision, candidate, session = asked.decision, run.ranked.candidate, asked.session
     entries: list[Entry] = []
-    if asked.new:
+    # A title asked for before its conversation knows neither folder nor task: the first step that does opens the session.
+    if asked.new and (asked.workspace.root or not asked.features.side):
         title = " ".join(asked.features.human_words.split())[:TITLE_CHARS_MAX] if titles else ""
         place = asked.workspace
         entries.append(

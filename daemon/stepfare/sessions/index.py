@@ -74,12 +74,13 @@ class SessionIndex:
         return any(entry.session == session and body in (None, entry.body) for entry in self._open.values())
 
     def apply(self, entry: Entry) -> None:
-        """Fold one entry in. Entries of attempts that were never reserved here are passed over: they belong to evicted sessions."""
+        """Fold one entry in. Closes of attempts that were never reserved here are passed over: they belong to evicted sessions."""
         match entry:
             case Opened():
-                if entry.session not in self._sessions:
-                    self._put(_opened(entry))
-                    self._trails[entry.session] = Trail()
+                known = self._sessions.get(entry.session)
+                if known is None or not known.opened:
+                    self._put(_opened(entry, known))
+                    self._trails.setdefault(entry.session, Trail())
             case Reserved():
                 self._reserve(entry)
             case Settled():
@@ -90,9 +91,10 @@ class SessionIndex:
                 self._close(entry.attempt, entry.at_ms, spent=0, lost=entry.ceiling_pusd or 0)
 
     def _reserve(self, entry: Reserved) -> None:
-        session, trail = self._sessions.get(entry.session), self._trails.get(entry.session)
-        if session is None or trail is None or entry.attempt in self._open:
+        if entry.attempt in self._open:
             return
+        session = self._sessions.get(entry.session) or Session(entry.session, client=entry.client, started_ms=entry.at_ms, opened=False)
+        trail = self._trails.setdefault(entry.session, Trail())
         self._open[entry.attempt] = entry
         self._put(
             replace(
@@ -178,16 +180,10 @@ def _disown(owners: dict[str, list[str]], mark: str, session: str) -> None:
         owners.pop(mark, None)
 
 
-def _opened(entry: Opened) -> Session:
-    return Session(
-        id=entry.session,
-        client=entry.client,
-        workspace=entry.workspace,
-        title=entry.title,
-        parent=entry.parent,
-        started_ms=entry.at_ms,
-        last_ms=entry.at_ms,
-    )
+def _opened(entry: Opened, known: Session | None) -> Session:
+    """The session as it is opened, with what was spent on it before that."""
+    before = known or Session(entry.session, started_ms=entry.at_ms, last_ms=entry.at_ms)
+    return replace(before, client=entry.client, workspace=entry.workspace, title=entry.title, parent=entry.parent, opened=True)
 
 
 def _served(session: Session, reserved: Reserved, entry: Settled, rule: CacheRule | None) -> Session:
