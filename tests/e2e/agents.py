@@ -63,16 +63,12 @@ class Agent:
     install: Callable[[str], Path] = from_npm
     has_tools: bool = True
     """Whether its model is offered tools; the steps of one without are answers and edits alone."""
-    says_where: bool | None = True
-    """Whether it tells its model in which folder it works; None where not every request says so, and the first opens the session."""
+    says_where: bool = True
+    """Whether it tells its model in which folder it works."""
 
     def path(self) -> Path:
         """Its program, installed if need be. Raises NotReady."""
         return self.install(self.lock) / self.program
-
-    def places(self, folder: Path) -> tuple[str, ...]:
-        """What the books may say of where it worked."""
-        return {True: (str(folder),), False: ("",), None: ("", str(folder))}[self.says_where]
 
     def command(self, task: str) -> list[str]:
         return [str(self.path()), *(task if word == TASK else word for word in self.words)]
@@ -139,7 +135,6 @@ OPENCODE = Agent(
     "node_modules/opencode-linux-x64/bin/opencode",
     ("run", "--format", "json", TASK),
     ("opencode",),
-    says_where=None,  # it asks for a title at the same time
 )
 AIDER = Agent(
     "aider",
