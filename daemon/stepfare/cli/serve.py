@@ -103,7 +103,7 @@ def _start_in_background(paths: Paths, host: str | None, port: int | None, *, as
 
         click.echo(PLAY_MONEY)
     click.echo(
-        "Point a coding agent at it: `stepfare connect cline` or `stepfare connect continue`; or by hand with\n"
+        "Point a coding agent at it: `stepfare connect --list` names those that can be set up; or by hand with\n"
         f"base URL {address_of(file)}/v1, model auto, and the key that `stepfare token` prints.\n"
         f"End it with `stepfare stop`. Its log: {log}"
     )
