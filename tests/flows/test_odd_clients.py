@@ -17,6 +17,7 @@ import pytest
 
 from stepfare.dialects.thoughts import PREFIX
 from stepfare.routing import failover
+from tests.fakes.provider import Play
 from tests.flows.answers import DIALECTS, OTHER, PATHS, answer, ask, error_in, question, settings, whole
 from tests.flows.conftest import Running, Start
 
@@ -385,3 +386,27 @@ async def test_what_follows_a_body_that_was_counted_wrong_is_not_logged(start: S
     assert answered.startswith(b"HTTP/1.")
     assert SECRET not in caplog.text
     assert running.house.local_token not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "play",
+    [
+        Play(200, "application/json", [b'{"input_tokens": -5}']),
+        Play(200, "application/json", [b'{"input_tokens": 1e400}']),
+        Play(200, "application/json", [b'{"input_tokens": "many"}']),
+        Play(200, "application/json", [b"oops"]),
+        Play(200, "text/html", [b"<html>"]),
+        Play(404, "application/json", [b'{"error": {"message": "not here"}}']),
+        Play(cut=True),
+    ],
+    ids=["negative", "endless", "no number", "no JSON", "a page", "not there", "cut"],
+)
+async def test_a_count_that_is_none_is_made_by_ourselves(start: Start, play: Play) -> None:
+    counting = '[providers.anthropic]\nbase_url = "{base_url}"\napi_key = "env:LAB_KEY"\n'
+    running = await start(play, settings=counting)
+    body = encoded(BODIES["/v1/messages/count_tokens"] | {"model": "anthropic/claude-sonnet-5-5"})
+    headers = {"content-type": "application/json", **running.headers()}
+    async with running.client.post(f"{running.url}/v1/messages/count_tokens", data=body, headers=headers) as response:
+        assert (response.status, response.headers["x-stepfare-tokens"]) == (200, "estimated")
+        assert 1 < (await response.json())["input_tokens"] < 100
+    assert len(running.provider.asked) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import msgspec
 
@@ -36,7 +37,7 @@ class Counted:
 
 
 class _Answer(msgspec.Struct):
-    input_tokens: int
+    input_tokens: Annotated[int, msgspec.Meta(ge=0)]
 
 
 async def count_tokens(view: RequestView, daemon: Daemon) -> Counted:

@@ -159,7 +159,8 @@ async def _stream(answer: Answer, run: Run, number: int, asked: Asked, carriage:
     held: list[bytes] = []
     held_bytes = 0
     # Some begin by repeating the request.
-    held_bytes_max = ANSWER_BYTES_MAX if whole else HELD_BYTES_MAX + REPEATS_MAX * len(carriage.call.body)
+    repeated_bytes_max = HELD_BYTES_MAX + REPEATS_MAX * len(carriage.call.body)
+    held_bytes_max = ANSWER_BYTES_MAX if whole else min(ANSWER_BYTES_MAX, repeated_bytes_max)
     async for chunk in answer.chunks():
         data = stream.feed(chunk)
         if headers is None:
