@@ -135,9 +135,9 @@ async def test_a_model_goes_on_with_its_thoughts_after_kill_9(tmp_path: Path) ->
     home.mkdir()
     async with playing(thinking("sig-own")) as provider:
         (home / "config.toml").write_text(settings("anthropic").format(base_url=provider.base_url))
-        wants = {"thinking": {"type": "adaptive"}}
+        asking = question("anthropic", model="first/one", thinking={"type": "adaptive"})
         async with serving(home) as (daemon, url):
-            got, first = await asked(url, "anthropic", question("anthropic", model="first/one", **wants))
+            got, first = await asked(url, "anthropic", asking)
             assert b"sig-own" in got
             daemon.send_signal(signal.SIGKILL)
         own = {"type": "thinking", "thinking": "Hm.", "signature": "sig-own"}
@@ -149,7 +149,7 @@ async def test_a_model_goes_on_with_its_thoughts_after_kill_9(tmp_path: Path) ->
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "x"}]},
         ]
         async with serving(home) as (_, url):
-            _, second = await asked(url, "anthropic", question("anthropic", model="first/one", **wants) | {"messages": history})
+            _, second = await asked(url, "anthropic", asking | {"messages": history})
         assert second == first, "it is the same session"
         sent = provider.asked[-1].json
         assert sent["messages"][1]["content"] == [own, call]
