@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 
 from stepfare.dialects.base import Listener
@@ -9,7 +10,7 @@ from stepfare.dialects.heard import Heard
 from stepfare.dialects.sse import FrameReader
 
 
-class FramedAnswer:
+class FramedAnswer(ABC):
     """`heard` tells what was said so far; `tail` keeps the end mark back for the caller's last word."""
 
     def __init__(self, listener: Listener, heard: Heard) -> None:
@@ -35,6 +36,6 @@ class FramedAnswer:
                 return
             yield self._frame(frame)
 
+    @abstractmethod
     def _frame(self, frame: bytes) -> bytes:
         """What the client sees of a frame."""
-        raise NotImplementedError
