@@ -59,7 +59,8 @@ class Provider:
     auth: str = "bearer"
     """How the key is put on the wire: bearer, x-api-key, api-key, or none."""
     quirks: tuple[str, ...] = ()
-    """Names of rules that hold for all its models; `providers.quirks` knows them."""
+    """What is particular about it and holds for all its models, by name: `dialects.rules` knows what changes a request,
+    `providers.quirks` the rest."""
     cache: CacheRule | None = None
     local: bool = False
     doors: tuple[Door, ...] = ()

@@ -103,7 +103,7 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
                     state.tokenizer.learn(view)
                     return
                 # What a refusal teaches is heeded at once; what it teaches about a model, by every later call too.
-                again = ranked if attempts < ATTEMPTS_MAX and _learnt(lesson, ranked, once, asked, state) else None
+                again = ranked if attempts < ATTEMPTS_MAX and not reply.started and _learnt(lesson, ranked, once, asked, state) else None
                 if again is None:
                     state.failed(ranked.candidate, _blamed(fault, started=reply.started))
                     failed.append(Failed(ranked.candidate.model.id, fault))
