@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from stepfare.core.money import Usage
+from stepfare.simulator.calls import State
 from stepfare.simulator.options import HEADER_FAULT, MARK
 from stepfare.simulator.reply import OutCall, Reply
 from stepfare.simulator.usages import anthropic_usage, chat_usage, responses_usage
@@ -124,7 +125,7 @@ async def test_thinking_is_shown_as_it_is_asked_for(opened: Simulator) -> None:
 
 async def test_custom_tools_and_namespaces_keep_their_names(opened: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = (OutCall("exec", "text('x')", namespace="functions", custom=True), OutCall("spawn", "{}", namespace="agents"))
-    monkeypatch.setattr("stepfare.simulator.calls.play", lambda _request: Reply("", calls))
+    monkeypatch.setattr(State, "reply", lambda _state, _request: Reply("", calls))
     for stream in (False, True):
         _, answer = await opened.post("", "responses", {**RESPONSES, "stream": stream})
         custom, named = (assembled_response(answer) if stream else answer)["output"]

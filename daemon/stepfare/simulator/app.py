@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from stepfare.simulator import beside, calls
-from stepfare.simulator.calls import State, answered, refusal
+from stepfare.simulator.calls import Player, State, answered, refusal
 from stepfare.simulator.faults import parse_fault
 from stepfare.simulator.options import BODY_BYTES_MAX, SimulatorOptions
 from stepfare.simulator.refused import Refused
@@ -36,14 +36,14 @@ class QueuedFaults(msgspec.Struct):
     faults: list[str | QueuedFault]
 
 
-def simulator_app(options: SimulatorOptions | None = None) -> web.Application:
+def simulator_app(options: SimulatorOptions | None = None, player: Player | None = None) -> web.Application:
     """The simulator's own models under /v1, those of other providers under /PROVIDER/v1, and its books under /simulator.
 
     POST chat/completions, responses, messages, messages/count_tokens, completions, embeddings; GET models. GET /simulator/bill,
-    GET|POST|DELETE /simulator/faults.
+    GET|POST|DELETE /simulator/faults. A `player` answers in place of the agent that is played.
     """
     app = web.Application(client_max_size=BODY_BYTES_MAX)
-    app[STATE] = State(options or SimulatorOptions())
+    app[STATE] = State(options or SimulatorOptions(), player)
     app.add_routes(
         [
             *(route for base in BASES for route in _routes(base)),
@@ -57,11 +57,11 @@ def simulator_app(options: SimulatorOptions | None = None) -> web.Application:
 
 
 async def start(
-    host: str = "127.0.0.1", port: int = 0, options: SimulatorOptions | None = None
+    host: str = "127.0.0.1", port: int = 0, options: SimulatorOptions | None = None, player: Player | None = None
 ) -> tuple[str, Callable[[], Awaitable[None]]]:
     """Serve; returns the base URL (it ends in /v1) and what stops it. Port 0 takes a free one; OSError when the port is taken."""
     # Without handler_cancellation a call whose client is gone would play on to its end and be billed in full.
-    runner = web.AppRunner(simulator_app(options), handler_cancellation=True, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    runner = web.AppRunner(simulator_app(options, player), handler_cancellation=True, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
@@ -75,9 +75,11 @@ async def start(
 
 
 @asynccontextmanager
-async def running(options: SimulatorOptions | None = None, *, host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
+async def running(
+    options: SimulatorOptions | None = None, player: Player | None = None, *, host: str = "127.0.0.1", port: int = 0
+) -> AsyncGenerator[str]:
     """A running simulator for as long as the block lasts; gives the base URL."""
-    base_url, stop = await start(host, port, options)
+    base_url, stop = await start(host, port, options, player)
     try:
         yield base_url
     finally:

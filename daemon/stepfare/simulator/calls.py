@@ -6,8 +6,9 @@ import asyncio
 import hashlib
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from aiohttp import web
 
@@ -45,11 +46,16 @@ STATUS_WORDS = {
 }
 
 
+Player: TypeAlias = Callable[[Request], Reply]
+"""Who answers in place of the play of an agent."""
+
+
 @dataclass(slots=True)
 class State:
     """What one running simulator remembers."""
 
     options: SimulatorOptions
+    player: Player | None = None
     bill: Bill = field(default_factory=Bill)
     faults: FaultQueue = field(default_factory=FaultQueue)
     cache: PrefixCache = field(default_factory=PrefixCache)
@@ -58,6 +64,11 @@ class State:
     def __post_init__(self) -> None:
         if self.options.seed is not None:
             self.chance = random.Random(self.options.seed)
+
+    def reply(self, request: Request) -> Reply:
+        if self.player is not None:
+            return self.player(request)
+        return play(request, eager=request.model.tier in self.options.eager)
 
     def token(self, bytes_wanted: int = 12) -> str:
         """A random hex word; from the seed where one is set."""
@@ -124,7 +135,7 @@ async def converse(state: State, http: web.Request, family_name: str, dialect: s
             state.bill.add(replace(line, total_ms=state.options.now_ms() - at_ms))
         return early if early is not None else hung_up(http)
 
-    reply = _with_ids(state, family, door, capped(_thought(request, await _played(request, fault)), request.max_tokens))
+    reply = _with_ids(state, family, door, capped(_thought(request, await _played(state, request, fault)), request.max_tokens))
     cache = state.cache.meet(family.cache(request.model), ask.account, request.model.id, request.prefixes, at_ms)
     answer = Answer(token, at_ms, family, request, reply, ask.body, ask.account, REDACTED in http.headers)
     call = _Call(door, answer, fault, Sent(reply), cache)
@@ -227,13 +238,13 @@ def hung_up(http: web.Request) -> web.Response:
     return web.Response(headers=MARKED)
 
 
-async def _played(request: Request, fault: Fault) -> Reply:
+async def _played(state: State, request: Request, fault: Fault) -> Reply:
     if fault.words:
         return Reply(f"{MARK}{'word ' * fault.words}".rstrip())
     if len(request.messages) <= PLAYED_AT_ONCE_MAX and not request.tools:
-        return play(request)
+        return state.reply(request)
     # Looking for a repair is work; whoever shares this loop must not wait for it.
-    return await asyncio.to_thread(play, request)
+    return await asyncio.to_thread(state.reply, request)
 
 
 def _thought(request: Request, reply: Reply) -> Reply:

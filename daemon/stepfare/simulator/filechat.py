@@ -14,7 +14,7 @@ from stepfare.simulator.editblocks import FENCE, Form
 from stepfare.simulator.knowledge import Knowledge, Verdict, failing_tests, verdict_of
 from stepfare.simulator.options import MARK
 from stepfare.simulator.plays import READ_FILES_MAX, REPAIRS_MAX
-from stepfare.simulator.project import SKIPPED, SOURCE, is_named, relevant, source_files, test_commands, test_files, wants_repair
+from stepfare.simulator.project import SKIPPED, SOURCE, is_named, is_test, relevant, source_files, test_commands, test_files, wants_repair
 from stepfare.simulator.reading import Message, Request
 from stepfare.simulator.repairs import NoRepair, Repair, find_repair
 from stepfare.simulator.toolboxes import Toolbox
@@ -126,8 +126,8 @@ def _files_in(text: str) -> Iterator[tuple[str, str, str]]:
         at = end + 1
 
 
-def answer(chat: FileChat) -> tuple[str, str]:
-    """The name of what comes next in the play, and the answer's text."""
+def answer(chat: FileChat, signed: str = "") -> tuple[str, str]:
+    """The name of what comes next in the play, and the answer's text. A model whose edits are `signed` makes a wrong one where it can."""
     if chat.edits_only:
         return "edit as told", _edits(chat, "These are the changes that I was told to make.", _as_advised(chat))
     scene = Scene(chat.task, (), (), Toolbox({}, (), "", xml=False), planning=False, listing="")
@@ -135,6 +135,12 @@ def answer(chat: FileChat) -> tuple[str, str]:
     repairing = wants_repair(chat.task) or bool(chat.output)
     if chat.form is Form.NAMES:
         return "name the files", _names(scene, known)
+    early = next((path for path in relevant(scene, known) if path in chat.editable and path.endswith(".py") and not is_test(path)), "")
+    if signed and repairing and early and chat.form is not Form.ADVICE and chat.contents[early].count(signed) < REPAIRS_MAX:
+        # Each line unlike those before it: a file in which nothing stands twice can be edited in every form.
+        line = f"# {signed}, edit {chat.contents[early].count(signed) + 1}\n"
+        after = {**chat.contents, early: line + chat.contents[early]}
+        return "edit too early", _edits(chat, f"I think that I know enough: {early} {signed}.", after)
     missing = [path for path in _wanted(scene, known, repairing=repairing) if path not in chat.contents]
     if missing and not chat.asked.issuperset(missing):
         return "ask for files", "\n".join([words.marked(f"I need to see more. Please {_ASKS}:"), "", *missing])

@@ -42,10 +42,12 @@ def ways(intent: Intent, box: Toolbox) -> Iterator[tuple[OutCall, ...]]:
                 "patch": (patches.envelope(path, old, new),),
                 "script": (codexscript.patching(path, old, new),),
             }
-            yield from _with(box, Role.EDIT, edit)
+            # Where nothing is known to stand, nothing can be replaced.
+            if old:
+                yield from _with(box, Role.EDIT, edit)
             if whole:
                 yield from _with(box, Role.WRITE, {"path": (path,), "content": (whole,)})
-            if box.patches:
+            if box.patches and old:
                 yield from _shell(box, shells.patching(path, old, new), "Edit the file")
             if whole:
                 yield from _shell(box, shells.writing(path, whole), "Write the file")

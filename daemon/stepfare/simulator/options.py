@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stepfare.core.step import Tier
+
 BODY_BYTES_MAX = 64 * 1024 * 1024
 BILL_LINES_MAX = 10_000
 CACHE_PREFIXES_MAX = 20_000
@@ -35,3 +37,5 @@ class SimulatorOptions:
     chunk_ms: int = 0
     seed: int | None = None
     now_ms: Callable[[], int] = _now_ms
+    eager: frozenset[Tier] = frozenset()
+    """Tiers whose models edit before they have looked around; every edit that they make is wrong and signed."""

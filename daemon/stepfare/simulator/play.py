@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from stepfare.core.step import Tier
 from stepfare.simulator import hands, words, xmlcalls
+from stepfare.simulator.eager import early_wish, signature
 from stepfare.simulator.filechat import answer, read_file_chat
 from stepfare.simulator.intents import Finish, Intent, Present, Run
 from stepfare.simulator.knowledge import Knowledge, fold
@@ -30,22 +31,25 @@ _DECLINED = re.compile(
 _SMALL_TALK = re.compile(r"^\W*(hi|hello|hey|thanks|thank you|good (morning|evening)|who are you|what are you|what is \d)\b", re.IGNORECASE)
 
 
-def play(request: Request) -> Reply:
-    """The answer to this request. The same request always gets the same answer, but for the ids of its calls."""
+def play(request: Request, *, eager: bool = False) -> Reply:
+    """The answer to this request. The same request always gets the same answer, but for the ids of its calls.
+
+    An `eager` model edits as soon as it can name the file.
+    """
     side = side_reply(request)
     if side is not None:
         return side
     manual = () if request.tools else manual_tools(request.system)
     chat = read_file_chat(request) if not (request.tools or manual) else None
     if chat is not None:
-        phase, text = answer(chat)
+        phase, text = answer(chat, signature(request.model) if eager else "")
         return _thinking(request, Reply(text), phase)
     if request.tool_choice == "none" or not (request.tools or manual):
         last = next((message for message in reversed(request.messages) if message.role == "user"), None)
         said = human_words(last, only_tagged=False) if last is not None else ""
         return _thinking(request, Reply(words.chat(said, last.images if last is not None else 0)), "a plain question")
     scene = read_scene(request, manual)
-    phase, reply = _next(request, scene)
+    phase, reply = _next(request, scene, eager=eager)
     return _thinking(request, reply, phase)
 
 
@@ -65,19 +69,22 @@ def phases_of(scene: Scene) -> Sequence[Phase]:
     return READ_ONLY
 
 
-def _next(request: Request, scene: Scene) -> tuple[str, Reply]:
+def _next(request: Request, scene: Scene, *, eager: bool) -> tuple[str, Reply]:
     known = fold(scene)
     if scene.moves and scene.moves[-1].result.failed and _DECLINED.search(scene.moves[-1].result.text[:400]):
         return "the human declined", _ending(request, scene, words.declined())
     if scene.summaries >= SUMMARIES_MAX:
         return "too little room", _ending(request, scene, words.no_room(scene.summaries))
+    together = request.parallel and not scene.classic
     if len(scene.moves) < MOVES_MAX:
         for phase in phases_of(scene):
             wish = phase.want(scene, known)
-            calls = _calls_for(wish, scene, known) if wish is not None else ()
-            if wish is not None and calls:
-                one_at_a_time = scene.classic or not request.parallel
-                return phase.name, _acting(scene, wish.words, calls[:1] if one_at_a_time else calls)
+            if wish is None:
+                continue
+            early = early_wish(request.model, scene, known, phase, wish, together=together) if eager else None
+            for each in filter(None, (early, wish)):
+                if calls := _calls_for(each, scene, known):
+                    return phase.name, _acting(scene, each.words, calls if together else calls[:1])
     if phases_of(scene) is CHAT:
         return "small talk", _ending(request, scene, words.chat(scene.task, 0))
     if scene.planning:
