@@ -291,7 +291,7 @@ def test_half_of_the_settings_still_serve() -> None:
         "profile = 'nope'\n[server]\nport = 0\n[providers.lab]\ndialect = 'klingon'\nbase_url = 'ftp://x'\n"
         "[providers.'two words']\n[profiles.balanced]\nedit = 'frugal'\n"
         "[[models]]\ntier = 'frugal'\n[[models]]\nid = 'lab/small'\nprice = { input = 1 }\n[[models]]\nid = 'lab/large'\n"
-        "price_from = [{ date = 'soon' }]\n[ledger]\nurl = 'mysql://x'\n[gate]\nenabled = true\n"
+        "price_from = [{ date = 'soon' }]\n[ledger]\nurl = 'mysql://x'\n[gates]\nenabled = true\n"
     )
     checked = check_settings(text, "config.toml")
     settings = checked.value

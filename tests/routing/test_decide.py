@@ -8,7 +8,7 @@ from stepfare.core.session import Session
 from stepfare.core.step import StepKind, Tier
 from stepfare.routing.decide import CANDIDATES_KEPT, decide
 from stepfare.routing.health import WELL, after_failure
-from stepfare.routing.snapshot import Cap, Snapshot
+from stepfare.routing.snapshot import Cap, Policy, Snapshot
 from tests.routing.samples import MIDDLE, NOW_MS, THREE, candidate, features, request, snapshot, step, warm
 
 
@@ -108,3 +108,35 @@ def test_only_so_many_candidates_are_kept() -> None:
     found = decided(snapshot(*many))
     assert len(found.ranked) == CANDIDATES_KEPT
     assert found.ranked[0].candidate.model.id == "lab/m00"
+
+
+GATED = Policy(gate_enabled=True)
+
+
+def test_behind_the_gate_a_step_begins_at_the_floor_of_a_look_around_and_all_who_may_take_it_over_are_ranked() -> None:
+    found = decided(snapshot(policy=GATED))
+    assert [row.candidate.model.id for row in found.ranked] == ["lab/small", "lab/middle", "lab/large"]
+    assert (found.floor.tier, found.gate.on, found.gate.needs) == (Tier.FRUGAL, True, Tier.BALANCED)
+    assert found.floor.words == (
+        "profile balanced (the default): explore is frugal; held until its action is known, "
+        "for profile balanced (the default): edit is balanced"
+    )
+    assert found.rejections == ()
+
+
+def test_models_that_the_user_lists_for_an_edit_only_come_behind_those_for_a_look_around() -> None:
+    listed = Policy(gate_enabled=True, tiers={Tier.FRUGAL: ("lab/small",), Tier.BALANCED: ("lab/large",)})
+    session = Session("s1", last_model="lab/large", warm=warm(large=10_000_000))
+    found = decided(snapshot(policy=listed, session=session))
+    assert [(row.candidate.model.id, row.above) for row in found.ranked] == [("lab/small", Tier.FRUGAL), ("lab/large", Tier.BALANCED)]
+    assert [(no.model, no.reason) for no in found.rejections] == [("lab/middle", "not-chosen")]
+
+
+def test_where_the_budget_forbids_the_edit_the_user_goes_on_with_frugal_models_and_nothing_is_held() -> None:
+    world = snapshot(policy=GATED, caps=(Cap("day", LIMIT, LIMIT, "config.toml", "frugal"),))
+    found = decided(world)
+    assert [row.candidate.model.id for row in found.ranked] == ["lab/small"]
+    assert (found.floor.source, found.gate.on) == ("budget", False)
+    asked = decided(snapshot(policy=GATED, caps=(Cap("day", LIMIT, LIMIT * 95 // 100, "config.toml", "ask"),)))
+    assert [row.candidate.model.id for row in asked.ranked] == ["lab/small"]
+    assert (asked.floor.source, asked.gate.on) == ("settings", True)

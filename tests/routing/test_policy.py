@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stepfare.core.session import Session
 from stepfare.core.step import StepKind, Tier
-from stepfare.routing.policy import floor_for, lowered
+from stepfare.routing.policy import floor_of_action, floors_for, gate_plan, lowered
 from stepfare.routing.snapshot import Cap, Policy
 from tests.routing.samples import dotfile, features, request, snapshot, step
 
@@ -80,21 +82,21 @@ LOW_PATHS = dotfile('[[paths]]\nmatch = ["docs/**"]\nfloor = "frugal"\n[steps]\n
 def test_the_strongest_of_all_who_speak_holds(case: dict, floor: tuple[Tier, str, str]) -> None:
     view = request(model=case.get("model", "auto"), headers={"x-stepfare-tier": case["header"]} if "header" in case else {})
     world = snapshot(policy=case.get("policy", Policy()), dotfile=case.get("dotfile"), session=Session("s1", pin=case.get("pin")))
-    found = floor_for(view, step(case.get("kind", StepKind.EDIT)), features(files=case.get("files", ())), world)
+    found = floors_for(view, features(files=case.get("files", ())), world)[case.get("kind", StepKind.EDIT)]
     assert (found.tier, found.source, found.words) == floor
 
 
 def test_a_profile_of_the_users_own_may_be_asked_for_and_starts_from_the_default() -> None:
     own = Policy(profiles={"mine": {StepKind.EXPLORE: Tier.PREMIUM}})
     world = snapshot(policy=own)
-    assert floor_for(request(model="mine"), step(StepKind.EXPLORE), features(), world).tier is Tier.PREMIUM
-    assert floor_for(request(model="mine"), step(StepKind.EDIT), features(), world).tier is Tier.BALANCED
+    assert floors_for(request(model="mine"), features(), world)[StepKind.EXPLORE].tier is Tier.PREMIUM
+    assert floors_for(request(model="mine"), features(), world)[StepKind.EDIT].tier is Tier.BALANCED
 
 
 def test_a_projects_profile_that_is_gone_from_the_settings_is_passed_over() -> None:
     checked = dotfile('profile = "frugal"')
     gone = type(checked)(profile="gone")
-    assert floor_for(request(), step(), features(), snapshot(dotfile=gone)).source == "settings"
+    assert floors_for(request(), features(), snapshot(dotfile=gone))[StepKind.EDIT].source == "settings"
 
 
 def cap(used: int, limit: int = 100, on_limit: str = "ask", scope: str = "day") -> Cap:
@@ -104,7 +106,7 @@ def cap(used: int, limit: int = 100, on_limit: str = "ask", scope: str = "day") 
 @pytest.mark.parametrize(("on_limit", "tier"), [("frugal", Tier.FRUGAL), ("ask", None), ("stop", None)])
 def test_only_the_users_own_word_lowers_a_floor(on_limit: str, tier: Tier | None) -> None:
     world = snapshot(caps=(cap(0, on_limit="ask", scope="session"), cap(100, on_limit=on_limit)))
-    found = lowered(floor_for(request(), step(), features(), world), world)
+    found = lowered(floors_for(request(), features(), world)[StepKind.EDIT], world)
     assert (None if found is None else found.tier) is tier
     if found is not None:
         assert found.source == "budget"
@@ -113,4 +115,58 @@ def test_only_the_users_own_word_lowers_a_floor(on_limit: str, tier: Tier | None
 
 def test_what_is_frugal_already_cannot_be_lowered() -> None:
     world = snapshot(caps=(cap(100, on_limit="frugal"),))
-    assert lowered(floor_for(request(), step(StepKind.EXPLORE), features(), world), world) is None
+    assert lowered(floors_for(request(), features(), world)[StepKind.EXPLORE], world) is None
+
+
+GATED = Policy(gate_enabled=True)
+GUARDED = Policy("frugal", "config.toml:1", gate_enabled=True)
+
+
+@pytest.mark.parametrize(
+    ("case", "on", "needs", "highest"),
+    [
+        ({}, True, Tier.BALANCED, Tier.BALANCED),
+        ({"policy": Policy()}, False, Tier.BALANCED, Tier.BALANCED),
+        ({"model": "careful"}, True, Tier.BALANCED, Tier.PREMIUM),
+        ({"model": "frugal"}, False, Tier.FRUGAL, Tier.FRUGAL),
+        # Nothing needs more than a look, but for files that the project guards.
+        ({"model": "frugal", "dotfile": PATHS_ONLY}, True, Tier.FRUGAL, Tier.PREMIUM),
+        ({"dotfile": STEPS_ONLY}, True, Tier.PREMIUM, Tier.PREMIUM),
+        ({"header": "frugal"}, False, Tier.FRUGAL, Tier.FRUGAL),
+        ({"pin": Tier.BALANCED}, False, Tier.BALANCED, Tier.BALANCED),
+        ({"certain": True}, False, Tier.BALANCED, Tier.BALANCED),
+        ({"agent_loop": False}, False, Tier.BALANCED, Tier.BALANCED),
+        ({"manual": True}, False, Tier.BALANCED, Tier.BALANCED),
+        # All that is in play is guarded already: there is nothing below that floor to begin with.
+        ({"dotfile": PATHS_ONLY, "files": ("migrations/1.sql",)}, False, Tier.PREMIUM, Tier.PREMIUM),
+    ],
+)
+def test_an_answer_is_held_where_its_action_may_need_more_than_a_look_around(case: dict, on: bool, needs: Tier, highest: Tier) -> None:
+    view = request(model=case.get("model", "auto"), headers={"x-stepfare-tier": case["header"]} if "header" in case else {})
+    world = snapshot(policy=case.get("policy", GATED), dotfile=case.get("dotfile"), session=Session("s1", pin=case.get("pin")))
+    seen = features(files=case.get("files", ()), agent_loop=case.get("agent_loop", True))
+    coming = replace(step(), certain=case.get("certain", False))
+    plan = gate_plan(coming, seen, floors_for(view, seen, world), world, manual=case.get("manual", False))
+    assert (plan.on, plan.needs, plan.highest) == (on, needs, highest)
+    assert plan.holds(Tier.FRUGAL) is on
+    assert not plan.holds(highest)
+
+
+@pytest.mark.parametrize(
+    ("kind", "files", "tier", "source"),
+    [
+        (StepKind.EDIT, ("src/a.py",), Tier.FRUGAL, "settings"),
+        (StepKind.EDIT, ("src/a.py", "migrations/1.sql"), Tier.PREMIUM, "path"),
+        (StepKind.RECOVER, ("migrations/1.sql",), Tier.PREMIUM, "path"),
+        (StepKind.EXPLORE, ("migrations/1.sql",), Tier.FRUGAL, "settings"),
+    ],
+)
+def test_a_turn_that_changes_guarded_files_needs_what_they_ask_for(kind: StepKind, files: tuple[str, ...], tier: Tier, source: str) -> None:
+    world = snapshot(policy=GUARDED, dotfile=PATHS_ONLY)
+    found = floor_of_action(kind, files, floors_for(request(), features(), world), world)
+    assert (found.tier, found.source) == (tier, source)
+
+
+def test_a_fixed_tier_is_not_lifted_by_the_files_of_an_action() -> None:
+    world = snapshot(policy=GUARDED, dotfile=PATHS_ONLY, session=Session("s1", pin=Tier.FRUGAL))
+    assert floor_of_action(StepKind.EDIT, ("migrations/1.sql",), floors_for(request(), features(), world), world).source == "pin"

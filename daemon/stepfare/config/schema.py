@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from stepfare.config.globs import GLOB_CHARS_MAX
 from stepfare.config.profiles import DEFAULT_PROFILE, RESERVED_NAMES
 from stepfare.config.written import BaseUrl, Day, Dollars, Hours, KeyReference, Listed, PathGlob, Rate, Share
+from stepfare.core.decision import HOLD_MS
 from stepfare.core.step import StepKind, Tier
 
 TEXT_CHARS_MAX = 1024
@@ -151,6 +152,19 @@ class BudgetSettings(Table):
     on_limit: OnLimit | None = Field(default=None, description="At the cap: ask (say so and wait), frugal (lower floors), stop (refuse).")
 
 
+class GateSettings(Table):
+    """The hold on a cheap model's answer until its action is known: an edit among looks never comes from a model below its floor."""
+
+    enabled: StrictBool = Field(
+        default=True,
+        description="Whether steps that may turn out to be a look around go to a frugal model first, held back until that is known.",
+    )
+    hold_ms: Annotated[StrictInt, Field(ge=100, le=15_000)] = Field(
+        default=HOLD_MS,
+        description="How long an answer is held at most, in milliseconds; then text is shown, and anything else goes to the next tier.",
+    )
+
+
 class Ledger(Table):
     """Where the books are."""
 
@@ -213,6 +227,7 @@ class Settings(Table):
     local: LocalServers = Field(default_factory=LocalServers, description="The servers of this machine.")
     prices: PriceUpdates = Field(default_factory=PriceUpdates, description="Newer prices than those that ship.")
     budget: BudgetSettings = Field(default_factory=BudgetSettings, description="What may be spent.")
+    gate: GateSettings = Field(default_factory=GateSettings, description="The hold on cheap answers until their action is known.")
     ledger: Ledger = Field(default_factory=Ledger, description="Where the books are.")
     privacy: Privacy = Field(default_factory=Privacy, description="What is kept of a conversation.")
 

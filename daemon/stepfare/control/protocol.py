@@ -196,8 +196,11 @@ class Rejection(Message):
 
 
 class Gate(Message):
+    """`needs` is the tier of an edit; `hold_ms` how long an answer is held at most."""
+
     on: bool = False
     needs: TierName | None = None
+    hold_ms: int = 0
 
 
 class Decision(Message):
@@ -211,6 +214,8 @@ class Decision(Message):
     candidates: list[Candidate]
     rejections: list[Rejection]
     gate: Gate = Field(default_factory=Gate)
+    floors: dict[str, Floor] = Field(default_factory=dict[str, Floor])
+    """What each kind of turn needs in this step."""
     chosen: str | None
     because: list[str]
 

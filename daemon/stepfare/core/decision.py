@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from stepfare.core.model import Candidate
-from stepfare.core.step import Step, Tier
+from stepfare.core.step import Step, StepKind, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Ranked:
     arithmetic: tuple[CostLine, ...]
     prompt_tokens: int = 0
     """The prompt in this model's own tokens, estimated."""
+    above: Tier = Tier.FRUGAL
+    """The lowest floor for which it may be asked: the step's own, or a higher one where the user lists other models for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,29 @@ class Rejection:
     model: str
     reason: str
     words: str
+
+
+HOLD_MS = 8_000
+"""How long an answer is held at most, from its first content on: clients bear some 20 s without a byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatePlan:
+    """Whether a cheap answer is held back until its action is known, and what each kind of action needs of the model that takes it.
+
+    `needs` is the tier of an edit; `floors` holds one floor for every kind of step. Who answers from a tier that meets all of them is
+    not held: `holds` tells."""
+
+    on: bool = False
+    needs: Tier | None = None
+    hold_ms: int = HOLD_MS
+    floors: Mapping[StepKind, Floor] = field(default_factory=dict[StepKind, Floor])
+    highest: Tier = Tier.FRUGAL
+    """The highest tier that any action may need, one on a file that the project guards included."""
+
+    def holds(self, tier: Tier) -> bool:
+        """Whether an answer of a model of this tier has to wait until its action is known."""
+        return self.on and tier < self.highest
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +90,8 @@ class Decision:
     prompt_tokens: int
     """The estimate on which the expected costs stand, in o200k tokens."""
     output_tokens: int
+    gate: GatePlan = field(default_factory=GatePlan)
+    """With the gate on, `floor` is the lowest of its floors: that of looking around."""
 
     @property
     def chosen(self) -> Ranked | None:

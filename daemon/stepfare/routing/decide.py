@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from stepfare.core import tokens
 from stepfare.core.decision import Decision, Floor, Ranked, Rejection
 from stepfare.core.model import Candidate
 from stepfare.core.money import usd_text
 from stepfare.core.request import RequestView
-from stepfare.core.step import Step, StepFeatures, Tier
-from stepfare.routing.filters import Losses, Need, no_losses, rejected
-from stepfare.routing.policy import floor_for, lowered
+from stepfare.core.step import Step, StepFeatures, StepKind, Tier
+from stepfare.routing.filters import Losses, Need, lowest_served, no_losses, rejected
+from stepfare.routing.policy import behind_gate, floors_for, gate_plan, lowered, lowest
 from stepfare.routing.ranking import ranked, warm_tokens
 from stepfare.routing.snapshot import Snapshot
 
@@ -27,14 +28,22 @@ def decide(
     prompt_tokens = tokens.prompt_tokens(snapshot.session, len(view.raw), snapshot.counted_tokens, snapshot.factors)
     output_tokens = snapshot.output_tokens.get(step.kind, 0)
     manual = bool(snapshot.named)
-    floor = _manual_floor(snapshot.named) if manual else floor_for(view, step, features, snapshot)
-    able, rejections = _sifted(Need(view, floor, prompt_tokens, snapshot, manual, losses))
-    if not able and any(no.reason == "budget" for no in rejections):
-        floor = lowered(floor, snapshot) or floor
-        able, rejections = _sifted(Need(view, floor, prompt_tokens, snapshot, manual, losses))
-    rows = ranked(able, floor, snapshot, prompt_tokens, output_tokens)[:CANDIDATES_KEPT]
+    floors = dict.fromkeys(StepKind, _manual_floor(snapshot.named)) if manual else floors_for(view, features, snapshot)
+    gate = gate_plan(step, features, floors, snapshot, manual=manual)
+    floor = behind_gate(lowest(floors), gate) if gate.on else floors[step.kind]
+    need = Need(view, floor, prompt_tokens, snapshot, manual, losses, gate)
+    able, rejections = _sifted(need)
+    wanted = floors[StepKind.EDIT if gate.on else step.kind]
+    if not any(one.model.tier >= wanted.tier for one in able) and any(no.reason == "budget" for no in rejections):
+        lower = lowered(wanted, snapshot)
+        if lower is not None:
+            # The user goes on with frugal models whatever they do: then there is nothing to hold an answer for.
+            floor, gate = lower, replace(gate, on=False)
+            need = replace(need, floor=floor, gate=gate)
+            able, rejections = _sifted(need)
+    rows = _asked_first(ranked(able, floor, snapshot, prompt_tokens, output_tokens), need)[:CANDIDATES_KEPT]
     because = (step.because, floor.words, *_choice(rows, snapshot), *_said_otherwise(rows, view, losses))
-    return Decision(decision_id, snapshot.session.id, step, floor, rows, tuple(rejections), because, prompt_tokens, output_tokens)
+    return Decision(decision_id, snapshot.session.id, step, floor, rows, tuple(rejections), because, prompt_tokens, output_tokens, gate)
 
 
 def _sifted(need: Need) -> tuple[list[Candidate], list[Rejection]]:
@@ -48,6 +57,12 @@ def _sifted(need: Need) -> tuple[list[Candidate], list[Rejection]]:
         else:
             rejections.append(no)
     return able, rejections
+
+
+def _asked_first(rows: Sequence[Ranked], need: Need) -> tuple[Ranked, ...]:
+    """Those that may serve the step's own floor first; behind them those that are there for what needs more."""
+    placed = [replace(row, above=lowest_served(row.candidate, need) or row.candidate.model.tier) for row in rows]
+    return tuple(sorted(placed, key=lambda row: row.above > need.floor.tier))
 
 
 def _manual_floor(named: Sequence[Candidate]) -> Floor:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from stepfare.core.decision import Floor, Rejection
+from stepfare.core.decision import Floor, GatePlan, Rejection
 from stepfare.core.model import Candidate, Capability
 from stepfare.core.money import Picodollars, Usage, priced, usd_text
 from stepfare.core.prompt import Loss
 from stepfare.core.request import RequestView
+from stepfare.core.step import Tier
 from stepfare.core.tokens import on_model
 from stepfare.routing.health import resting
 from stepfare.routing.snapshot import Snapshot
@@ -39,6 +40,14 @@ class Need:
     manual: bool
     """Whether the client named the model itself: then quality and choice are its own business."""
     losses: Losses = no_losses
+    gate: GatePlan = field(default_factory=GatePlan)
+    """With the gate on, a model also counts that may only serve what the first answer turns out to need."""
+
+    @property
+    def floors(self) -> tuple[Tier, ...]:
+        """The floors for which somebody may be asked in this step, in ascending order; the first is the step's own."""
+        above = {floor.tier for floor in self.gate.floors.values()} | {self.gate.highest} if self.gate.on else set[Tier]()
+        return (self.floor.tier, *sorted(tier for tier in above if tier > self.floor.tier))
 
     def tokens_on(self, candidate: Candidate) -> int:
         """The prompt in this candidate's own tokens."""
@@ -80,11 +89,18 @@ def _denied(candidate: Candidate, need: Need) -> str | None:
     return None if why is None else f"the project's file denies it: {why}"
 
 
+def lowest_served(candidate: Candidate, need: Need) -> Tier | None:
+    """The lowest floor of this step that the candidate may serve: its own tier allows it and the user lists no others for it."""
+    listed = need.snapshot.policy.tiers
+
+    def may_serve(tier: Tier) -> bool:
+        return candidate.model.tier >= tier and (tier not in listed or candidate.model.id in listed[tier])
+
+    return need.floor.tier if need.manual else next((tier for tier in need.floors if may_serve(tier)), None)
+
+
 def _not_chosen(candidate: Candidate, need: Need) -> str | None:
-    chosen = need.snapshot.policy.tiers.get(need.floor.tier)
-    if need.manual or chosen is None or candidate.model.id in chosen:
-        return None
-    return f"config.toml lists other models for {need.floor.tier.word}"
+    return None if lowest_served(candidate, need) is not None else f"config.toml lists other models for {need.floor.tier.word}"
 
 
 def _wrong_kind(candidate: Candidate, need: Need) -> str | None:

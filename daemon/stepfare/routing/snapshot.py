@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stepfare.config.dotfile import WARN_AT_DEFAULT, Dotfile
+from stepfare.core.decision import HOLD_MS
 from stepfare.core.model import Candidate
 from stepfare.core.session import Session
 from stepfare.core.step import StepKind, Tier
@@ -21,6 +22,8 @@ class Policy:
     profiles: Mapping[str, Mapping[StepKind, Tier]] = field(default_factory=dict[str, Mapping[StepKind, Tier]])
     tiers: Mapping[Tier, tuple[str, ...]] = field(default_factory=dict[Tier, tuple[str, ...]])
     """Floor -> the only models that may serve it, in this order where cost ties; a floor not named takes all that meet it."""
+    gate_enabled: bool = False
+    gate_hold_ms: int = HOLD_MS
 
 
 @dataclass(frozen=True, slots=True)

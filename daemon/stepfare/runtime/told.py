@@ -79,7 +79,15 @@ def record_of(decision: Decision, notes: Sequence[str] = ()) -> bytes:
                 for row in decision.ranked
             ],
             "rejections": decision.rejections,
-            "gate": {"on": False, "needs": None},
+            "gate": {
+                "on": decision.gate.on,
+                "needs": decision.gate.needs.word if decision.gate.on and decision.gate.needs is not None else None,
+                "hold_ms": decision.gate.hold_ms if decision.gate.on else 0,
+            },
+            "floors": {
+                kind.value: {"tier": floor.tier.word, "source": floor.source, "words": floor.words}
+                for kind, floor in decision.gate.floors.items()
+            },
             "chosen": chosen.candidate.model.id if chosen else None,
             "because": (*decision.because, *notes),
         }
