@@ -56,4 +56,10 @@ class Snapshot:
     factors: Mapping[str, float] = field(default_factory=dict[str, float])
     """Tokens of a model for one of o200k; 1 where a model is not named."""
     output_tokens: Mapping[StepKind, int] = field(default_factory=dict[StepKind, int])
-    """Output expected of a step of that kind."""
+    """Output expected of a step of that kind, whoever answers."""
+    outputs: Mapping[str, Mapping[StepKind, int]] = field(default_factory=dict[str, Mapping[StepKind, int]])
+    """The same of single models, by their ids, where they have shown their own habits."""
+
+    def expected_output(self, model: str, kind: StepKind) -> int:
+        """Tokens that this model is expected to write in a step of that kind."""
+        return self.outputs.get(model, self.output_tokens).get(kind, 0)

@@ -16,6 +16,7 @@ from stepfare.core.problem import Problem
 from stepfare.core.session import Session
 from stepfare.core.step import StepKind, Tier
 from stepfare.counting.factors import Factors
+from stepfare.counting.outputs import Outputs
 from stepfare.providers import catalog as catalogs
 from stepfare.providers.catalog import Catalog
 from stepfare.routing.health import WELL, Health, after_failure, subject_of
@@ -57,6 +58,7 @@ class State:
         self.keepsakes = Keepsakes()
         self.footprints = Footprints()
         self.factors = Factors()
+        self.outputs = Outputs(_OUTPUT_TOKENS)
         self.tokenizer = Tokenizer()
         self.lessons = Lessons(world.now_ms)
         self.workspaces = Workspaces(self.user_limits)
@@ -81,6 +83,7 @@ class State:
         self.sessions.apply(entry)
         self.thoughts.apply(entry)
         self.factors.apply(entry)
+        self.outputs.apply(entry)
         self.spend.apply(entry)
 
     def trouble(self, subject: str, words: str) -> None:
@@ -134,6 +137,7 @@ class State:
             counted_tokens=counted_tokens,
             factors={model: self.factors.of(model) for model in self._compared(session, named)},
             output_tokens=_OUTPUT_TOKENS,
+            outputs={one.model.id: self.outputs.of(one.model.id) for one in (*self.candidates(), *named)},
         )
 
     def _compared(self, session: Session, named: Sequence[Candidate]) -> set[str]:
