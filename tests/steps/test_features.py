@@ -11,7 +11,8 @@ import pytest
 
 from stepfare.core.request import Role, Text, ToolCall, ToolResult, Turn
 from stepfare.core.step import ActionKind
-from stepfare.steps.features import FILES_MAX, RECENT_MAX, TURNS_READ_MAX, features_of
+from stepfare.steps.features import FILES_MAX, RECENT_MAX, features_of
+from stepfare.steps.trail import TURNS_MET_MAX
 from tests.steps.views import a_view, called, gave, system, user
 
 FAILING = "E   assert 2 == 3\n1 failed in 0.1s"
@@ -53,10 +54,10 @@ def test_a_long_conversation_is_read_at_its_end_and_beginning_only() -> None:
         turns += [called(str(number), "read", path=f"{number}.py"), gave(str(number), "x")]
     watched = Watched(turns)
     seen = features_of(replace(a_view(*turns), turns=watched))
-    assert len(watched.seen) <= TURNS_READ_MAX + 6
+    assert len(watched.seen) <= TURNS_MET_MAX + 6
     assert len(seen.recent) == RECENT_MAX
     assert seen.recent[-1].paths == ("399.py",)
-    assert seen.actions_since_human == TURNS_READ_MAX // 2
+    assert seen.actions_since_human == TURNS_MET_MAX // 2
     assert seen.human_words == "mend it"
 
 

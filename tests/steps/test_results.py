@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stepfare.core.step import ActionKind
-from stepfare.steps.results import failed
+from stepfare.core.step import ActionKind, Fault
+from stepfare.steps.results import fault_of
 
 TEST, RUN, READ, EDIT, SEARCH = ActionKind.TEST, ActionKind.RUN, ActionKind.READ, ActionKind.EDIT, ActionKind.SEARCH
 
@@ -55,4 +55,4 @@ TEST, RUN, READ, EDIT, SEARCH = ActionKind.TEST, ActionKind.RUN, ActionKind.READ
     ],
 )
 def test_a_result_tells_failure_from_success(kind: ActionKind, text: str, expected: bool) -> None:
-    assert failed(kind, text) is expected
+    assert (fault_of(kind, text) is not Fault.NONE) is expected

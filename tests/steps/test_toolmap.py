@@ -95,7 +95,8 @@ CASES: list[tuple[str, dict[str, object], str, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("tool", "arguments", "kind", "paths"), CASES, ids=[f"{case[0]}-{case[2]}" for case in CASES])
 def test_a_tool_call_is_understood(tool: str, arguments: dict[str, object], kind: str, paths: tuple[str, ...]) -> None:
-    assert action_of(tool, json.dumps(arguments)) == Action(ActionKind(kind), tool, paths)
+    action = action_of(tool, json.dumps(arguments))
+    assert (action.kind.value, action.tool, action.paths) == (kind, tool, paths)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,8 @@ def test_a_tool_call_is_understood(tool: str, arguments: dict[str, object], kind
     ],
 )
 def test_a_script_does_what_its_tools_do(script: str, kind: str, paths: tuple[str, ...]) -> None:
-    assert action_of("exec", script) == Action(ActionKind(kind), "exec", paths)
+    action = action_of("exec", script)
+    assert (action.kind.value, action.tool, action.paths) == (kind, "exec", paths)
 
 
 def test_a_patch_names_its_files_alone_whatever_its_lines_look_like() -> None:

@@ -58,6 +58,33 @@ class ActionKind(StrEnum):
     OTHER = "other"
 
 
+class Fault(IntEnum):
+    """How a call went wrong, mildest first."""
+
+    NONE = 0
+    FAILED = 1
+    """A command ended badly, or a tool reported an error."""
+    BROKEN = 2
+    """A test, build or linter ran and found something broken."""
+    REFUSED = 3
+    """The client did not do what was asked: no such file, the text to replace not found, a patch that does not fit."""
+    INVALID = 4
+    """The client could not read the call: no such tool, arguments missing or malformed."""
+
+
+class FileKind(StrEnum):
+    """What a file is, as its path tells."""
+
+    SOURCE = "source"
+    TEST = "test"
+    CONFIG = "config"
+    DOCS = "docs"
+    DATA = "data"
+    SCRATCH = "scratch"
+    """Made to try something out: a script that reproduces a fault, anything under a folder for temporary files."""
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """One tool call, understood: its kind, the files it names (as the client wrote them), and the call's own name."""
@@ -66,6 +93,101 @@ class Action:
     tool: str
     paths: tuple[str, ...] = ()
     failed: bool = False
+    programs: tuple[str, ...] = ()
+    """Of a shell command: the programs that it runs, git with its verb (`git commit`)."""
+    undone: tuple[str, ...] = ()
+    """The paths whose changes it throws away (git restore, checkout, reset, stash); `.` stands for all."""
+    fault: Fault = Fault.NONE
+    result_chars: int = -1
+    """How long the result was; -1 where there is none yet."""
+    argument_chars: int = 0
+    """How long the call was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What says that a session is in trouble, counted since the human's last words."""
+
+    failing_verifications: int = 0
+    """Tests, builds and linters that failed in a row since one last passed."""
+    reverted_edits: int = 0
+    """Edits thrown away by git, or written back by a later edit."""
+    invalid_calls: int = 0
+    """Calls that the client refused because it could not read them."""
+    repeats: int = 0
+    """How often in a row the very same call, or pair of calls, brought the very same result again."""
+    steps: int = 0
+    """Actions so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class EditorFacts:
+    """What an editor tells of the workspace. Counts of problems are those of the files that are open."""
+
+    open_files: tuple[str, ...] = ()
+    active_file: str = ""
+    errors: int = 0
+    warnings: int = 0
+    errors_change: int = 0
+    """How many errors there are more (or, negative, fewer) than at the session's step before."""
+
+
+@dataclass(frozen=True, slots=True)
+class GitFacts:
+    """What is seen of the workspace's repository."""
+
+    branch: str = ""
+    dirty_files: tuple[str, ...] = ()
+    watched_reverts: int = 0
+    """How often, since the human's last words, a file that the agent had changed was seen to be as it was before."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The whole conversation in figures. `*_turn` counts since the human's last words, `*_since_test` and `*_since_edit` since the last
+    action of that kind (of the whole conversation; all of it where there was none)."""
+
+    steps: int = 0
+    """Turns of the model so far."""
+    actions: int = 0
+    humans: int = 0
+    """How often the human has spoken."""
+    edits: int = 0
+    edits_turn: int = 0
+    edits_since_test: int = 0
+    reads_since_edit: int = 0
+    reads_since_test: int = 0
+    actions_since_edit: int = 0
+    actions_since_test: int = 0
+    tests_turn: int = 0
+    tests_passed: int = 0
+    tests_failed: int = 0
+    last_test: str = ""
+    """passed, failed, or empty before the first."""
+    commits_turn: int = 0
+    parallel: int = 0
+    """How many calls the model's last turn made."""
+    text_chars: int = 0
+    """The text that the model's last turn wrote beside its calls."""
+    human_chars: int = 0
+    human_asks: bool = False
+    """Whether the human's words end in a question."""
+    todo_pending: int = 0
+    todo_done: int = 0
+    files_edited: int = 0
+    files_read: int = 0
+    last_file_edits: int = 0
+    """How often the file that the last action named was edited before or by it."""
+    last_file_reads: int = 0
+    scratch_written: int = 0
+    """Scripts that were made to try something out."""
+    scratch_run: int = 0
+    """How often one of them was run."""
+    scratch_open: bool = False
+    """Whether one was written and has not been run since."""
+    source_edits: int = 0
+    test_edits: int = 0
+    reverts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +214,14 @@ class StepFeatures:
     """The human's last words, client envelopes stripped, cut to 2,000 characters."""
     workspace: str = ""
     """The folder that the agent works in, absolute; empty where no mark names one."""
+    trouble: Trouble = Trouble()
+    history: History = History()
+    max_output_tokens: int | None = None
+    """The client's cap on the answer, where it set one."""
+    editor: EditorFacts | None = None
+    """What the editor tells, where one is there; not of the request."""
+    git: GitFacts | None = None
+    """What is seen of the repository, where there is one; not of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +232,6 @@ class Step:
     probabilities: Mapping[StepKind, float]
     because: str
     certain: bool = False
-    """Whether a rule said so, rather than the table of probabilities."""
+    """Whether a rule said so, rather than the learned weights."""
+    contributions: tuple[tuple[str, float], ...] = ()
+    """What spoke for an edit (positive, in log-odds) or against it, the strongest first, in words for a reader."""

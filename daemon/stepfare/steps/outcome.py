@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from stepfare.core.request import Tool, ToolCall
 from stepfare.core.step import Action, ActionKind, StepFeatures, StepKind
-from stepfare.steps.features import text_calls
 from stepfare.steps.rules import RECOVERABLE, stuck
 from stepfare.steps.toolmap import action_of, most_demanding
+from stepfare.steps.trail import text_calls
 from stepfare.steps.xml_tools import calls_in
 
 KIND_OF_ACTION: Mapping[ActionKind, StepKind] = {

@@ -1,11 +1,10 @@
-"""Whether a tool's result says that its call failed. Only its beginning and end are read: that is where tools say so."""
+"""Whether a tool's result says that its call failed, and how badly. Only its beginning and end are read: that is where tools say so."""
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
-from stepfare.core.step import ActionKind
+from stepfare.core.step import ActionKind, Fault
 
 HEAD_CHARS = 1_200
 TAIL_CHARS = 2_400
@@ -24,6 +23,16 @@ _REFUSALS = (
     r"Script failed\b|apply_patch verification failed|exec_command failed|failed to parse function arguments",
 )
 _REFUSED = re.compile(rf"\A\s*(?:{'|'.join(_REFUSALS)})")
+_UNREADABLE = re.compile(
+    r"\A\s*(?:<tool_use_error>)?\s*(?:Error: ?)?(?:"
+    r"InputValidationError|No such tool available|Unknown tool|unsupported call|failed to parse function arguments|Invalid tool\b"
+    r"|Model tried to call unavailable tool|The arguments provided to the tool are invalid|Missing value for required parameter"
+    r"|Tool [\"'`\w.-]{1,80} (?:not found|is not available|does not exist)|params must have required property|Invalid JSON"
+    r"|Failed to parse tool (?:call )?arguments|Missing required (?:argument|parameter)|\[?ERROR\]? You did not use a tool"
+    r"|Please always provide EXACTLY ONE action|Your output was not formatted correctly|Format error:|Invalid tool parameters"
+    r"|The tool execution failed with the following error:\s*<error>\s*Missing)"
+)
+"""How clients say that they could not read a call: no such tool, arguments missing or malformed."""
 _REPORTED = re.compile(
     r"\"success\"\s*:\s*false|\"is_?error\"\s*:\s*true|The tool execution failed with the following error|<tool_use_error>", re.IGNORECASE
 )
@@ -46,30 +55,38 @@ REJECTED = re.compile(
 
 _HINTS = ("fail", "error", "exception", "traceback", "panic", "not ok", "not found", "\u2717", "\u2716", "\u2715")
 """A result with none of these in it is not searched any further."""
-VERDICTS_KEPT_MAX = 512
 
 
-def failed(kind: ActionKind, text: str) -> bool:
-    """Whether this result of such an action says that it went wrong. Unknown forms count as well done."""
+def fault_of(kind: ActionKind, text: str, *, flagged: bool = False) -> Fault:
+    """How this result of such an action says that it went wrong; `flagged` where the wire format itself says that it did. Unknown forms
+    count as well done."""
     if text.startswith("Script completed"):
         text = _REPORT.sub("", text, count=1)
-    return _verdict(kind, text[:HEAD_CHARS], text[HEAD_CHARS:][-TAIL_CHARS:])
+    return _verdict(kind, text[:HEAD_CHARS], text[HEAD_CHARS:][-TAIL_CHARS:], flagged)
 
 
-@lru_cache(maxsize=VERDICTS_KEPT_MAX)
-def _verdict(kind: ActionKind, head: str, tail: str) -> bool:
-    """A conversation shows the same results step after step."""
+def _verdict(kind: ActionKind, head: str, tail: str, flagged: bool) -> Fault:
     if REJECTED.match(head):
-        return False
+        return Fault.NONE
+    if _UNREADABLE.match(head):
+        return Fault.INVALID
+    if flagged and kind in LOOKING and head.startswith("Exit code 1"):
+        return Fault.NONE  # grep says so when it finds nothing.
     if _REFUSED.match(head) or _REPORTED.search(head):
-        return True
+        # What opens like a refusal may still be a command's own output.
+        return Fault.REFUSED if kind not in VERIFYING or head.lstrip().startswith("<tool_use_error>") else _broken_as(kind)
+    if flagged and kind not in VERIFYING:
+        return Fault.REFUSED
     if kind not in VERIFYING and kind not in _CHANGING:
-        return False
+        return Fault.NONE
     codes = [int(code) for part in (head[:400], (tail or head)[-400:]) for code in _EXIT_CODE.findall(part)]
-    if any(codes):
-        return True
     # A pipe hides the exit code of what failed in it, so a zero does not acquit a test.
-    return kind in VERIFYING and any(_says_broken(part) for part in (head, tail) if part)
+    broken = kind in VERIFYING and any(_says_broken(part) for part in (head, tail) if part)
+    return _broken_as(kind) if flagged or broken or any(codes) else Fault.NONE
+
+
+def _broken_as(kind: ActionKind) -> Fault:
+    return Fault.BROKEN if kind is ActionKind.TEST else Fault.FAILED
 
 
 def _says_broken(part: str) -> bool:

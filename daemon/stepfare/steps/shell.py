@@ -36,6 +36,7 @@ from stepfare.steps.shell_programs import (
     WRITING_CODE,
 )
 from stepfare.steps.shell_words import Command, commands_of
+from stepfare.steps.undoing import EVERYTHING, undone_by
 
 DEMAND: tuple[ActionKind, ...] = (
     ActionKind.EDIT,
@@ -51,6 +52,7 @@ DEMAND: tuple[ActionKind, ...] = (
 """Kinds of a command's parts, the most demanding first."""
 
 PATHS_MAX = 12
+PROGRAMS_MAX = 8
 PATH_CHARS_MAX = 300
 WRAPPER_DEPTH_MAX = 4
 UNWRAP_WORDS_MAX = 64
@@ -65,6 +67,10 @@ class ShellReading:
 
     kind: ActionKind
     paths: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    """What it runs, git with its verb; programs that change and tell nothing (echo, sleep) are left out."""
+    undone: tuple[str, ...] = ()
+    """The paths whose changes it throws away; `.` stands for all."""
 
 
 def read_shell(text: str, *, windows: bool = False) -> ShellReading:
@@ -75,6 +81,8 @@ def read_shell(text: str, *, windows: bool = False) -> ShellReading:
 def _read(text: str, windows: bool, depth: int) -> ShellReading:
     kinds: list[ActionKind] = []
     paths: dict[str, None] = {}
+    programs: dict[str, None] = {}
+    undone: dict[str, None] = {}
     folder = ""
     for command in commands_of(text, windows=windows):
         words = _without_prefixes(command.words)
@@ -87,9 +95,11 @@ def _read(text: str, windows: bool, depth: int) -> ShellReading:
         for path in part.paths:
             if len(paths) < PATHS_MAX:
                 paths[joined(folder, path)] = None
-    if FINISH_MARK in text:
-        return ShellReading(ActionKind.FINISH, tuple(paths))
-    return ShellReading(min(kinds, key=DEMAND.index, default=ActionKind.RUN), tuple(paths))
+        if part.kind is not None and len(programs) < PROGRAMS_MAX:
+            programs.update(dict.fromkeys(part.programs or (_name(words[0]) if words else "",)))
+        undone.update((path if path == EVERYTHING else joined(folder, path), None) for path in part.undone)
+    kind = ActionKind.FINISH if FINISH_MARK in text else min(kinds, key=DEMAND.index, default=ActionKind.RUN)
+    return ShellReading(kind, tuple(paths), tuple(programs), tuple(undone)[:PATHS_MAX])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,9 @@ class _Part:
     kind: ActionKind | None
     """None for what changes nothing and tells nothing: echo, sleep, export."""
     paths: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    """Where the first word is not what is run: the programs in its stead."""
+    undone: tuple[str, ...] = ()
 
 
 _NOTHING = _Part(None)
@@ -223,11 +236,14 @@ def _git(call: _Call) -> _Part:
     verb, rest = words[0], words[1:]
     named = rest[rest.index("--") + 1 :] if "--" in rest else tuple(word.rpartition(":")[2] for word in rest)
     paths = _files(named)
+    programs = (" ".join(("git", verb, *rest[:1] * (verb == "stash"))),)
     for kind, verbs in GIT.items():
         if verb in verbs:
-            return _Part(kind if "--check" not in rest or kind is ActionKind.READ else ActionKind.RUN, paths)
+            return _Part(kind if "--check" not in rest or kind is ActionKind.READ else ActionKind.RUN, paths, programs)
     looks = GIT_LOOKS.get(verb)
-    return _Part(ActionKind.READ if looks is not None and looks(rest) else ActionKind.RUN, paths)
+    if looks is not None and looks(rest):
+        return _Part(ActionKind.READ, paths, programs)
+    return _Part(ActionKind.RUN, paths, programs, undone_by(verb, rest, paths))
 
 
 def _hub(call: _Call) -> _Part:
@@ -294,12 +310,12 @@ def _shell(call: _Call) -> _Part:
     for place, word in enumerate(call.rest):
         if re.match(r"^(?:-\w*c|/[cC]|-[cC]ommand)$", word) and place + 1 < len(call.rest):
             inner = _read(call.rest[place + 1], False, call.depth - 1) if call.depth else ShellReading(ActionKind.RUN)
-            return _Part(inner.kind, inner.paths)
+            return _Part(inner.kind, inner.paths, inner.programs, inner.undone)
         if not word.startswith("-"):
             return _Part(ActionKind.TEST if _is_test_script(word) else ActionKind.RUN, _files((word,)))
     if call.command.heredoc:
         inner = _read(call.command.heredoc, False, call.depth - 1) if call.depth else ShellReading(ActionKind.RUN)
-        return _Part(inner.kind, inner.paths)
+        return _Part(inner.kind, inner.paths, inner.programs, inner.undone)
     return _Part(ActionKind.RUN)
 
 

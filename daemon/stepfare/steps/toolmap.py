@@ -14,9 +14,10 @@ from typing import Any, cast
 from stepfare.core.request import Tool
 from stepfare.core.step import Action, ActionKind
 from stepfare.steps.patches import files_in, files_quoted
-from stepfare.steps.shell import DEMAND, PATHS_MAX, joined, read_shell
+from stepfare.steps.shell import DEMAND, PATHS_MAX, PROGRAMS_MAX, joined, read_shell
 from stepfare.steps.shell_programs import SHELLS
 from stepfare.steps.tables import words
+from stepfare.steps.undoing import EVERYTHING
 
 ARGUMENT_CHARS_MAX = 4_096
 """Of arguments that are no whole JSON, so much is searched for paths and commands."""
@@ -249,7 +250,9 @@ def _shell(name: str, given: Mapping[str, Any], text: str) -> Action:
     kind = min((reading.kind for reading in readings), key=DEMAND.index, default=ActionKind.RUN)
     folder = next((value for key in _WORK_KEYS for value in (given.get(key),) if isinstance(value, str)), "")
     paths = tuple(dict.fromkeys(joined(folder, path) for reading in readings for path in reading.paths))
-    return Action(kind, name, paths[:PATHS_MAX])
+    programs = tuple(dict.fromkeys(program for reading in readings for program in reading.programs))
+    undone = tuple(path if path == EVERYTHING else joined(folder, path) for reading in readings for path in reading.undone)
+    return Action(kind, name, paths[:PATHS_MAX], programs=programs[:PROGRAMS_MAX], undone=undone[:PATHS_MAX])
 
 
 def _code_mode(name: str, given: Mapping[str, Any], text: str) -> Action:
@@ -269,13 +272,25 @@ def _code_mode(name: str, given: Mapping[str, Any], text: str) -> Action:
     folders = {folder for _, folder in _SCRIPT_FOLDER.findall(source)}
     folder = folders.pop() if len(folders) == 1 else ""
     found += [
-        Action(reading.kind, name, tuple(joined(folder, path) for path in reading.paths))
+        Action(
+            reading.kind,
+            name,
+            tuple(joined(folder, path) for path in reading.paths),
+            programs=reading.programs,
+            undone=tuple(path if path == EVERYTHING else joined(folder, path) for path in reading.undone),
+        )
         for _, command in _SCRIPT_COMMAND.findall(source)[:COMMANDS_READ_MAX]
         for reading in (read_shell(_unescaped(command)),)
     ]
     chosen = most_demanding(found)
     paths = tuple(dict.fromkeys(path for one in found for path in one.paths))[:PATHS_MAX]
-    return Action(chosen.kind if chosen else ActionKind.RUN, name, paths)
+    return Action(
+        chosen.kind if chosen else ActionKind.RUN,
+        name,
+        paths,
+        programs=tuple(dict.fromkeys(program for one in found for program in one.programs))[:PROGRAMS_MAX],
+        undone=tuple(path for one in found for path in one.undone)[:PATHS_MAX],
+    )
 
 
 def _script_patch(name: str, source: str) -> Action:
