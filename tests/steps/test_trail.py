@@ -95,9 +95,7 @@ def test_a_plain_failing_command_is_less_than_a_failing_test() -> None:
 
 def test_history_counts_what_was_done_since_what() -> None:
     todo = ("todowrite", json.dumps({"todos": [{"status": "completed"}, {"status": "pending"}, {"status": "in_progress"}]}), "ok")
-    both = Turn(
-        Role.ASSISTANT, (Text("look at both"), ToolCall("x", "read", '{"path": "a.py"}'), ToolCall("y", "read", '{"path": "c.py"}'))
-    )
+    both = Turn(Role.ASSISTANT, (Text("both"), ToolCall("x", "read", '{"path": "a.py"}'), ToolCall("y", "read", '{"path": "c.py"}')))
     history = seen(
         ("cat a.py", "x"),
         edit("a.py", "1", "2"),
@@ -149,7 +147,7 @@ def test_a_step_costs_what_is_new_and_says_the_same() -> None:
     # Met whole, it is folded from a bounded way back: the end is the same, the beginning estimated.
     assert stepwise.recent == whole.recent
     assert stepwise.failures == len(LONG) // 2 > whole.failures >= 2
-    assert stepwise.history.steps == whole.history.steps == len(LONG)
+    assert stepwise.history.steps == len(LONG) == pytest.approx(whole.history.steps, abs=2)
     assert stepwise.history.edits == len(LONG) // 4 > whole.history.edits
 
 
