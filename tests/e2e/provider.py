@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
+from stepfare.core.step import Tier
 from stepfare.simulator.app import running
+from stepfare.simulator.options import SimulatorOptions
 
 ROOT = Path(__file__).parents[2]
 START_S_MAX = 30
@@ -51,11 +53,10 @@ class Simulator:
 
 
 @contextmanager
-def simulator() -> Iterator[Simulator]:
-    """A simulator that runs for as long as the block lasts."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.e2e.provider"], cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
-    )
+def simulator(*eager: Tier) -> Iterator[Simulator]:
+    """A simulator that runs for as long as the block lasts. Its models of the `eager` tiers edit too early."""
+    words = [sys.executable, "-m", "tests.e2e.provider", *(tier.word for tier in eager)]
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
@@ -66,11 +67,11 @@ def simulator() -> Iterator[Simulator]:
         process.wait(START_S_MAX)
 
 
-async def _serve() -> None:
-    async with running() as base_url:
+async def _serve(eager: frozenset[Tier]) -> None:
+    async with running(SimulatorOptions(eager=eager)) as base_url:
         print(base_url, flush=True)
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(frozenset(Tier.of(word) for word in sys.argv[1:])))
