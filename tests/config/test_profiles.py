@@ -49,7 +49,7 @@ def test_a_profile_of_ones_own_says_what_differs_from_balanced() -> None:
         ("stepfare/simulator", None),
         ("openai/gpt-5", None),
         ("", None),
-        ("ladder", None),
+        ("ladder", "ladder"),
     ],
 )
 def test_aliases_stand_for_profiles(asked: str, profile: str | None) -> None:

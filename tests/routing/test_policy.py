@@ -170,3 +170,27 @@ def test_a_turn_that_changes_guarded_files_needs_what_they_ask_for(kind: StepKin
 def test_a_fixed_tier_is_not_lifted_by_the_files_of_an_action() -> None:
     world = snapshot(policy=GUARDED, dotfile=PATHS_ONLY, session=Session("s1", pin=Tier.FRUGAL))
     assert floor_of_action(StepKind.EDIT, ("migrations/1.sql",), floors_for(request(), features(), world), world).source == "pin"
+
+
+@pytest.mark.parametrize(
+    ("rungs", "shown", "failures", "tier"),
+    [
+        (0, 0, 0, Tier.FRUGAL),
+        (0, 0, 1, Tier.FRUGAL),
+        (0, 0, 2, Tier.BALANCED),
+        # What the step before showed already lifts nothing again; what it lifted stays.
+        (1, 1, 2, Tier.BALANCED),
+        (1, 1, 3, Tier.BALANCED),
+        (1, 1, 4, Tier.PREMIUM),
+        (1, 0, 0, Tier.BALANCED),
+        (2, 2, 9, Tier.PREMIUM),
+    ],
+)
+def test_a_ladder_begins_at_the_bottom_and_each_new_piece_of_evidence_lifts_the_whole_session(
+    rungs: int, shown: int, failures: int, tier: Tier
+) -> None:
+    world = snapshot(session=Session("s1", rungs=rungs, evidence=shown))
+    found = floors_for(request(model="ladder"), features(failures=failures), world)
+    assert {floor.tier for floor in found.values()} == {tier}
+    lifted = ", where evidence of trouble has lifted the session by" in found[StepKind.EDIT].words
+    assert lifted is (tier > Tier.FRUGAL)

@@ -13,6 +13,7 @@ from stepfare.core.money import Usage
 from stepfare.core.session import Session, Warmth
 from stepfare.sessions import index as index_module
 from stepfare.sessions.index import SessionIndex
+from tests.ledger import samples
 from tests.sessions.desk import Desk, Message, assistant, state_of, tool, user
 
 START = [user("Fix the test")]
@@ -263,3 +264,13 @@ def test_time_never_runs_back(desk: Desk) -> None:
     desk.now_ms -= 100_000
     desk.answer(step)
     assert session(desk).last_ms == late
+
+
+def test_evidence_and_what_it_lifted_are_those_of_the_conversations_last_step() -> None:
+    index = SessionIndex()
+    index.apply(samples.opened())
+    index.apply(replace(samples.reserved("a1"), evidence=1, rungs=1))
+    index.apply(replace(samples.reserved("a2"), step=2, side="title"))
+    session = index.get("s1")
+    assert session is not None
+    assert (session.evidence, session.rungs) == (1, 1)

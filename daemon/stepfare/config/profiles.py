@@ -30,11 +30,15 @@ PROFILES: Mapping[str, Mapping[StepKind, Tier]] = MappingProxyType(
         "balanced": _profile(Tier.BALANCED, Tier.BALANCED),
         "careful": _profile(Tier.BALANCED, Tier.PREMIUM),
         "premium": _profile(Tier.PREMIUM, Tier.PREMIUM),
+        "ladder": _profile(Tier.FRUGAL, Tier.FRUGAL),
     }
 )
 """The profiles that ship. Routine steps are frugal in all of them."""
 
-RESERVED_NAMES = frozenset(PROFILES) | {AUTO, "ladder"}
+LADDER = "ladder"
+"""The profile that begins on the lowest rung whatever is to be done; evidence of trouble lifts the whole session."""
+
+RESERVED_NAMES = frozenset(PROFILES) | {AUTO}
 """Names that a profile of the user's own cannot take."""
 
 ALIAS_PREFIXES = ("stepfare/", "neo-mode/", "claude-stepfare-", "gpt-5-stepfare-")

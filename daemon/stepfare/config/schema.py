@@ -265,7 +265,8 @@ class WrittenDotfile(Table):
     """`.stepfare.toml`: what a project asks of stepfare. It chooses among what the user has allowed and can add nothing."""
 
     profile: Words | None = Field(
-        default=None, description="The profile that this project starts from: frugal, balanced, careful, premium, or one of the user's own."
+        default=None,
+        description="The profile that this project starts from: frugal, balanced, careful, premium, ladder, or one of the user's own.",
     )
     steps: KindTiers = Field(default_factory=KindTiers, description="Step kind -> tier, on top of the profile.")
     paths: Annotated[tuple[PathRule, ...], Field(max_length=ITEMS_MAX)] = Field(

@@ -52,6 +52,10 @@ class Reserved:
     teaches how its own tokens compare."""
     side: str = ""
     """Why the call stands beside its session's conversation (title, compaction, ...), or empty."""
+    evidence: int = 0
+    """Pieces of evidence of trouble that this step shows."""
+    rungs: int = 0
+    """By how many tiers evidence has lifted the session so far, this step's included."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,5 +47,9 @@ class Session:
     """The last prompt in o200k tokens, as we counted it; 0 where it was not counted."""
     warm: Mapping[str, Warmth] = field(default_factory=dict[str, Warmth])
     pin: Tier | None = None
+    evidence: int = 0
+    """Pieces of evidence of trouble that the last step of its conversation showed."""
+    rungs: int = 0
+    """By how many tiers evidence has lifted it so far, which counts in the profile `ladder`."""
     opened: bool = True
     """Whether the books say who opened it, and where; a call beside a conversation may come first and know neither."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from stepfare.config.profiles import AUTO, alias_of, profile_named
+from stepfare.config.profiles import AUTO, LADDER, alias_of, profile_named
 from stepfare.core.decision import Floor, GatePlan
 from stepfare.core.request import RequestView
+from stepfare.core.session import Session
 from stepfare.core.step import Step, StepFeatures, StepKind, Tier
 from stepfare.routing.snapshot import Snapshot
+from stepfare.steps.trouble import pieces
 
 TIER_HEADER = "x-stepfare-tier"
 CHANGING = frozenset({StepKind.EDIT, StepKind.RECOVER})
@@ -27,6 +29,8 @@ def floors_for(view: RequestView, features: StepFeatures, snapshot: Snapshot) ->
         return dict.fromkeys(StepKind, asked)
     lifted = _by_path(features.files, snapshot)
     profile = _profile_in_force(view, snapshot)
+    if profile.name == LADDER:
+        profile = _lifted(profile, rungs(snapshot.session, features))
     return {kind: _higher(lifted, _stepwise(kind, snapshot) or profile.floor(kind)) for kind in StepKind}
 
 
@@ -60,6 +64,11 @@ def gate_plan(step: Step, features: StepFeatures, floors: Mapping[StepKind, Floo
 def lowest(floors: Mapping[StepKind, Floor]) -> Floor:
     """The floor that is enough to look around, which is what most steps do."""
     return min((floors[kind] for kind in _ROUTINE), key=lambda floor: floor.tier)
+
+
+def rungs(session: Session, features: StepFeatures) -> int:
+    """By how many tiers evidence has lifted this session: each piece that its last step did not show yet lifts it by one, for good."""
+    return min(Tier.PREMIUM, session.rungs + max(0, pieces(features) - session.evidence))
 
 
 def lowered(floor: Floor, snapshot: Snapshot) -> Floor | None:
@@ -117,6 +126,7 @@ def _stepwise(kind: StepKind, snapshot: Snapshot) -> Floor | None:
 class _Profile:
     """The profile that holds, who says so, and the beginning of the sentence that tells it."""
 
+    name: str
     table: Mapping[StepKind, Tier]
     source: str
     words: str
@@ -126,17 +136,24 @@ class _Profile:
         return Floor(tier, self.source, f"{self.words}: {kind.value} is {tier.word}")
 
 
+def _lifted(profile: _Profile, by: int) -> _Profile:
+    if not by:
+        return profile
+    table = {kind: Tier(min(Tier.PREMIUM, tier + by)) for kind, tier in profile.table.items()}
+    return replace(profile, table=table, words=f"{profile.words}, where evidence of trouble has lifted the session by {by}")
+
+
 def _profile_in_force(view: RequestView, snapshot: Snapshot) -> _Profile:
     policy, dotfile = snapshot.policy, snapshot.dotfile
     alias = alias_of(view.model, policy.profiles)
     if dotfile is not None and dotfile.profile:
         table = profile_named(dotfile.profile, policy.profiles)
         if table is not None:
-            return _Profile(table, "profile", f"{dotfile.cite('profile')} starts from profile {dotfile.profile}")
+            return _Profile(dotfile.profile, table, "profile", f"{dotfile.cite('profile')} starts from profile {dotfile.profile}")
     if alias is not None and alias != AUTO:
         table = profile_named(alias, policy.profiles)
         if table is not None:
-            return _Profile(table, "alias", f"the client asks for profile {alias}")
+            return _Profile(alias, table, "alias", f"the client asks for profile {alias}")
     table = profile_named(policy.profile, policy.profiles)
     assert table is not None, policy.profile  # startup accepts no settings whose profile is unknown
-    return _Profile(table, "settings", f"profile {policy.profile} ({policy.profile_source})")
+    return _Profile(policy.profile, table, "settings", f"profile {policy.profile} ({policy.profile_source})")

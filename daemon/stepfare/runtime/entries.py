@@ -14,10 +14,12 @@ from stepfare.dialects import meter
 from stepfare.dialects.heard import Heard
 from stepfare.providers.quirks import BILLED_COST
 from stepfare.routing.filters import ceiling_pusd
+from stepfare.routing.policy import rungs
 from stepfare.routing.ranking import warm_tokens
 from stepfare.runtime.consider import Asked
 from stepfare.runtime.state import State
 from stepfare.steps.outcome import kind_of_answer
+from stepfare.steps.trouble import pieces
 
 TITLE_CHARS_MAX = 60
 CHARS_OF_TOKEN_MAX = 400
@@ -74,6 +76,8 @@ def opening(asked: Asked, run: Run, *, titles: bool) -> list[Entry]:
             body_bytes=len(asked.view.raw),
             counted_tokens=asked.snapshot.counted_tokens,
             side=asked.features.side,
+            evidence=pieces(asked.features),
+            rungs=rungs(asked.session, asked.features),
         )
     )
     return entries

@@ -111,6 +111,7 @@ class SessionIndex:
                 trail.unanswered.popitem(last=False)
         if entry.side:  # A title asked for meanwhile does not interrupt the conversation that it serves.
             return
+        self._put(replace(self._sessions[entry.session], evidence=entry.evidence, rungs=entry.rungs))
         if entry.chain and entry.chain not in trail.chains:
             _own(self._by_chain, entry.chain, entry.session)
             trail.chains[entry.chain] = entry.turns

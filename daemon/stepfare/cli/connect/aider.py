@@ -9,7 +9,7 @@ from stepfare.cli.connect.place import Client, Endpoint, Place, Scope, World
 SETTINGS, METADATA = ".aider.conf.yml", ".aider.model.metadata.json"
 # The first part names the wire format to the library below aider; the rest is sent as the model's name.
 FAMILY = "openai/stepfare/"
-PROFILES = ("auto", "frugal", "balanced", "careful", "premium")
+PROFILES = ("auto", "frugal", "balanced", "careful", "premium", "ladder")
 ANCHOR = ("openai-api-base",)
 
 

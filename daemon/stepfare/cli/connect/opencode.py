@@ -13,7 +13,7 @@ PROVIDER = "stepfare"
 FAMILY = f"{PROVIDER}/"
 UNIT = ("provider", PROVIDER)
 ANCHOR = (*UNIT, "options", "baseURL")
-PROFILES = ("auto", "frugal", "balanced", "careful", "premium")
+PROFILES = ("auto", "frugal", "balanced", "careful", "premium", "ladder")
 OUTPUT_TOKENS_MAX = 32_000
 """What opencode itself asks for at most."""
 SCHEMA = "https://opencode.ai/config.json"
