@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from stepfare.config.check import Checked, limits_of
@@ -53,7 +54,7 @@ class State:
     def __init__(self, play: Play, world: World) -> None:
         self._world = world
         self.play = play
-        self.sessions = SessionIndex(self._cache_rule_of)
+        self.sessions = SessionIndex(self.cache_rule_of)
         self.thoughts = ThoughtIndex()
         self.keepsakes = Keepsakes()
         self.footprints = Footprints()
@@ -85,6 +86,14 @@ class State:
         self.factors.apply(entry)
         self.outputs.apply(entry)
         self.spend.apply(entry)
+
+    def apart(self, sessions: SessionIndex | None = None) -> State:
+        """The same state for a dry run: what deciding remembers there, this one does not. `sessions` stand in the place of its own."""
+        other = copy(self)
+        other.sessions = sessions or self.sessions
+        other.workspaces = self.workspaces.apart()
+        other.spend = copy(self.spend)
+        return other
 
     def trouble(self, subject: str, words: str) -> None:
         """Something is wrong with the daemon itself (shown in the overview until the words are empty)."""
@@ -196,7 +205,8 @@ class State:
         known = self.sessions.get(session)
         return known if known is not None else Session(session, client=client, workspace=workspace, started_ms=self._world.now_ms())
 
-    def _cache_rule_of(self, model: str) -> CacheRule | None:
+    def cache_rule_of(self, model: str) -> CacheRule | None:
+        """How the provider of this model caches prompts; None where nobody knows."""
         provider = self.play.catalog.providers.get(model.partition("/")[0])
         return provider.cache if provider else None
 

@@ -74,6 +74,12 @@ class Workspaces:
             self.on_news(workspace)
         return workspace
 
+    def apart(self) -> Workspaces:
+        """The same for a dry run: it sees what this one knows, and what it finds out itself is news to nobody."""
+        other = Workspaces(self._limits)
+        other._seen = self._seen.copy()
+        return other
+
     def look_again(self) -> None:
         """Look at every known workspace; what changed is news."""
         for root in list(self._seen):

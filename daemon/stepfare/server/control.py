@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -13,12 +12,12 @@ from stepfare import __version__
 from stepfare.control import protocol
 from stepfare.core.problem import Problem
 from stepfare.dialects.base import BadRequest
-from stepfare.dialects.table import DIALECTS
-from stepfare.runtime.consider import consider
+from stepfare.dialects.openai_chat import BODY_BYTES_MAX
 from stepfare.runtime.hub import TooManyListeners
 from stepfare.runtime.startup import House
 from stepfare.runtime.workspaces import Workspace
 from stepfare.server import catalogue, present
+from stepfare.server.dry_run import dry_run
 from stepfare.server.guard import admitted, token_of
 from stepfare.server.inference import HOUSE
 from stepfare.server.reply import STREAM_HEADERS
@@ -73,6 +72,8 @@ def _for_control(handler: Handler) -> Handler:
             return _failure(400, "bad-message", f"{place}: {first['msg']}")
         except BadRequest as error:
             return _failure(400, "bad-request", str(error))
+        except web.HTTPRequestEntityTooLarge:
+            return _failure(413, "too-large", f"the message is longer than {BODY_BYTES_MAX // 1024 // 1024} MiB")
 
     return guarded
 
@@ -195,16 +196,8 @@ async def put_workspace(request: web.Request) -> web.Response:
 
 
 async def decide(request: web.Request) -> web.Response:
-    """A dry run: what would be decided on this body now. Earlier bodies of the session only tell which session it is."""
-    house = request.app[HOUSE]
-    asked = protocol.Decide.model_validate_json(await request.read())
-    dialect = DIALECTS.get(asked.dialect)
-    if dialect is None:
-        return _failure(400, "dialect", f"{asked.dialect} is not spoken yet; send an openai body")
-    headers = {name.lower(): value for name, value in asked.headers.items()}
-    view = dialect.read_request(json.dumps(asked.body).encode(), headers)
-    found = consider(view, house.state, now_ms=house.world.now_ms(), new_session="", decision_id="", root=asked.workspace or "")
-    return _message(present.decision(found.decision))
+    """A dry run: what would be decided on this body now, with nothing sent, nothing booked and nothing remembered."""
+    return _message(present.decision(await dry_run(await request.read(), request.app[HOUSE])))
 
 
 async def reload(request: web.Request) -> web.Response:

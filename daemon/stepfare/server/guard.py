@@ -7,6 +7,7 @@ from hmac import compare_digest
 from ipaddress import ip_address
 
 WILDCARDS = frozenset({"0.0.0.0", "::"})
+SECRET_HEADERS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
@@ -48,3 +49,13 @@ def token_of(headers: Mapping[str, str]) -> str:
 def admitted(sent: str, token: str) -> bool:
     """Whether the token is right, compared in constant time."""
     return compare_digest(sent.encode("utf-8", "replace"), token.encode())
+
+
+def without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers as a request may keep them: lower-case names, no secrets, and nothing that could not be sent again."""
+    return {name.lower(): _plain(value) for name, value in headers.items() if name.lower() not in SECRET_HEADERS}
+
+
+def _plain(value: str) -> str:
+    """Bytes that are no UTF-8 cannot be sent again."""
+    return value.encode("utf-8", "replace").decode()

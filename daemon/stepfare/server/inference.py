@@ -17,11 +17,10 @@ from stepfare.runtime import count_tokens
 from stepfare.runtime.consider import UnknownModel
 from stepfare.runtime.exchange import exchange
 from stepfare.runtime.startup import House
-from stepfare.server.guard import admitted, token_of
+from stepfare.server.guard import admitted, token_of, without_secrets
 from stepfare.server.reply import HttpReply
 
 HOUSE = web.AppKey("house", House)
-SECRET_HEADERS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
 
 _log = logging.getLogger(__name__)
 
@@ -92,8 +91,7 @@ async def _answer(request: web.Request, dialect: Dialect, answering: Answering) 
         if request.content_type != "application/json":
             raise BadRequest(f"the content type is {request.content_type}; send application/json")
         body = await request.read()
-        headers = {name.lower(): _plain(value) for name, value in request.headers.items() if name.lower() not in SECRET_HEADERS}
-        view = dialect.read_request(body, headers)
+        view = dialect.read_request(body, without_secrets(request.headers))
         await answering(view, reply, house)
     except web.HTTPRequestEntityTooLarge:
         words = f"the body is longer than {BODY_BYTES_MAX // 1024 // 1024} MiB; nothing was sent"
@@ -121,11 +119,6 @@ async def _answer(request: web.Request, dialect: Dialect, answering: Answering) 
         reply.close()
     assert reply.response is not None
     return reply.response
-
-
-def _plain(value: str) -> str:
-    """A header as it may be sent again: bytes that are no UTF-8 cannot be."""
-    return value.encode("utf-8", "replace").decode()
 
 
 _NO_TOKEN = (
