@@ -1,0 +1,1 @@
+"""What other policies, prices and profiles would have cost on recorded sessions: pure arithmetic, no call made."""

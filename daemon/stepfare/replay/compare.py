@@ -1,0 +1,88 @@
+"""Replays sessions under one policy beside its baselines and the optimum: the sentence that the other modules are the words of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from stepfare.config.profiles import PROFILES
+from stepfare.core.step import StepKind, Tier
+from stepfare.replay.costs import Course, Rung
+from stepfare.replay.figures import Outcome, edits_below, parts_of
+from stepfare.replay.floors import Floors, by_profile, edits_only
+from stepfare.replay.optimum import optimum
+from stepfare.replay.planned import Planner
+from stepfare.replay.policies import Serve, always, course_of, gated
+from stepfare.replay.price_sets import Ladder
+from stepfare.replay.recording import Recording
+
+POLICIES = ("planner", "gate", "touch", "frugal", "balanced", "premium", "optimum")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is replayed: a policy, the tiers that kinds of steps need, and for how long caches are opened (5m, 1h, free)."""
+
+    policy: str = "planner"
+    profile: Mapping[StepKind, Tier] | None = None
+    """None: `balanced`, as it ships."""
+    edits_only: bool = True
+    lifetime: str = "5m"
+
+    def floors(self) -> Floors:
+        profile = PROFILES["balanced"] if self.profile is None else self.profile
+        return edits_only(profile) if self.edits_only else by_profile(profile)
+
+
+def compared(recordings: Iterable[Recording], ladder: Ladder, rungs: Sequence[Rung], plan: Plan) -> list[Outcome]:
+    """What each session cost. Sessions of a project follow each other in time, since a policy may learn from the ones before. `rungs` are
+    all models that may serve, `ladder` the one of each tier on which baselines and optimum stand."""
+    floors = plan.floors()
+    found: list[Outcome] = []
+    by_project: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        by_project.setdefault(recording.project, []).append(recording)
+    for of_project in by_project.values():
+        run = _runner(plan, ladder, rungs, floors)
+        in_time = sorted(of_project, key=lambda one: one.steps[0].at_ms)
+        found += [_outcome(recording, run(recording), ladder, floors, plan) for recording in in_time]
+    return found
+
+
+def _runner(plan: Plan, ladder: Ladder, rungs: Sequence[Rung], floors: Floors) -> Callable[[Recording], Course]:
+    hour = plan.lifetime == "1h"
+
+    def simply(serve: Serve) -> Callable[[Recording], Course]:
+        return lambda recording: course_of(recording, serve)
+
+    match plan.policy:
+        case "planner":
+            return Planner(rungs, floors).course
+        case "optimum":
+            return lambda recording: optimum(ladder, floors, recording.steps, plan.lifetime)
+        case "gate" | "touch":
+            return simply(gated(ladder, floors, touch=plan.policy == "touch", hour=hour))
+        case _:
+            return simply(always(ladder, Tier.of(plan.policy), hour=hour))
+
+
+def _outcome(recording: Recording, course: Course, ladder: Ladder, floors: Floors, plan: Plan) -> Outcome:
+    # With lifetimes free, the baselines stay at five minutes: that is what a session without us costs.
+    hour = plan.lifetime == "1h"
+    baselines = {tier: parts_of(course_of(recording, always(ladder, tier, hour=hour))).pusd for tier in Tier}
+    booked = [step.booked_pusd for step in recording.steps if step.booked_pusd is not None]
+    return Outcome(
+        session=recording.id,
+        agent=recording.agent,
+        project=recording.project,
+        steps=len(recording.steps),
+        policy=parts_of(course),
+        optimum=parts_of(optimum(ladder, floors, recording.steps, plan.lifetime)),
+        balanced_pusd=baselines[Tier.BALANCED],
+        premium_pusd=baselines[Tier.PREMIUM],
+        frugal_pusd=baselines[Tier.FRUGAL],
+        switch_pusd=sum(call.switch_pusd for call in course.calls),
+        edits_below_floor=edits_below(course, floors),
+        escalations=sum(call.probe for call in course.calls),
+        booked_pusd=sum(booked) if len(booked) == len(recording.steps) else None,
+    )

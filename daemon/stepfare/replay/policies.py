@@ -1,0 +1,64 @@
+"""Policies that can be replayed: who serves each step of a course, asked one step after the other.
+
+A policy knows of a step what the daemon would know of it; only what the answer turned out to need ends a probe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from stepfare.core.step import Tier
+from stepfare.replay.costs import NOTHING, Course, cheapest_that_fits
+from stepfare.replay.floors import Floors
+from stepfare.replay.price_sets import Ladder
+from stepfare.replay.recording import RecordedStep, Recording
+
+Serve: TypeAlias = Callable[[Course, RecordedStep], None]
+
+PROBE_OUTPUT_TOKENS = 80
+"""What a model has written when its action is known to need a better one."""
+TOUCH_AT = 0.6
+"""The part of its life after which a warm cache that nobody used is touched."""
+
+
+def course_of(recording: Recording, serve: Serve) -> Course:
+    """The session as this policy serves it."""
+    course = Course(recording.steps)
+    for at in range(len(recording.steps)):
+        serve(course, course.arrive(at))
+    return course
+
+
+def always(ladder: Ladder, tier: Tier, *, hour: bool = False) -> Serve:
+    """One tier for every step, whatever it needs."""
+
+    def serve(course: Course, step: RecordedStep) -> None:
+        course.call(cheapest_that_fits(ladder, tier, step.prompt_tokens), step.output_tokens, hour=hour)
+
+    return serve
+
+
+def gated(ladder: Ladder, floors: Floors, *, touch: bool = False, hour: bool = False) -> Serve:
+    """Each step is first asked on the cheapest model, and again on the one that it needs where that is another. With `touch`, a warm
+    balanced cache that is about to die serves the step instead."""
+
+    def serve(course: Course, step: RecordedStep) -> None:
+        first = cheapest_that_fits(ladder, Tier.FRUGAL, step.prompt_tokens)
+        if touch and (upper := ladder.get(Tier.BALANCED)) is not None and _unused(course, upper.id, step.at_ms) > TOUCH_AT:
+            first = upper
+        needed = floors.needed(step)
+        if first.tier < needed:
+            course.call(first, PROBE_OUTPUT_TOKENS, hour=hour, probe=True)
+            first = cheapest_that_fits(ladder, needed, step.prompt_tokens)
+        course.call(first, step.output_tokens, hour=hour)
+
+    return serve
+
+
+def _unused(course: Course, rung_id: str, at_ms: int) -> float:
+    """The part of its life that a warm cache has been unused; 0 where it is cold."""
+    held = course.held.get(rung_id, NOTHING)
+    left_ms = held.until_ms - at_ms
+    lifetime_ms = 3_600_000 if held.hour else 300_000
+    return 1 - left_ms / lifetime_ms if left_ms > 0 and held.tokens else 0.0
