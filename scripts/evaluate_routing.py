@@ -20,8 +20,9 @@ from stepfare.core.step import ActionKind, StepKind
 from stepfare.steps.classify import EDIT_THRESHOLD, PREDICTED, TABLE, Table, classify, predicted_kind
 from stepfare.steps.features import features_of
 from stepfare.steps.outcome import kind_of_answer
-from stepfare.steps.rules import RECOVERABLE, stuck
+from stepfare.steps.rules import RECOVERABLE
 from stepfare.steps.toolmap import action_of
+from stepfare.steps.trouble import stuck
 from train_steps import Example, action_of_label, argument_text, digests_of, examples, learned, sessions, turns_of, view_of
 
 SEED = 4884

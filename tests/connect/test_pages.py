@@ -89,7 +89,7 @@ def _within(shown: object, written: object) -> bool:
     """Whether everything that is shown is written, and nothing but names of models is left out."""
     if isinstance(shown, dict) and isinstance(written, dict):
         return all(key in written and _within(value, written[key]) for key, value in cast("dict[str, object]", shown).items()) and all(
-            key in shown or key.rpartition("/")[2] in ("frugal", "balanced", "careful", "premium")
+            key in shown or key.rpartition("/")[2] in ("frugal", "balanced", "careful", "premium", "ladder")
             for key in cast("dict[str, object]", written)
         )
     return shown == written

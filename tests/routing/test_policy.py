@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stepfare.core.session import Session
-from stepfare.core.step import StepKind, Tier
+from stepfare.core.step import StepKind, Tier, Trouble
 from stepfare.routing.policy import floor_of_action, floors_for, gate_plan, lowered
 from stepfare.routing.snapshot import Cap, Policy
 from tests.routing.samples import dotfile, features, request, snapshot, step
@@ -190,7 +190,7 @@ def test_a_ladder_begins_at_the_bottom_and_each_new_piece_of_evidence_lifts_the_
     rungs: int, shown: int, failures: int, tier: Tier
 ) -> None:
     world = snapshot(session=Session("s1", rungs=rungs, evidence=shown))
-    found = floors_for(request(model="ladder"), features(failures=failures), world)
+    found = floors_for(request(model="ladder"), features(trouble=Trouble(failing_verifications=failures)), world)
     assert {floor.tier for floor in found.values()} == {tier}
     lifted = ", where evidence of trouble has lifted the session by" in found[StepKind.EDIT].words
     assert lifted is (tier > Tier.FRUGAL)

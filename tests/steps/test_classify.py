@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from stepfare.core.step import StepKind
+from stepfare.core.step import StepKind, Trouble
 from stepfare.steps.classify import COMPLETION_OUTPUT_TOKENS, PREDICTED, TABLE, Table, classify, expected_output_tokens, read_table
 from stepfare.steps.context import context_of
 from tests.steps.views import acted, some_features
@@ -111,13 +111,13 @@ def test_the_shipped_table_knows_how_agents_work(kinds: str, kind: StepKind) -> 
 
 
 def test_two_failures_make_a_recovery_of_an_edit_but_not_of_looking_around() -> None:
-    stuck = classify(some_features("test!", "edit", "test!", failures=2))
+    stuck = classify(some_features("test!", "edit", "test!", trouble=Trouble(failing_verifications=2)))
     assert stuck.kind is StepKind.RECOVER
     assert stuck.probabilities[StepKind.EDIT] > 0.2
-    assert stuck.because.startswith("2 failures in a row")
-    assert classify(some_features("edit", "test!", failures=1)).kind is StepKind.EDIT
-    assert classify(some_features("list", "list", "list", failures=2)).kind is StepKind.EXPLORE
-    planning = classify(some_features(mode="plan", failures=3))
+    assert stuck.because.startswith("2 verifications have failed")
+    assert classify(some_features("edit", "test!", trouble=Trouble(failing_verifications=1))).kind is StepKind.EDIT
+    assert classify(some_features("list", "list", "list", trouble=Trouble(failed_row=2))).kind is StepKind.EXPLORE
+    planning = classify(some_features(mode="plan", trouble=Trouble(failed_row=3)))
     assert (planning.kind, dict(planning.probabilities)) == (StepKind.RECOVER, {StepKind.RECOVER: 1.0})
 
 

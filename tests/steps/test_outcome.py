@@ -7,7 +7,7 @@ import json
 import pytest
 
 from stepfare.core.request import Tool, ToolCall
-from stepfare.core.step import StepKind
+from stepfare.core.step import StepKind, Trouble
 from stepfare.steps.outcome import kind_of_answer
 from tests.steps.views import some_features
 
@@ -77,7 +77,7 @@ def test_calls_in_the_text_count_where_the_client_works_that_way() -> None:
 
 
 def test_in_trouble_an_edit_is_a_recovery_and_a_read_is_not() -> None:
-    stuck = some_features("test!", "test!", failures=2)
+    stuck = some_features("test!", "test!", trouble=Trouble(failing_verifications=2))
     assert kind_of_answer(stuck, calls("edit"), "") is StepKind.RECOVER
     assert kind_of_answer(stuck, calls("read"), "") is StepKind.EXPLORE
 

@@ -12,6 +12,7 @@ import pytest
 from stepfare.core.request import RequestView, Role, Text, ToolCall, ToolResult, Turn
 from stepfare.core.step import Fault, StepFeatures, Trouble
 from stepfare.steps.features import features_of
+from stepfare.steps.trouble import LET_DOWN_STEPS
 from tests.steps.test_features import FAILING, PASSING, Watched
 from tests.steps.views import a_view, called, gave, system, user
 
@@ -72,7 +73,7 @@ def edit(path: str, old: str, new: str) -> tuple[str, str, str]:
     ],
 )  # fmt: skip
 def test_trouble_is_told_from_evidence_since_the_human_spoke(said: list[Turn | tuple[str, str]], trouble: Trouble) -> None:
-    assert seen(*said).trouble == trouble
+    assert replace(seen(*said).trouble, failed_row=0, lifted="") == trouble
 
 
 @pytest.mark.parametrize(
@@ -171,3 +172,30 @@ def test_a_result_that_comes_later_in_parallel_finds_its_call() -> None:
     answers = Turn(Role.TOOL, (ToolResult("2", PASSING), ToolResult("0", FAILING), ToolResult("1", FAILING)))
     seen = features_of(digested(a_view(user("go"), calls, answers)))
     assert [action.failed for action in seen.recent] == [True, True, False]
+
+
+TWICE = [("pytest a.py", FAILING), ("pytest b.py", FAILING)]
+LOOKS = [(f"cat f{number}", str(number)) for number in range(LET_DOWN_STEPS)]
+
+
+@pytest.mark.parametrize(
+    ("said", "lifted"),
+    [
+        ([("pytest a.py", FAILING)], ""),
+        (TWICE, "2 verifications have failed since one last passed"),
+        # The row of errors is broken by a look, the failing tests are not mended by it.
+        ([*TWICE, ("cat a.py", "x")], "2 verifications have failed since one last passed"),
+        ([("read", "{}", "Error: no"), ("read", "{}", "Error: no"), ("cat a.py", "x")], "2 actions in a row have failed"),
+        ([("read", "{}", "Error: no"), ("read", "{}", "Error: no"), *LOOKS[:-1]], "2 actions in a row have failed"),
+        ([("read", "{}", "Error: no"), ("read", "{}", "Error: no"), *LOOKS], ""),
+        ([("cat a", "x")] * 4, "the same has been done 3 times over with the same result"),
+        ([*[("cat a", "x")] * 4, ("cat b", "y")], "the same has been done 3 times over with the same result"),
+        ([*TWICE, ("pytest a.py", PASSING)], ""),
+        ([*TWICE, user("leave that")], ""),
+    ],
+)
+def test_trouble_lasts_until_a_test_passes_the_human_speaks_or_a_while_has_gone_by(said: list[Turn | tuple[str, str]], lifted: str) -> None:
+    whole = told(*said)
+    at_once = features_of(a_view(*whole))
+    step_by_step = [features_of(digested(a_view(*whole[:end]))) for end in range(1, len(whole) + 1)]
+    assert at_once.trouble.lifted == step_by_step[-1].trouble.lifted == lifted

@@ -118,6 +118,10 @@ class Trouble:
     """How often in a row the very same call, or pair of calls, brought the very same result again."""
     steps: int = 0
     """Actions so far."""
+    failed_row: int = 0
+    """How many of the last results in a row were errors."""
+    lifted: str = ""
+    """Why the session counts as in trouble since some steps ago; empty where it does not, or not any more."""
 
 
 @dataclass(frozen=True, slots=True)

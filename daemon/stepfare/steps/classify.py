@@ -15,7 +15,8 @@ from typing import Any, cast
 
 from stepfare.core.step import Step, StepFeatures, StepKind
 from stepfare.steps.context import CONTEXT_LENGTH, FAILED, HUMAN, LED, OPENING, context_of, is_situation
-from stepfare.steps.rules import RECOVERABLE, certain_rule, stuck
+from stepfare.steps.rules import RECOVERABLE, certain_rule
+from stepfare.steps.trouble import stuck
 
 EDIT_THRESHOLD = 0.20
 """From this chance of an edit on, the step counts as one: a missed edit costs quality, a needless balanced read costs cents."""
@@ -86,8 +87,9 @@ def classify(features: StepFeatures, table: Table = TABLE) -> Step:
         probabilities = table.probabilities(context)
         kind = predicted_kind(probabilities)
         because = _because(kind, context, table)
-    if kind in RECOVERABLE and stuck(features):
-        because = f"{features.failures} failures in a row: the coming {kind.value} has to get the session out of trouble ({because})"
+    trouble = stuck(features) if kind in RECOVERABLE else ""
+    if trouble:
+        because = f"{trouble}: the coming {kind.value} has to get the session out of trouble ({because})"
         if certain is not None:
             probabilities = {StepKind.RECOVER: 1.0}
         kind = StepKind.RECOVER

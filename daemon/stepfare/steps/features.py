@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from stepfare.core.request import RequestView
-from stepfare.core.step import Action, ActionKind, History, StepFeatures, Trouble
+from stepfare.core.step import Action, ActionKind, History, StepFeatures
 from stepfare.steps import clients
 from stepfare.steps.envelopes import WORDS_CHARS_MAX
 from stepfare.steps.rules import EMBEDDING
 from stepfare.steps.side_calls import side_of
-from stepfare.steps.trail import EDITS, FileTrail, Trail, trail_of
+from stepfare.steps.trail import EDITS, FileTrail, Trail, trail_of, trouble_of
 
 RECENT_MAX = 8
 FILES_MAX = 16
@@ -36,6 +36,7 @@ def features_of(view: RequestView) -> StepFeatures:
     trail = trail_of(view, protocol or ("xml" if client == "cline-classic" else ""))
     human = (trail.human_words or clients.first_words(view, len(view.turns)))[:WORDS_CHARS_MAX]
     workspace = trail.workspace or clients.workspace_of_head(view)
+    trouble = trouble_of(trail)
     newest = trail.recent[-1 : -1 - RECENT_MAX : -1]
     return StepFeatures(
         client=client,
@@ -45,50 +46,14 @@ def features_of(view: RequestView) -> StepFeatures:
         agent_loop=bool(view.tools) or bool(protocol),
         recent=trail.recent[-RECENT_MAX:],
         actions_since_human=trail.since_human,
-        failures=_failures(trail),
+        failures=max(trouble.failed_row, trouble.failing_verifications),
         files=_files(newest, human, workspace),
         human_words=human,
         workspace=workspace,
-        trouble=_trouble(trail),
+        trouble=trouble,
         history=_history(trail, human),
         max_output_tokens=view.max_output_tokens,
     )
-
-
-def _since_human(trail: Trail) -> int:
-    """How many of the recent actions came since the human's last words."""
-    return min(trail.since_human, len(trail.recent))
-
-
-def _failures(trail: Trail) -> int:
-    """Trouble since the human spoke: errors in a row, or failing tests since one last passed, whichever is more."""
-    row = 0
-    for action in reversed(trail.recent[len(trail.recent) - _since_human(trail) :]):
-        if not action.failed:
-            break
-        row += 1
-    return max(row, trail.failing_row)
-
-
-def _trouble(trail: Trail) -> Trouble:
-    return Trouble(trail.failing_row, trail.reverts_turn, trail.invalid_turn, repeats_in(_marks(trail)), trail.since_human)
-
-
-def _marks(trail: Trail) -> tuple[tuple[int, int], ...]:
-    return trail.marks[len(trail.marks) - _since_human(trail) :]
-
-
-def repeats_in(marks: Sequence[tuple[int, int]]) -> int:
-    """How often in a row, up to now, the same call brought the same result again, or the same pair of calls the same pair."""
-    return max(_repeats(marks, 1), _repeats(marks, 2))
-
-
-def _repeats(marks: Sequence[tuple[int, int]], period: int) -> int:
-    last = len(marks) - 1
-    equal = 0
-    while equal <= last - period and marks[last - equal] == marks[last - equal - period]:
-        equal += 1
-    return equal // period
 
 
 def _history(trail: Trail, human: str) -> History:

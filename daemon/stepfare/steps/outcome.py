@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from stepfare.core.request import Tool, ToolCall
 from stepfare.core.step import Action, ActionKind, StepFeatures, StepKind
-from stepfare.steps.rules import RECOVERABLE, stuck
+from stepfare.steps.rules import RECOVERABLE
 from stepfare.steps.toolmap import action_of, most_demanding
 from stepfare.steps.trail import text_calls
+from stepfare.steps.trouble import stuck
 from stepfare.steps.xml_tools import calls_in
 
 KIND_OF_ACTION: Mapping[ActionKind, StepKind] = {

@@ -7,10 +7,6 @@ from dataclasses import dataclass
 
 from stepfare.core.step import StepFeatures, StepKind
 
-STUCK_FAILURES = 2
-"""So many failures in a row and a coming edit, answer or plan is a recovery."""
-
-
 EMBEDDING = "embedding"
 """How a request for vectors is called among the calls beside a loop."""
 
@@ -55,11 +51,6 @@ def certain_rule(step: StepFeatures) -> tuple[StepKind, str] | None:
             client = "the client" if step.client == "unknown" else step.client
             return rule.kind, rule.because.format(side=step.side, client=client)
     return None
-
-
-def stuck(step: StepFeatures) -> bool:
-    """Whether the session is in trouble."""
-    return step.failures >= STUCK_FAILURES
 
 
 RECOVERABLE = frozenset({StepKind.EDIT, StepKind.ANSWER, StepKind.PLAN})

@@ -15,14 +15,16 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from stepfare.core.request import RequestView, Role, Tool, ToolCall, ToolResult, Turn
-from stepfare.core.step import Action, ActionKind, Fault, FileKind
+from stepfare.core.step import Action, ActionKind, Fault, FileKind, Trouble
 from stepfare.steps import clients
 from stepfare.steps.envelopes import words_of_turn
 from stepfare.steps.file_kinds import kind_of_file
 from stepfare.steps.polling import asks_about, goes_on_as
+from stepfare.steps.repeating import repeats_in
 from stepfare.steps.results import fault_of
 from stepfare.steps.todos import Todos, todos_after
 from stepfare.steps.toolmap import action_of
+from stepfare.steps.trouble import LET_DOWN_STEPS, evidence
 from stepfare.steps.undoing import EVERYTHING, swaps_of
 from stepfare.steps.xml_tools import calls_in, results_in
 
@@ -111,6 +113,9 @@ class Trail:
     tests_passed: int = 0
     tests_failed: int = 0
     failing_row: int = 0
+    lifted: str = ""
+    """Why the session counts as in trouble, and the step that showed evidence last."""
+    lifted_step: int = 0
     last_test: str = ""
     commits_turn: int = 0
     invalid_turn: int = 0
@@ -166,12 +171,31 @@ def trail_of(view: RequestView, protocol: str) -> Trail:
     for index in range(trail.turns, len(turns)):
         _take(trail, turns[index], offered)
     trail.turns = len(turns)
+    _judge(trail)
     if digests:
         _kept.pop(digests[-1], None)
         while len(_kept) >= TRAILS_KEPT_MAX:
             _kept.pop(next(iter(_kept)), None)
         _kept[digests[-1]] = _Kept(len(turns), _prefix(digests, len(turns)), trail)
     return trail
+
+
+def trouble_of(trail: Trail) -> Trouble:
+    """The signs of trouble since the human's last words, as far back as single actions are kept."""
+    since = min(trail.since_human, len(trail.recent))
+    seen = trail.recent[len(trail.recent) - since :]
+    row = next((count for count, action in enumerate(reversed(seen)) if not action.failed), len(seen))
+    repeats = repeats_in(trail.marks[len(trail.marks) - since :])
+    return Trouble(trail.failing_row, trail.reverts_turn, trail.invalid_turn, repeats, trail.since_human, row, trail.lifted)
+
+
+def _judge(trail: Trail) -> None:
+    """Before each step: what evidence lifts stays lifted for a while without it."""
+    found = evidence(trouble_of(trail))
+    if found:
+        trail.lifted, trail.lifted_step = found, trail.steps
+    elif trail.lifted and trail.steps - trail.lifted_step >= LET_DOWN_STEPS:
+        trail.lifted = ""
 
 
 def _known(digests: tuple[bytes, ...], protocol: str, back_max: int) -> Trail | None:
@@ -224,11 +248,13 @@ def _take_human(trail: Trail, words: str) -> None:
     trail.human_place = trail.places
     trail.since_human = trail.edits_turn = trail.tests_turn = trail.commits_turn = trail.invalid_turn = 0
     trail.reverts_turn = trail.stashed_turn = trail.failing_row = 0
+    trail.lifted = ""
     trail.files = {path: replace(one, edits_turn=0) if one.edits_turn else one for path, one in trail.files.items()}
 
 
 def _take_model(trail: Trail, turn: Turn, offered: Mapping[str, Tool]) -> None:
     if trail.answered:
+        _judge(trail)
         trail.steps += 1
         trail.parallel = trail.text_chars = 0
         trail.open = ()
@@ -370,6 +396,7 @@ def _settle(trail: Trail, one: _Open, text: str, flagged: bool) -> None:
         trail.tests_failed += action.failed
         trail.tests_passed += not action.failed
         trail.failing_row = trail.failing_row + 1 if action.failed else 0
+        trail.lifted = trail.lifted if action.failed else ""
         trail.last_test = "failed" if action.failed else "passed"
     elif action.kind in EDITS and not action.failed:
         for done, back in swaps_of(one.call):
