@@ -16,7 +16,7 @@ from importlib import import_module, util
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent
-MEASURES = ("overhead", "throughput", "streams", "memory", "session", "tokens", "bridge", "ledger", "classifier", "start")
+MEASURES = ("overhead", "gate", "throughput", "streams", "memory", "session", "tokens", "bridge", "ledger", "classifier", "start")
 ALONE = frozenset({"tokens", "bridge", "ledger", "classifier"})
 """Measured without the three processes."""
 

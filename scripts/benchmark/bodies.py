@@ -94,13 +94,15 @@ class Session:
         return self._written + self._tail + b"]}"
 
 
-def template(size_bytes: int, *, stream: bool, model: str = "auto") -> bytes:
-    """The opening of bodies of about that size, to be shared by all sessions of a measurement."""
+def template(size_bytes: int, *, stream: bool, model: str = "auto", parallel: bool = True) -> bytes:
+    """The opening of bodies of about that size, to be shared by all sessions of a measurement. `parallel` is whether an answer may call
+    several tools."""
     task = {
         "role": "user",
         "content": f"Task {SESSION_MARK.decode()}: find out why the nightly report counts some rows twice, and mend it.",
     }
-    head = {"model": model, "stream": stream, **({"stream_options": {"include_usage": True}} if stream else {}), "tools": TOOLS}
+    usage = {"stream_options": {"include_usage": True}} if stream else {}
+    head = {"model": model, "stream": stream, **usage, **({} if parallel else {"parallel_tool_calls": False}), "tools": TOOLS}
     opening = _json(head)[:-1] + b',"messages":[' + _json({"role": "system", "content": SYSTEM}) + b"," + _json(task)
     return opening + _history(size_bytes - len(opening))
 

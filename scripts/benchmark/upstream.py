@@ -22,17 +22,28 @@ CREATED_S = 1_780_000_000
 WORDS = "The rows are counted twice where "
 STEP_ID = re.compile(STEP_MARK + rb"(\d{%d})" % ID_BYTES)
 STREAMED = re.compile(rb'"stream"\s*:\s*true')
+MODEL = re.compile(rb'"model"\s*:\s*"([^"]+)"')
+EVERYBODY = "*"
+CALL_END = "bench-end"
+"""Stands in the last piece of a call's arguments: who has seen it has the whole call."""
+ARGUMENTS = ('{"path":', ' "src/', "report/", "nightly/", "rows_", f'{CALL_END}.py"}}')
 LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:\s*chunked", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class Plan:
-    """How to answer: so many pieces of text, so long before the first and between two."""
+    """How to answer: so many pieces of text, so long before the first and between two, and then a call of a tool, where `calls` names one
+    for the model that is asked (or for EVERYBODY)."""
 
     chunks: int = 8
     first_ms: float = 0.0
     gap_ms: float = 0.0
+    calls: dict[str, str] = field(default_factory=dict[str, str])
+
+    def tool(self, body: bytes) -> str:
+        model = MODEL.search(body[:MARK_SEARCH_BYTES])
+        return self.calls.get(model[1].decode() if model else "") or self.calls.get(EVERYBODY, "")
 
 
 @dataclass(slots=True)
@@ -44,7 +55,7 @@ class Seen:
     cut: dict[str, float] = field(default_factory=dict[str, float])
 
 
-def _event(delta: dict[str, str], finish: str | None = None) -> bytes:
+def _event(delta: dict[str, object], finish: str | None = None) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
     chunk = {"id": "chatcmpl-bench", "object": "chat.completion.chunk", "created": CREATED_S, "model": "bench", "choices": [choice]}
     return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
@@ -64,20 +75,34 @@ FIRST = _http_chunk(_event({"role": "assistant", "content": WORDS}))
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
-def _end(body_bytes: int, chunks: int) -> bytes:
+def _call(name: str) -> list[bytes]:
+    """The frames of a call, as providers send them: its name, then its arguments in pieces."""
+    opening = {"index": 0, "id": f"call_{CREATED_S}", "type": "function", "function": {"name": name, "arguments": ""}}
+    pieces = [{"index": 0, "function": {"arguments": piece}} for piece in ARGUMENTS]
+    return [_http_chunk(_event({"tool_calls": [row]})) for row in (opening, *pieces)]
+
+
+def _frames(plan: Plan, tool: str) -> list[bytes]:
+    return [FIRST, *[TEXT] * (plan.chunks - 1), *(_call(tool) if tool else [])]
+
+
+def _end(body_bytes: int, chunks: int, tool: str = "") -> bytes:
     usage = {"id": "chatcmpl-bench", "object": "chat.completion.chunk", "created": CREATED_S, "model": "bench", "choices": []}
     last = b"data: " + json.dumps({**usage, "usage": _usage(body_bytes, chunks)}, separators=(",", ":")).encode() + b"\n\n"
-    return _http_chunk(_event({}, "stop")) + _http_chunk(last) + _http_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+    return _http_chunk(_event({}, "tool_calls" if tool else "stop")) + _http_chunk(last) + _http_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
-def _whole(body_bytes: int, chunks: int) -> bytes:
-    message = {"role": "assistant", "content": WORDS * chunks}
+def _whole(body_bytes: int, chunks: int, tool: str = "") -> bytes:
+    message: dict[str, object] = {"role": "assistant", "content": WORDS * chunks}
+    if tool:
+        function = {"name": tool, "arguments": "".join(ARGUMENTS)}
+        message["tool_calls"] = [{"id": f"call_{CREATED_S}", "type": "function", "function": function}]
     answer = {
         "id": "chatcmpl-bench",
         "object": "chat.completion",
         "created": CREATED_S,
         "model": "bench",
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls" if tool else "stop"}],
         "usage": _usage(body_bytes, chunks),
     }
     return _answer(json.dumps(answer, separators=(",", ":")).encode())
@@ -161,25 +186,28 @@ class Connection(asyncio.Protocol):
         found = STEP_ID.findall(body[-MARK_SEARCH_BYTES:])
         self._id = found[-1].decode() if found else ""
         streamed = STREAMED.search(body[:MARK_SEARCH_BYTES]) or STREAMED.search(body[-MARK_SEARCH_BYTES:])
+        tool = plan.tool(body)
         if not streamed:
-            self._write(_whole(len(body), plan.chunks))
+            self._write(_whole(len(body), plan.chunks, tool))
             seen.finished += 1
-        elif plan.gap_ms == 0 and plan.first_ms == 0:
-            self._write(STREAM_HEAD + FIRST + TEXT * (plan.chunks - 1) + _end(len(body), plan.chunks))
+            return
+        frames, end = _frames(plan, tool), _end(len(body), plan.chunks, tool)
+        if plan.gap_ms == 0 and plan.first_ms == 0:
+            self._write(STREAM_HEAD + b"".join(frames) + end)
             seen.finished += 1
         else:
             self._answering = True
-            self._timer = self._loop.call_later(plan.first_ms / 1000, self._play, plan, 0, len(body))
+            self._timer = self._loop.call_later(plan.first_ms / 1000, self._play, plan.gap_ms / 1000, frames, 0, end)
 
-    def _play(self, plan: Plan, sent: int, body_bytes: int) -> None:
-        if sent == plan.chunks:
-            self._write(_end(body_bytes, plan.chunks))
+    def _play(self, gap_s: float, frames: list[bytes], sent: int, end: bytes) -> None:
+        if sent == len(frames):
+            self._write(end)
             self._world.seen.finished += 1
             self._answering = False
             self._timer = None
             return
-        self._write(STREAM_HEAD + FIRST if sent == 0 else TEXT)
-        self._timer = self._loop.call_later(plan.gap_ms / 1000, self._play, plan, sent + 1, body_bytes)
+        self._write(STREAM_HEAD + frames[0] if sent == 0 else frames[sent])
+        self._timer = self._loop.call_later(gap_s, self._play, gap_s, frames, sent + 1, end)
 
 
 async def main() -> None:

@@ -49,7 +49,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds from the first byte sent to the first byte of the answer's content, and to its end."""
+    """Seconds from the first byte sent to the first byte of the answer's content (or whatever else was waited for), and to its end."""
 
     first_byte_s: float
     total_s: float
@@ -63,23 +63,32 @@ class Line:
         self._socket = socket.create_connection(("127.0.0.1", target.port), timeout=ANSWER_LIMIT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def timed(self, body: bytes) -> Timing:
+    def timed(self, body: bytes, until: bytes = b"data:") -> Timing:
+        """The first moment is that at which `until` has come."""
         request = self.target.request(body)
         began = time.perf_counter()
         self._socket.sendall(request)
         answer = b""
         first = 0.0
-        while not answer.endswith(CHUNKED_END):
+        while not _is_whole(answer):
             data = self._socket.recv(RECEIVE_BYTES)
-            if not first and b"data:" in data:
-                first = time.perf_counter()
             answer += data
+            if not first and until in answer[-len(data) - len(until) :]:
+                first = time.perf_counter()
             if not data or (not first and b"\r\n\r\n" in answer and not answer.startswith(b"HTTP/1.1 200")):
                 raise WrongAnswer(f"{self.target.name} answered {answer[:SHOWN_BYTES].decode('utf-8', 'replace')!r}")
         return Timing(first - began, time.perf_counter() - began)
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _is_whole(answer: bytes) -> bool:
+    if answer.endswith(CHUNKED_END):
+        return True
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = LENGTH.search(head + b"\r\n") if end else None
+    return length is not None and len(body) == int(length[1])
 
 
 def ask(port: int, path: str, body: object = None, token: str = "", method: str = "") -> Any:

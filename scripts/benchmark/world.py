@@ -16,11 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from benchmark.wire import Target, ask
@@ -33,6 +34,7 @@ LOG_LINES_SHOWN = 12
 OPEN_FILES_WANTED = 8_192
 BUSY_LOAD = 0.5
 KEY_VARIABLE = "BENCH_KEY"
+NO_CALLS: Mapping[str, str] = MappingProxyType({})
 
 CONFIG = """\
 [server]
@@ -187,9 +189,9 @@ class Upstream:
     process: Process
     port: int
 
-    def plan(self, *, chunks: int = 8, first_ms: float = 0.0, gap_ms: float = 0.0) -> None:
-        """How it answers from now on; what it saw before is forgotten."""
-        ask(self.port, "/bench/plan", {"chunks": chunks, "first_ms": first_ms, "gap_ms": gap_ms})
+    def plan(self, *, chunks: int = 8, first_ms: float = 0.0, gap_ms: float = 0.0, calls: Mapping[str, str] = NO_CALLS) -> None:
+        """How it answers from now on; what it saw before is forgotten. `calls` are tools to call, by model."""
+        ask(self.port, "/bench/plan", {"chunks": chunks, "first_ms": first_ms, "gap_ms": gap_ms, "calls": dict(calls)})
 
     def seen(self) -> dict[str, object]:
         return ask(self.port, "/bench/seen")
