@@ -85,12 +85,12 @@ def ask(text: str = "What does this do?", *, stream: bool = True, model: str = "
 
 @asynccontextmanager
 async def daemon(
-    home: Path, provider: Provider, settings: str = SETTINGS, more: str = "", keys: Sequence[str] = ()
+    home: Path, provider: Provider, settings: str = SETTINGS, more: str = "", keys: Sequence[str] = (), world: World | None = None
 ) -> AsyncGenerator[Running]:
     home.mkdir(exist_ok=True)
     (home / "config.toml").write_text(more + settings.format(base_url=provider.base_url))
     environ: Mapping[str, str] = {"STEPFARE_HOME": str(home), "LAB_KEY": "sk-lab", **dict.fromkeys(keys, "sk-lab")}
-    house = await wake(paths_from(environ), environ, World())
+    house = await wake(paths_from(environ), environ, world or World())
     house.start_watching()
     runner = web.AppRunner(application(house, "127.0.0.1"), access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
     await runner.setup()
@@ -109,16 +109,22 @@ Start = Callable[..., Awaitable[Running]]
 
 @pytest.fixture
 async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Start]:
-    """Starts a daemon whose provider plays this script; `more` is put before the settings, `keys` are variables that hold a key."""
+    """Starts a daemon whose provider plays this script; `more` is put before the settings, `keys` are variables that hold a key, `world`
+    is another time than that of now."""
     monkeypatch.setenv("LAB_KEY", "sk-lab")
     async with AsyncExitStack() as stack:
 
         async def begin(
-            *script: Play, settings: str = SETTINGS, more: str = "", home: Path | None = None, keys: Sequence[str] = ()
+            *script: Play,
+            settings: str = SETTINGS,
+            more: str = "",
+            home: Path | None = None,
+            keys: Sequence[str] = (),
+            world: World | None = None,
         ) -> Running:
             for variable in keys:
                 monkeypatch.setenv(variable, "sk-lab")
             provider = await stack.enter_async_context(playing(*script))
-            return await stack.enter_async_context(daemon(home or tmp_path / "stepfare-home", provider, settings, more, keys))
+            return await stack.enter_async_context(daemon(home or tmp_path / "stepfare-home", provider, settings, more, keys, world))
 
         yield begin

@@ -34,6 +34,7 @@ class Story:
     effort: str = ""
     parallel: bool = True
     tools: bool = True
+    offers: Mapping[str, dict[str, Any]] = field(default_factory=lambda: TOOLS)
     picture: bool = False
     picture_in_result: bool = False
     failing: bool = False
@@ -111,7 +112,7 @@ class ChatClient(_Speaker):
         if self.story.tools:
             body["tools"] = [
                 {"type": "function", "function": {"name": name, "description": f"Does {name}.", "parameters": schema}}
-                for name, schema in TOOLS.items()
+                for name, schema in self.story.offers.items()
             ]
             body["tool_choice"] = "auto"
         if not self.story.parallel:
@@ -180,7 +181,9 @@ class MessagesClient(_Speaker):
             "stream": self.story.stream,
         }
         if self.story.tools:
-            body["tools"] = [{"name": name, "description": f"Does {name}.", "input_schema": schema} for name, schema in TOOLS.items()]
+            body["tools"] = [
+                {"name": name, "description": f"Does {name}.", "input_schema": schema} for name, schema in self.story.offers.items()
+            ]
             body["tool_choice"] = {"type": "auto", **({} if self.story.parallel else {"disable_parallel_tool_use": True})}
         if self.story.effort:
             body |= {"thinking": {"type": "adaptive"}, "output_config": {"effort": self.story.effort}}
@@ -255,7 +258,7 @@ class ResponsesClient(_Speaker):
         if self.story.tools:
             body["tools"] = [
                 {"type": "function", "name": name, "description": f"Does {name}.", "parameters": schema, "strict": False}
-                for name, schema in TOOLS.items()
+                for name, schema in self.story.offers.items()
             ]
         if self.story.effort:
             body["reasoning"] = {"effort": self.story.effort, "summary": "auto"}
