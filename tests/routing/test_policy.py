@@ -194,3 +194,17 @@ def test_a_ladder_begins_at_the_bottom_and_each_new_piece_of_evidence_lifts_the_
     assert {floor.tier for floor in found.values()} == {tier}
     lifted = ", where evidence of trouble has lifted the session by" in found[StepKind.EDIT].words
     assert lifted is (tier > Tier.FRUGAL)
+
+
+def test_in_trouble_an_edit_an_answer_and_a_plan_need_what_a_recovery_needs() -> None:
+    trouble = features(trouble=Trouble(failing_verifications=2))
+    found = floors_for(request(model="careful"), trouble, snapshot())
+    assert {kind: found[kind].tier for kind in (StepKind.EDIT, StepKind.ANSWER, StepKind.PLAN, StepKind.RECOVER)} == dict.fromkeys(
+        (StepKind.EDIT, StepKind.ANSWER, StepKind.PLAN, StepKind.RECOVER), Tier.PREMIUM
+    )
+    assert found[StepKind.EXPLORE].tier is Tier.FRUGAL
+    assert found[StepKind.EDIT].words == (
+        "2 verifications have failed since one last passed; the client asks for profile careful: recover is premium"
+    )
+    plan = gate_plan(step(), trouble, found, snapshot(policy=GATED), manual=False)
+    assert (plan.needs, plan.highest) == (Tier.PREMIUM, Tier.PREMIUM)

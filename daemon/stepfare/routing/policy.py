@@ -13,7 +13,8 @@ from stepfare.core.request import RequestView
 from stepfare.core.session import Session
 from stepfare.core.step import Step, StepFeatures, StepKind, Tier
 from stepfare.routing.snapshot import Snapshot
-from stepfare.steps.trouble import pieces
+from stepfare.steps.rules import RECOVERABLE
+from stepfare.steps.trouble import pieces, stuck
 
 TIER_HEADER = "x-stepfare-tier"
 CHANGING = frozenset({StepKind.EDIT, StepKind.RECOVER})
@@ -23,7 +24,7 @@ CHANGING = frozenset({StepKind.EDIT, StepKind.RECOVER})
 def floors_for(view: RequestView, features: StepFeatures, snapshot: Snapshot) -> Mapping[StepKind, Floor]:
     """The floor of every kind that this step may turn out to be. Strongest first: the call's own header, the session's pin, the
     project's path rules (which only lift), its `[steps]`, its `profile`, the profile that the requested model name stands for, the
-    user's settings."""
+    user's settings. In trouble the kinds that become a recovery have its floor."""
     asked = _asked(view) or _pinned(snapshot)
     if asked is not None:
         return dict.fromkeys(StepKind, asked)
@@ -31,7 +32,13 @@ def floors_for(view: RequestView, features: StepFeatures, snapshot: Snapshot) ->
     profile = _profile_in_force(view, snapshot)
     if profile.name == LADDER:
         profile = _lifted(profile, rungs(snapshot.session, features))
-    return {kind: _higher(lifted, _stepwise(kind, snapshot) or profile.floor(kind)) for kind in StepKind}
+    floors = {kind: _higher(lifted, _stepwise(kind, snapshot) or profile.floor(kind)) for kind in StepKind}
+    trouble = stuck(features)
+    if trouble:
+        # What would be an edit, an answer or a plan is a recovery.
+        recovery = replace(floors[StepKind.RECOVER], words=f"{trouble}; {floors[StepKind.RECOVER].words}")
+        floors |= dict.fromkeys((*RECOVERABLE, StepKind.RECOVER), recovery)
+    return floors
 
 
 def floor_of_action(kind: StepKind, files: Sequence[str], floors: Mapping[StepKind, Floor], snapshot: Snapshot) -> Floor:
