@@ -54,7 +54,7 @@ class Asked:
 
 def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, decision_id: str, root: str = "") -> Asked:
     """Conclude what this request is and who should serve it. `root` names the workspace where the caller knows it. Raises BadRequest."""
-    features = features_of(view)
+    features = features_of(view, state.trails)
     workspace = state.workspaces.look(root or view.headers.get(WORKSPACE_HEADER, "") or features.workspace)
     identity = identify(view, state.sessions, client=features.client, workspace=workspace.root, side=features.side, now_ms=now_ms)
     session_id = identity.session or new_session

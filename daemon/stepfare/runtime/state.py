@@ -32,6 +32,7 @@ from stepfare.sessions.footprints import Footprints
 from stepfare.sessions.index import SessionIndex
 from stepfare.sessions.thoughts import ThoughtIndex
 from stepfare.steps.classify import expected_output_tokens
+from stepfare.steps.trail import Trails
 
 PRICES_HOLD_MS = 60_000
 """Prices change by the day and by the hour: candidates with their prices are made anew this often."""
@@ -58,6 +59,7 @@ class State:
         self.thoughts = ThoughtIndex()
         self.keepsakes = Keepsakes()
         self.footprints = Footprints()
+        self.trails: Trails = {}
         self.factors = Factors()
         self.outputs = Outputs(_OUTPUT_TOKENS)
         self.tokenizer = Tokenizer()
@@ -88,9 +90,11 @@ class State:
         self.spend.apply(entry)
 
     def apart(self, sessions: SessionIndex | None = None) -> State:
-        """The same state for a dry run: what deciding remembers there, this one does not. `sessions` stand in the place of its own."""
+        """The same state for a dry run: what deciding remembers there, this one does not. `sessions` stand in the place of its own, and
+        of what it knows of conversations."""
         other = copy(self)
-        other.sessions = sessions or self.sessions
+        other.sessions = self.sessions if sessions is None else sessions
+        other.trails = dict(self.trails) if sessions is None else {}
         other.workspaces = self.workspaces.apart()
         other.spend = copy(self.spend)
         return other

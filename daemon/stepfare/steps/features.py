@@ -17,7 +17,7 @@ from stepfare.steps import clients
 from stepfare.steps.envelopes import WORDS_CHARS_MAX
 from stepfare.steps.rules import EMBEDDING
 from stepfare.steps.side_calls import side_of
-from stepfare.steps.trail import EDITS, FileTrail, Trail, trail_of, trouble_of
+from stepfare.steps.trail import EDITS, TRAILS, FileTrail, Trail, Trails, trail_of, trouble_of
 
 RECENT_MAX = 8
 FILES_MAX = 16
@@ -29,11 +29,11 @@ _LOOKS_LIKE_FILE = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}$")
 TOUCHING = frozenset({ActionKind.READ, *EDITS})
 
 
-def features_of(view: RequestView) -> StepFeatures:
-    """The features of the step that this request asks for."""
+def features_of(view: RequestView, trails: Trails = TRAILS) -> StepFeatures:
+    """The features of the step that this request asks for. `trails` is where its conversation is looked for and left."""
     client = clients.client_of(view.headers, view)
     protocol = "" if view.tools else clients.protocol_of(view)
-    trail = trail_of(view, protocol or ("xml" if client == "cline-classic" else ""))
+    trail = trail_of(view, protocol or ("xml" if client == "cline-classic" else ""), trails)
     human = (trail.human_words or clients.first_words(view, len(view.turns)))[:WORDS_CHARS_MAX]
     workspace = trail.workspace or clients.workspace_of_head(view)
     trouble = trouble_of(trail)

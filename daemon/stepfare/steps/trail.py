@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from hashlib import blake2b
+from typing import TypeAlias
 
 from stepfare.core.request import RequestView, Role, Tool, ToolCall, ToolResult, Turn
 from stepfare.core.step import Action, ActionKind, Fault, FileKind, Trouble
@@ -150,15 +151,18 @@ class _Kept:
     trail: Trail
 
 
-# Where conversations were left, by the digest of their last turn, oldest forgotten first.
-_kept: dict[bytes, _Kept] = {}
+Trails: TypeAlias = dict[bytes, _Kept]
+"""Where conversations were left, by the digest of their last turn, oldest forgotten first."""
+TRAILS: Trails = {}
+"""Those of the process."""
 
 
-def trail_of(view: RequestView, protocol: str) -> Trail:
-    """The trail of this request's conversation; `protocol` says how the model acts where no tools are offered. Not to be changed."""
+def trail_of(view: RequestView, protocol: str, trails: Trails = TRAILS) -> Trail:
+    """The trail of this request's conversation; `protocol` says how the model acts where no tools are offered. Not to be changed.
+    `trails` is where it is looked for and left."""
     turns, digests = view.turns, view.digests
     spread = SPREAD.get(view.dialect, 1)
-    known = _known(digests, protocol, TURNS_NEW_MAX * spread)
+    known = _known(trails, digests, protocol, TURNS_NEW_MAX * spread)
     if known is not None and known.turns == len(turns):
         return known
     if known is not None:
@@ -173,10 +177,10 @@ def trail_of(view: RequestView, protocol: str) -> Trail:
     trail.turns = len(turns)
     _judge(trail)
     if digests:
-        _kept.pop(digests[-1], None)
-        while len(_kept) >= TRAILS_KEPT_MAX:
-            _kept.pop(next(iter(_kept)), None)
-        _kept[digests[-1]] = _Kept(len(turns), _prefix(digests, len(turns)), trail)
+        trails.pop(digests[-1], None)
+        while len(trails) >= TRAILS_KEPT_MAX:
+            trails.pop(next(iter(trails)), None)
+        trails[digests[-1]] = _Kept(len(turns), _prefix(digests, len(turns)), trail)
     return trail
 
 
@@ -198,10 +202,10 @@ def _judge(trail: Trail) -> None:
         trail.lifted = ""
 
 
-def _known(digests: tuple[bytes, ...], protocol: str, back_max: int) -> Trail | None:
+def _known(trails: Trails, digests: tuple[bytes, ...], protocol: str, back_max: int) -> Trail | None:
     """The longest known beginning of this conversation that ends among its last turns."""
     for end in range(len(digests), max(0, len(digests) - back_max), -1):
-        kept = _kept.get(digests[end - 1])
+        kept = trails.get(digests[end - 1])
         if kept is not None and kept.turns == end and kept.trail.protocol == protocol and kept.prefix == _prefix(digests, end):
             return kept.trail
     return None
