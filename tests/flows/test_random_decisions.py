@@ -1,4 +1,4 @@
-"""Ten thousand decisions in worlds by the roll of a die: what must hold of every one of them, whatever it was about.
+"""Ten thousand decisions in worlds by the roll of a die, from the request to what `explain` prints: what must hold of every one of them.
 
 Which floor a step gets is said here once more, by the rule of the design and without a line of the product's.
 """
@@ -21,6 +21,8 @@ from tests.routing.random_worlds import World, world
 
 SEEDS = range(20)
 DECISIONS_EACH = 500
+MADE_AGAIN_EVERY = 10
+"""Decided twice is every world; so many are made anew for it, value by value."""
 
 _F, _B, _P = Tier.FRUGAL, Tier.BALANCED, Tier.PREMIUM
 # By profile: what working (answer, edit) and what thinking (plan, recover) needs; everything else is frugal.
@@ -32,7 +34,7 @@ _LOOKING = (StepKind.EXPLORE, StepKind.RUN, StepKind.SUMMARIZE)
 def test_random_decisions_keep_their_floors_and_say_why(seed: int) -> None:
     dice = random.Random(seed)
     for number in range(DECISIONS_EACH):
-        before = dice.getstate()
+        drawn = dice.getstate()
         made = world(dice)
         decision = decided(made)
         where = f"seed {seed}, decision {number}"
@@ -40,8 +42,11 @@ def test_random_decisions_keep_their_floors_and_say_why(seed: int) -> None:
             served = serving(decision, kind)
             assert served is None or served.candidate.model.tier >= least(made, decision, kind), f"{where}: a turn that is {kind.value}"
         assert all(row.candidate.model.tier >= decision.floor.tier for row in decision.ranked) or made.snapshot.named, where
-        dice.setstate(before)
-        assert decided(world(dice)) == decision, f"{where}: the same world, made again, is decided otherwise"
+        again = made
+        if number % MADE_AGAIN_EVERY == 0:
+            dice.setstate(drawn)
+            again = world(dice)
+        assert decided(again) == decision, f"{where}: the same world is decided otherwise"
         assert_explained(made, decision, where)
 
 
