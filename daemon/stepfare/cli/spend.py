@@ -28,13 +28,13 @@ PREFIX_SEARCH_MAX = 1000
 def sessions(project: str | None, since: str, limit: int, as_json: bool) -> None:
     """List sessions and what they cost, the newest first."""
     now = now_ms()
-    since_ms = _since_ms(since, now)
+    after_ms = since_ms(since, now)
 
     async def question(source: Answers) -> Sessions:
         found = Sessions(sessions=[])
         # An agent may have been started in the folder itself or at the top of its repository: the nearest that has sessions counts.
         for folder in _project_folders(project) if project else [None]:
-            found = await source.sessions(workspace=folder, since_ms=since_ms, limit=limit)
+            found = await source.sessions(workspace=folder, since_ms=after_ms, limit=limit)
             if found.sessions:
                 break
         return found
@@ -94,7 +94,7 @@ async def whole_id(source: Answers, given: str) -> str:
         return ids[0]
 
 
-def _since_ms(text: str, now: int) -> int | None:
+def since_ms(text: str, now: int) -> int | None:
     """The time that `--since` means; None is the beginning. Raises Trouble."""
     if text == "all":
         return None

@@ -230,6 +230,51 @@ class Decide(Message):
     earlier: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
 
 
+class ReplayFigures(Message):
+    """What sessions cost in replay, in dollars. Shares are of always-balanced, null where that cost nothing; parts add up to the whole."""
+
+    sessions: int
+    steps: int
+    always_balanced_usd: float
+    always_premium_usd: float
+    always_frugal_usd: float
+    policy_usd: float
+    optimum_usd: float
+    switch_writes_usd: float
+    """Paid for writing on one model what the model before it still held warm."""
+    share_of_balanced: float | None
+    optimum_share: float | None
+    worst_session: float | None
+    """The highest share of always-balanced that a session cost, and which one that was."""
+    worst_session_id: str
+    sessions_above_102: int
+    excess_share: float
+    """What the sessions above 1.02 x always-balanced cost beyond that, as a part of the policy's spend."""
+    edits_below_floor: int
+    escalations: int
+    booked_usd: float | None = None
+    """What these sessions really cost, where our own books say so of every step."""
+    policy_parts_usd: dict[str, float] = Field(default_factory=dict[str, float])
+    optimum_parts_usd: dict[str, float] = Field(default_factory=dict[str, float])
+
+
+class Replay(Message):
+    """What a policy would have cost. `sets` holds one table for each price set, by agent (or by project); `totals` the sums of each set;
+    `lifetimes_free` the same as `sets` with caches opened for five minutes or an hour, against the same always-balanced."""
+
+    policy: str
+    profile: str
+    floors: str
+    """edits (only edits and writes need more than frugal) or profile (each kind what the profile says)."""
+    lifetime: str
+    merged: bool
+    left_out: int
+    """Sessions of which too little is known."""
+    sets: dict[str, dict[str, ReplayFigures]]
+    totals: dict[str, ReplayFigures]
+    lifetimes_free: dict[str, dict[str, ReplayFigures]] = Field(default_factory=dict[str, dict[str, ReplayFigures]])
+
+
 class PriceRow(Message):
     """One row of the price table, in picodollars per token."""
 

@@ -51,10 +51,10 @@ class Recording:
     steps: tuple[RecordedStep, ...]
     unknown_steps: int = 0
 
-    def usable(self) -> bool:
+    def usable(self, steps_min: int = KNOWN_STEPS_MIN) -> bool:
         """Whether enough of it is known to say what it would have cost."""
         known = len(self.steps)
-        return known >= KNOWN_STEPS_MIN and known >= KNOWN_SHARE_MIN * (known + self.unknown_steps)
+        return known >= steps_min and known >= KNOWN_SHARE_MIN * (known + self.unknown_steps)
 
 
 def kept_tokens(steps: Sequence[RecordedStep]) -> tuple[int, ...]:

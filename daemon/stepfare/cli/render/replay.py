@@ -1,0 +1,135 @@
+"""What another policy would have cost, as blocks of text: a table for each price set, and of what the gap to the optimum is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from stepfare.cli.render.paint import Block, Column, Span, Table, line
+from stepfare.cli.render.words import count, counted, money
+from stepfare.control.protocol import Replay, ReplayFigures
+from stepfare.core.money import PUSD_PER_USD
+
+POLICIES: Mapping[str, str] = {
+    "planner": "The daemon's own planner",
+    "gate": "The gate alone (frugal first, asked again where an edit needs more)",
+    "touch": "The gate, and a warm balanced cache used before it dies",
+    "frugal": "Always the frugal model",
+    "balanced": "Always the balanced model",
+    "premium": "Always the premium model",
+    "optimum": "The cheapest way that there was",
+}
+SETS: Mapping[str, str] = {
+    "A": "A: Opus 5.5, Sonnet 5.5, Haiku 5.5",
+    "C": "C: Opus 4.8, Sonnet 4.6, Haiku 4.5",
+    "O": "O: GPT-5.6 sol, terra, luna",
+    "catalogue": "Your own models and prices",
+}
+LIFETIMES: Mapping[str, str] = {
+    "5m": "caches opened for five minutes",
+    "1h": "caches opened for an hour",
+    "free": "caches opened for five minutes or an hour",
+}
+PARTS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("probes",), "answers asked in vain"),
+    (("expired",), "writing again what had expired"),
+    # Which of two models meets a text first is chance: what counts is that each of them has to write it once.
+    (("new", "carried"), "writing what a model had not held before"),
+    (("reads",), "reading caches"),
+    (("output",), "output"),
+)
+"""Of what costs are made, in words."""
+POINTS_SHOWN_MIN = 0.05
+
+
+def replay(message: Replay) -> list[Block]:
+    floors = "edits need it, all else frugal" if message.floors == "edits" else "each kind by the profile"
+    joined = ", rows of one call joined" if message.merged else ""
+    blocks: list[Block] = [
+        line(Span(POLICIES[message.policy], "head"), f", profile {message.profile} ({floors}), {LIFETIMES[message.lifetime]}{joined}")
+    ]
+    if message.left_out:
+        blocks.append(line(f"{counted(message.left_out, 'session')} left out: too little is known of what they used."))
+    for name, groups in message.sets.items():
+        blocks += [line(), line(Span(SETS[name], "head")), _table(groups), *_notes(groups)]
+        if name in message.lifetimes_free:
+            blocks += [line(f"With {LIFETIMES['free']}:", indent=2), *_free(message.lifetimes_free[name])]
+    return blocks
+
+
+def _table(groups: Mapping[str, ReplayFigures]) -> Table:
+    columns = (
+        Column(""),
+        Column("SESSIONS", right=True),
+        Column("STEPS", right=True),
+        Column("PREMIUM", right=True, spare=True),
+        Column("FRUGAL", right=True, spare=True),
+        Column("BALANCED", right=True),
+        Column("THIS", right=True),
+        Column("", right=True),
+        Column("OPTIMUM", right=True),
+        Column("", right=True),
+        Column("WORST", right=True),
+        Column(">1.02", right=True),
+    )
+    rows = tuple(
+        (
+            name,
+            count(one.sessions),
+            count(one.steps),
+            _usd(one.always_premium_usd),
+            _usd(one.always_frugal_usd),
+            _usd(one.always_balanced_usd),
+            _usd(one.policy_usd),
+            _percent(one.share_of_balanced),
+            _usd(one.optimum_usd),
+            _percent(one.optimum_share),
+            "" if one.worst_session is None else f"{one.worst_session:.2f}",
+            count(one.sessions_above_102),
+        )
+        for name, one in groups.items()
+    )
+    return Table(columns, rows, indent=2)
+
+
+def _notes(groups: Mapping[str, ReplayFigures]) -> Iterable[Block]:
+    for name, one in groups.items():
+        edits = "no edit below its floor" if not one.edits_below_floor else f"{counted(one.edits_below_floor, 'edit')} below their floor"
+        said = [
+            f"{counted(one.escalations, 'answer')} asked in vain",
+            edits,
+            f"{_usd(one.switch_writes_usd)} for writes because the model changed",
+        ]
+        if one.sessions_above_102:
+            said.append(f"{100 * one.excess_share:.3f} % of the spend above 1.02 x balanced")
+        if one.booked_usd is not None:
+            said.append(f"really paid {_usd(one.booked_usd)}")
+        yield line(Span(name, "head"), ": ", "; ".join(said) + ".", indent=2, hang=4)
+        if gap := _gap(one):
+            yield line(gap, indent=4, hang=4)
+
+
+def _gap(one: ReplayFigures) -> str:
+    """Of what the distance to the optimum is made, in points of always-balanced."""
+    if not one.always_balanced_usd or not one.policy_parts_usd:
+        return ""
+    mine, best = one.policy_parts_usd, one.optimum_parts_usd
+    points = [(100 * sum(mine[name] - best[name] for name in names) / one.always_balanced_usd, words) for names, words in PARTS]
+    whole = sum(gap for gap, _ in points)
+    if whole < POINTS_SHOWN_MIN:
+        return ""
+    shown = sorted((pair for pair in points if abs(pair[0]) >= POINTS_SHOWN_MIN), reverse=True)
+    return f"{whole:.1f} points above the optimum: " + ", ".join(f"{gap:+.1f} {words}" for gap, words in shown) + "."
+
+
+def _free(groups: Mapping[str, ReplayFigures]) -> Iterable[Block]:
+    for name, one in groups.items():
+        yield line(f"{name}: {_usd(one.policy_usd)} ({_percent(one.share_of_balanced)}), optimum {_percent(one.optimum_share)}", indent=4)
+
+
+def _usd(usd: float) -> str:
+    return money(round(Decimal(str(usd)) * PUSD_PER_USD))
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
