@@ -73,6 +73,7 @@ def replay(
     Replays your own sessions (one by its id, `last`, or all since a time), a recorded file, or a folder of recordings.
     """
     from stepfare.cli import recordings
+    from stepfare.config.profiles import DEFAULT_PROFILE, LADDER
     from stepfare.control.protocol import Replay
     from stepfare.replay.compare import Plan
     from stepfare.replay.figures import figures_of
@@ -80,8 +81,8 @@ def replay(
     path = Path(source) if source is not None and Path(source).exists() else None
     if source is not None and path is None and ("/" in source or source.endswith(recordings.SUFFIXES)):
         raise Trouble("no-file", f"There is no file or folder {source}.")
-    edits_only = floors == "edits" if floors else path is not None and profile == "balanced"
-    plan = Plan(policy, _profile(profile), edits_only, lifetime)
+    edits_only = floors == "edits" if floors else path is not None and profile == DEFAULT_PROFILE
+    plan = Plan(policy, _profile(profile), edits_only, lifetime, lifts=profile == LADDER)
     names = [name.strip() for name in (set_names or ("A,C,O" if path else "catalogue")).split(",")]
     with recordings.Workers(jobs) as workers:
         if path is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from stepfare.config.profiles import PROFILES
+from stepfare.config.profiles import DEFAULT_PROFILE, PROFILES
 from stepfare.core.step import StepKind, Tier
 from stepfare.replay.costs import Course, Rung
 from stepfare.replay.figures import Outcome, edits_below, parts_of
@@ -28,10 +28,12 @@ class Plan:
     """None: `balanced`, as it ships."""
     edits_only: bool = True
     lifetime: str = "5m"
+    lifts: bool = False
+    """Whether evidence of trouble lifts all floors of a session, as in the profile `ladder`."""
 
     def floors(self) -> Floors:
-        profile = PROFILES["balanced"] if self.profile is None else self.profile
-        return edits_only(profile) if self.edits_only else by_profile(profile)
+        profile = PROFILES[DEFAULT_PROFILE] if self.profile is None else self.profile
+        return edits_only(profile, lifts=self.lifts) if self.edits_only else by_profile(profile, lifts=self.lifts)
 
 
 def compared(recordings: Iterable[Recording], ladder: Ladder, rungs: Sequence[Rung], plan: Plan) -> list[Outcome]:

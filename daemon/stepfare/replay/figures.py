@@ -120,7 +120,7 @@ def figures_of(outcomes: Sequence[Outcome]) -> Figures:
 def edits_below(course: Course, floors: Floors) -> int:
     """Edits whose shown answer came from a model below the floor of an edit."""
     answers = [call for call in course.calls if not call.probe]
-    return sum(step.edits and call.rung.tier < floors.edit for step, call in zip(course.steps, answers, strict=True))
+    return sum(step.edits and call.rung.tier < floors.needed(step) for step, call in zip(course.steps, answers, strict=True))
 
 
 def _total(parts: Iterable[Parts]) -> Parts:

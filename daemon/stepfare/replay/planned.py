@@ -49,7 +49,8 @@ class Planner:
     def _serve(self, recording: Recording, course: Course, step: RecordedStep) -> None:
         # A kind that is certain needs no gate: then its floor holds, right or wrong, as in the daemon.
         certain = max(step.probabilities, key=step.probabilities.__getitem__) if step.certain else None
-        least = self.floors.kinds[certain] if certain is not None else self.floors.lowest
+        floors = self.floors.foreseen(step)
+        least = floors[certain] if certain is not None else min(floors.values())
         rows = self._ranked(recording, step, least)
         first = self._by_id[rows[0].candidate.model.id]
         needed = self.floors.needed(step)

@@ -40,11 +40,11 @@ def always(ladder: Ladder, tier: Tier, *, hour: bool = False) -> Serve:
 
 
 def gated(ladder: Ladder, floors: Floors, *, touch: bool = False, hour: bool = False) -> Serve:
-    """Each step is first asked on the cheapest model, and again on the one that it needs where that is another. With `touch`, a warm
+    """Each step is first asked on the cheapest model that may look around, and again on the one that it needs if that is another. With `touch`, a warm
     balanced cache that is about to die serves the step instead."""
 
     def serve(course: Course, step: RecordedStep) -> None:
-        first = cheapest_that_fits(ladder, Tier.FRUGAL, step.prompt_tokens)
+        first = cheapest_that_fits(ladder, min(floors.foreseen(step).values()), step.prompt_tokens)
         if touch and (upper := ladder.get(Tier.BALANCED)) is not None and _unused(course, upper.id, step.at_ms) > TOUCH_AT:
             first = upper
         needed = floors.needed(step)

@@ -14,11 +14,15 @@ from datetime import datetime
 from typing import Any, TypeAlias, cast
 
 from stepfare.core.request import RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
+from stepfare.core.session import Session
 from stepfare.core.step import Step, StepFeatures, StepKind
 from stepfare.replay.recording import RecordedStep, Recording
+from stepfare.routing.policy import rungs
 from stepfare.steps.classify import classify
 from stepfare.steps.features import features_of
-from stepfare.steps.rules import RECOVERABLE, stuck
+from stepfare.steps.rules import RECOVERABLE
+from stepfare.steps.trail import Trails
+from stepfare.steps.trouble import pieces, stuck
 
 CHARS_PER_TOKEN = 3.6
 GAP_MS = 7_000
@@ -61,15 +65,18 @@ def recording_of(raw: Raw, classifier: Classify | None = classify, *, merge: boo
     rows = cast("Sequence[Raw]", raw["steps"])
     known = [row for row in rows if _prompt_tokens(row)]
     steps: list[RecordedStep] = []
+    trails: Trails = {}
+    session = Session(str(raw["session_id"]))
     at_ms = -GAP_MS
     for row in known:
-        features = features_of(view_of(raw, turns, digests, row["i"]))
+        features = features_of(view_of(raw, turns, digests, row["i"]), trails)
+        session = replace(session, rungs=rungs(session, features), evidence=pieces(features))
         at_ms = _at_ms(row.get("ts"), at_ms)
-        steps.append(_step(row, at_ms, features, classifier(features) if classifier else None))
+        steps.append(replace(_step(row, at_ms, features, classifier(features) if classifier else None), rungs=session.rungs))
     if merge:
         steps = list(_merged(known, steps))
     return Recording(
-        id=str(raw["session_id"]),
+        id=session.id,
         agent=str(raw["agent"]),
         project=str(raw.get("project") or raw.get("source") or ""),
         steps=tuple(steps),
@@ -119,14 +126,16 @@ def output_tokens(row: Raw) -> float:
 
 def _step(row: Raw, at_ms: int, features: StepFeatures, foreseen: Step | None) -> RecordedStep:
     kind = kind_of_label(row, features)
+    trouble = bool(stuck(features))
     return RecordedStep(
         at_ms=at_ms,
         prompt_tokens=_prompt_tokens(row),
         output_tokens=round(output_tokens(row)),
-        kind=StepKind.RECOVER if kind in RECOVERABLE and stuck(features) else kind,
+        kind=StepKind.RECOVER if kind in RECOVERABLE and trouble else kind,
         edits=row["kind"] in EDITING,
         probabilities=foreseen.probabilities if foreseen else {},
         certain=foreseen.certain if foreseen else False,
+        stuck=trouble,
     )
 
 

@@ -31,6 +31,10 @@ class RecordedStep:
     probabilities: Mapping[StepKind, float] = field(default_factory=dict[StepKind, float])
     certain: bool = False
     """Whether a rule had foretold the kind, so that no gate is needed."""
+    stuck: bool = False
+    """Whether the session was in trouble, so that an edit, an answer or a plan is a recovery."""
+    rungs: int = 0
+    """By how many tiers evidence of trouble would have lifted the session under the profile `ladder`."""
     tier: Tier | None = None
     """The tier that served it, where our own books say so."""
     booked_pusd: int | None = None
