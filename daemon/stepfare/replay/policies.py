@@ -40,8 +40,8 @@ def always(ladder: Ladder, tier: Tier, *, hour: bool = False) -> Serve:
 
 
 def gated(ladder: Ladder, floors: Floors, *, touch: bool = False, hour: bool = False) -> Serve:
-    """Each step is first asked on the cheapest model that may look around, and again on the one that it needs if that is another. With `touch`, a warm
-    balanced cache that is about to die serves the step instead."""
+    """Each step is first asked on the cheapest model that may look around, and again on the one that it needs if that is another. With
+    `touch`, a warm balanced cache that is about to die serves the step instead."""
 
     def serve(course: Course, step: RecordedStep) -> None:
         first = cheapest_that_fits(ladder, min(floors.foreseen(step).values()), step.prompt_tokens)
