@@ -14,7 +14,7 @@ from watchdog.observers import Observer
 from stepfare.runtime import watch as watch_module
 from stepfare.runtime.watch import CALM_S, Watch
 
-NAMES = frozenset({"config.toml", ".stepfare.toml"})
+NAMES = ("config.toml", ".stepfare.toml")
 
 
 class Told:
@@ -39,7 +39,7 @@ class Told:
 @asynccontextmanager
 async def watching(*folders: Path) -> AsyncGenerator[Told]:
     told = Told()
-    watch = Watch(NAMES, told)
+    watch = Watch(dict.fromkeys(NAMES, told))
     for folder in folders:
         watch.add(folder)
     try:

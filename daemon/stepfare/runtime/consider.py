@@ -64,7 +64,8 @@ def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, 
     # A call may say less than its session: a side call rarely names the workspace.
     if not workspace.root and session.workspace:
         workspace = state.workspaces.look(session.workspace)
-    features = replace(features, files=relative_to_folder(workspace, features.files))
+    editor, git = state.surroundings.facts(session_id, workspace, features.history.humans)
+    features = replace(features, files=relative_to_folder(workspace, features.files), editor=editor, git=git)
     step = classify(features)
     named = state.named(view.model)
     if not named and alias_of(view.model, tuple(state.settings.profiles)) is None:

@@ -80,6 +80,7 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
     world, state = daemon.world, daemon.state
     asked = consider(view, state, now_ms=world.now_ms(), new_session=world.new_id("s"), decision_id=world.new_id("d"))
     asked = replace(asked, drift=_drifted(asked, state))
+    state.surroundings.follow(asked.session.id, asked.workspace, asked.features)
     dialect = DIALECTS[view.dialect]
     if view.stream:
         reply.waiting(lambda: headers_of(asked, None, 0, simulated=state.play.simulated))

@@ -26,6 +26,7 @@ from stepfare.runtime.hub import Hub
 from stepfare.runtime.play import SETTINGS_NAME, play_of, read_settings
 from stepfare.runtime.renewing import prices_at_hand, renew, renewed_today
 from stepfare.runtime.state import Play, State
+from stepfare.runtime.surroundings import GIT_FILES
 from stepfare.runtime.watch import Watch
 from stepfare.runtime.workspaces import Workspace
 from stepfare.store.sqlite import Store
@@ -139,14 +140,15 @@ class House:
         write_private(self.paths.daemon_json, file.model_dump_json(indent=2).encode() + b"\n")
 
     def watch_workspace(self, workspace: Workspace) -> None:
-        """From now on a change of this workspace's file is noticed without a request."""
+        """From now on a change of this workspace's file, and of what git has checked out there, is noticed without a request."""
         if self.watch is not None and workspace.root:
-            self.watch.add(workspace.folder)
-            self.watch.add(workspace.root)
+            for folder in {workspace.folder, workspace.root, workspace.git} - {""}:
+                self.watch.add(folder)
 
     def start_watching(self) -> None:
         self.paths.config_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.watch = Watch(frozenset({SETTINGS_NAME, DOTFILE_NAME}), self._changed)
+        looks = dict.fromkeys(GIT_FILES, self.state.surroundings.look_again)
+        self.watch = Watch({SETTINGS_NAME: self._changed, DOTFILE_NAME: self._changed, **looks})
         self.watch.add(self.paths.config_dir)
         self.state.workspaces.on_news = self.watch_workspace
 
@@ -160,6 +162,7 @@ class House:
         await self.books.finish()
         await self.upstream.close()
         self.state.tokenizer.close()
+        self.state.surroundings.close()
         if self._stop_simulator is not None:
             await self._stop_simulator()
         await self.store.close()

@@ -26,6 +26,7 @@ from stepfare.runtime.clock import World
 from stepfare.runtime.keepsakes import Keepsakes
 from stepfare.runtime.lessons import Lessons
 from stepfare.runtime.spend import DaySpend
+from stepfare.runtime.surroundings import Surroundings
 from stepfare.runtime.tokenizer import Tokenizer
 from stepfare.runtime.workspaces import Workspace, Workspaces
 from stepfare.sessions.footprints import Footprints
@@ -65,6 +66,7 @@ class State:
         self.tokenizer = Tokenizer()
         self.lessons = Lessons(world.now_ms)
         self.workspaces = Workspaces(self.user_limits)
+        self.surroundings = Surroundings()
         self.spend = DaySpend(world.day_start_ms())
         self.health: dict[str, Health] = {}
         self._trouble: dict[str, str] = {}

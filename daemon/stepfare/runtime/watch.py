@@ -1,4 +1,4 @@
-"""Notices at once when a settings file or a project file changes: watchdog where the system can tell, polling where it cannot."""
+"""Notices at once when a file changes that matters by its name: watchdog where the system can tell, polling where it cannot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from watchdog.events import FileClosedEvent, FileCreatedEvent, FileDeletedEvent, FileMovedEvent, FileSystemEvent, FileSystemEventHandler
@@ -26,15 +26,15 @@ _log = logging.getLogger(__name__)
 
 
 class Watch:
-    """Calls `changed` on the event loop after something in a watched folder whose name is in `names` was written, moved or removed."""
+    """Calls on the event loop what stands beside a name in `changed`, after something of that name in a watched folder was written,
+    moved or removed."""
 
-    def __init__(self, names: frozenset[str], changed: Callable[[], None]) -> None:
-        self._names = names
+    def __init__(self, changed: Mapping[str, Callable[[], None]]) -> None:
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._observer: BaseObserver | None = None
         self._folders: set[str] = set()
-        self._due: asyncio.TimerHandle | None = None
+        self._due: dict[Callable[[], None], asyncio.TimerHandle] = {}
 
     def add(self, folder: Path | str) -> None:
         """Watch this folder (not those below it). A folder that is gone, or one too many, is left to the look at each request."""
@@ -49,8 +49,8 @@ class Watch:
             self._poll_instead()
 
     def close(self) -> None:
-        if self._due is not None:
-            self._due.cancel()
+        for due in self._due.values():
+            due.cancel()
         if self._observer is not None:
             self._observer.stop()
             self._observer.join(timeout=2)
@@ -76,13 +76,14 @@ class Watch:
     def noticed(self, event: FileSystemEvent) -> None:
         """Called on the observer's thread."""
         paths = (os.fsdecode(event.src_path), os.fsdecode(event.dest_path))
-        if any(os.path.basename(path) in self._names for path in paths):
-            self._loop.call_soon_threadsafe(self._soon)
+        for changed in {self._changed[name] for name in map(os.path.basename, paths) if name in self._changed}:
+            self._loop.call_soon_threadsafe(self._soon, changed)
 
-    def _soon(self) -> None:
-        if self._due is not None:
-            self._due.cancel()
-        self._due = self._loop.call_later(CALM_S, self._changed)
+    def _soon(self, changed: Callable[[], None]) -> None:
+        due = self._due.get(changed)
+        if due is not None:
+            due.cancel()
+        self._due[changed] = self._loop.call_later(CALM_S, changed)
 
 
 class _Handler(FileSystemEventHandler):

@@ -36,6 +36,8 @@ class Workspace:
     problems: tuple[Problem, ...] = ()
     folder: str = ""
     """The folder that the file's globs are relative to."""
+    git: str = ""
+    """Where its repository keeps head and index; empty where there is none."""
 
 
 @dataclass(slots=True)
@@ -101,6 +103,7 @@ class Workspaces:
             dotfile=dotfile,
             problems=checked.problems if checked else (),
             folder=str(found.parent) if found else str(start),
+            git=str(git) if git else "",
         )
 
 

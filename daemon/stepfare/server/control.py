@@ -13,6 +13,7 @@ from stepfare.control import protocol
 from stepfare.core.problem import Problem
 from stepfare.dialects.base import BadRequest
 from stepfare.dialects.openai_chat import BODY_BYTES_MAX
+from stepfare.runtime.editors import Context, Document
 from stepfare.runtime.hub import TooManyListeners
 from stepfare.runtime.startup import House
 from stepfare.runtime.workspaces import Workspace
@@ -33,14 +34,10 @@ LAST = "last"
 _NOTHING_YET = "no step has been served yet: point an agent at the daemon (`stepfare connect`) and give it a task"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-CONTEXTS = web.AppKey("contexts", dict[str, protocol.Workspace])
-CONTEXTS_MAX = 200
-DOCUMENTS_MAX = 500
 
 
 def add_routes(app: web.Application) -> None:
     """Every route of the control API, each behind the control token."""
-    app[CONTEXTS] = {}
     routes: tuple[tuple[str, str, Handler], ...] = (
         ("GET", "overview", overview),
         ("GET", "events", events),
@@ -175,24 +172,19 @@ async def prices(request: web.Request) -> web.Response:
 
 
 async def workspace(request: web.Request) -> web.Response:
-    house = request.app[HOUSE]
-    root = _root(request.match_info["id"])
-    return _message(await _workspace(house, root, request.app[CONTEXTS].get(root)))
+    return _message(await _workspace(request.app[HOUSE], _root(request.match_info["id"])))
 
 
 async def put_workspace(request: web.Request) -> web.Response:
     """What the editor says of a workspace: open files and how many problems each has. Nothing of an untrusted one is kept."""
-    house, contexts = request.app[HOUSE], request.app[CONTEXTS]
-    root = _root(request.match_info["id"])
+    house, root = request.app[HOUSE], _root(request.match_info["id"])
     told = protocol.Workspace.model_validate_json(await request.read())
-    inside = [one for one in told.documents[:DOCUMENTS_MAX] if not one.path.startswith(("/", "~")) and ".." not in one.path.split("/")]
+    editors = house.state.surroundings.editors
     if told.trusted:
-        contexts[root] = told.model_copy(update={"root": root, "documents": inside})
-        while len(contexts) > CONTEXTS_MAX:
-            contexts.pop(next(iter(contexts)))
+        editors.tell(root, told.active, (Document(one.path, one.errors, one.warnings) for one in told.documents))
     else:
-        contexts.pop(root, None)
-    return _message(await _workspace(house, root, contexts.get(root)))
+        editors.forget(root)
+    return _message(await _workspace(house, root))
 
 
 async def decide(request: web.Request) -> web.Response:
@@ -206,16 +198,17 @@ async def reload(request: web.Request) -> web.Response:
     return _message(protocol.Reloaded(problems=[present.problem(one) for one in house.state.problems()]))
 
 
-async def _workspace(house: House, root: str, told: protocol.Workspace | None) -> protocol.Workspace:
+async def _workspace(house: House, root: str) -> protocol.Workspace:
     place = house.state.workspaces.look(root)
+    told = house.state.surroundings.editors.of(root) or Context()
     rows = await house.store.sessions(1, 0, root)
     today = await house.store.totals(house.world.day_start_ms(), workspace=root)
     return protocol.Workspace(
         id=root,
         root=root,
         branch=place.branch,
-        active=told.active if told else "",
-        documents=told.documents if told else [],
+        active=told.active,
+        documents=[protocol.EditorDocument(path=one.path, errors=one.errors, warnings=one.warnings) for one in told.documents],
         dotfile=place.dotfile_path or None,
         problems=[present.problem(one) for one in place.problems],
         today=present.totals(today),
