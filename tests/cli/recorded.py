@@ -49,19 +49,19 @@ def written(path: Path, *sessions: dict) -> Path:
 
 
 async def booked(
-    paths: Paths, session_id: str, *kinds: str, tiers: dict[str, str] | None = None, start_ms: int = NOW_MS, step_pusd: int = STEP_PUSD
+    paths: Paths, session_id: str, *kinds: str, tiers: dict[str, str] | None = None, start_ms: int = NOW_MS, gap_ms: int = 10_000
 ) -> None:
     """A session in the books of a daemon that is gone; each step cost a cent, its prompt is 1,000 tokens longer than the one before."""
     store = Store.open(paths.ledger_db, lambda: NOW_MS)
     await store.append(Opened(session_id, start_ms, "cline", "/srv/shop", "/srv/shop", "main", "Mend the cart"))
     for number, kind in enumerate(kinds):
-        attempt, at_ms = f"{session_id}-{number}", start_ms + 10_000 * number
+        attempt, at_ms = f"{session_id}-{number}", start_ms + gap_ms * number
         tier = (tiers or {}).get(kind, "frugal")
         usage = Usage(10_000 + 1_000 * number, output_tokens=100)
         await store.append(
             Reserved(
                 attempt, f"d-{attempt}", session_id, number + 1, at_ms, f"lab/{tier}", tier, kind, tier, "settings", STEP_PUSD, "cline"
             ),
-            Settled(attempt, session_id, at_ms + 900, "ok", kind, usage, step_pusd, "usage-priced", None, "test", committed=True),
+            Settled(attempt, session_id, at_ms + 900, "ok", kind, usage, STEP_PUSD, "usage-priced", None, "test", committed=True),
         )
     await store.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stepfare.cli.asking import Answers
 from stepfare.cli.spend import whole_id
 from stepfare.control.protocol import SessionDetail, Step
@@ -10,6 +12,8 @@ from stepfare.replay.recording import RecordedStep, Recording
 from stepfare.steps.rules import RECOVERABLE
 
 SESSIONS_MAX = 1_000
+ESCALATED = "escalated"
+"""How the attempt ended whose answer turned out to need a better model."""
 EDITING = frozenset({StepKind.EDIT, StepKind.RECOVER})
 
 
@@ -25,16 +29,17 @@ def recording_of(detail: SessionDetail) -> Recording:
     """A session of the books. Steps that are still open, or of which no usage was reported, are not known."""
     session = detail.session
     known = [step for step in detail.steps if step.usage is not None and step.usage.input_tokens > 0]
+    tiers = {step.model: Tier.of(step.tier) for step in detail.steps if step.model and step.tier}
     return Recording(
         id=session.id,
         agent=session.client or "unknown",
         project=session.project or session.workspace,
-        steps=tuple(_step(step) for step in known),
+        steps=tuple(_step(step, tiers) for step in known),
         unknown_steps=len(detail.steps) - len(known),
     )
 
 
-def _step(step: Step) -> RecordedStep:
+def _step(step: Step, tiers: Mapping[str, Tier]) -> RecordedStep:
     assert step.usage is not None, step
     kind = StepKind(step.kind)
     probabilities = {StepKind(name): chance for name, chance in step.probabilities.items()}
@@ -48,5 +53,6 @@ def _step(step: Step) -> RecordedStep:
         probabilities=probabilities or {predicted: 1.0},
         certain=len(probabilities) == 1 and predicted not in RECOVERABLE,
         tier=Tier.of(step.tier) if step.tier else None,
+        probes=tuple(tiers.get(one.model, Tier.FRUGAL) for one in step.attempts if one.outcome == ESCALATED),
         booked_pusd=step.cost_pusd,
     )

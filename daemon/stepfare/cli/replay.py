@@ -89,7 +89,7 @@ def replay(
             read = Path(weights).read_bytes() if weights else None
             found = recordings.read(path, workers, merge=merge, weights=read, agent=agent)
         else:
-            found = [one for one in _booked(source, since) if agent in (None, one.agent)]
+            found = [one for one in booked_sessions(source, since) if agent in (None, one.agent)]
         # Of one's own sessions the short ones count too.
         usable = [one for one in found if (one.usable() if path is not None else one.usable(1))]
         if not usable:
@@ -162,7 +162,8 @@ def candidates_in_play() -> tuple[Candidate, ...]:
     return tuple(catalogs.candidate(play.catalog, model, now) for model in known) or catalogs.candidates(play.catalog, play.keys, now)
 
 
-def _booked(session_id: str | None, since: str) -> list[Recording]:
+def booked_sessions(session_id: str | None, since: str) -> list[Recording]:
+    """The user's own: one session, or all that were active since. Raises Trouble."""
     from stepfare.cli import booked
     from stepfare.cli.spend import since_ms
 

@@ -275,6 +275,50 @@ class Replay(Message):
     lifetimes_free: dict[str, dict[str, ReplayFigures]] = Field(default_factory=dict[str, dict[str, ReplayFigures]])
 
 
+class Share(Message):
+    """A share, and the bounds between which it lies in 95 of 100 draws of as many sessions."""
+
+    share: float
+    low: float
+    high: float
+
+
+class AuditedSession(Message):
+    """One session: what was booked (null where a step is unpriced), and by the cost model what was routed, and what else it might have
+    cost."""
+
+    id: str
+    agent: str
+    steps: int
+    booked_usd: float | None
+    routed_usd: float
+    always_balanced_usd: float
+    always_premium_usd: float
+    shuffled_usd: float
+    """The same tiers dealt to its steps at random."""
+
+
+class Audit(Message):
+    """Whether routing helped on the user's own sessions. `saved` is the part of always-balanced that was not spent, `beside_chance` the
+    part of it by which the same tiers cost more when they are dealt to the steps at random."""
+
+    verdict: Literal["helped", "did not help", "no evidence"]
+    because: str
+    steps: int
+    booked_usd: float | None
+    routed_usd: float
+    always_balanced_usd: float
+    always_premium_usd: float
+    shuffled_usd: float
+    saved: Share
+    saved_of_premium: Share
+    beside_chance: Share
+    seed: int
+    left_out: int
+    """Sessions of which too little is known."""
+    sessions: list[AuditedSession]
+
+
 class PriceRow(Message):
     """One row of the price table, in picodollars per token."""
 

@@ -37,6 +37,8 @@ class RecordedStep:
     """By how many tiers evidence of trouble would have lifted the session under the profile `ladder`."""
     tier: Tier | None = None
     """The tier that served it, where our own books say so."""
+    probes: tuple[Tier, ...] = ()
+    """The tiers that were asked before it, in vain, where our own books say so."""
     booked_pusd: int | None = None
     """What it cost, attempts that were escalated included, where our own books say so."""
 

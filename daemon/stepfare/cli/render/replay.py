@@ -77,13 +77,13 @@ def _table(groups: Mapping[str, ReplayFigures]) -> Table:
             name,
             count(one.sessions),
             count(one.steps),
-            _usd(one.always_premium_usd),
-            _usd(one.always_frugal_usd),
-            _usd(one.always_balanced_usd),
-            _usd(one.policy_usd),
-            _percent(one.share_of_balanced),
-            _usd(one.optimum_usd),
-            _percent(one.optimum_share),
+            dollars(one.always_premium_usd),
+            dollars(one.always_frugal_usd),
+            dollars(one.always_balanced_usd),
+            dollars(one.policy_usd),
+            percent(one.share_of_balanced),
+            dollars(one.optimum_usd),
+            percent(one.optimum_share),
             "" if one.worst_session is None else f"{one.worst_session:.2f}",
             count(one.sessions_above_102),
         )
@@ -98,12 +98,12 @@ def _notes(groups: Mapping[str, ReplayFigures]) -> Iterable[Block]:
         said = [
             f"{counted(one.escalations, 'answer')} asked in vain",
             edits,
-            f"{_usd(one.switch_writes_usd)} for writes because the model changed",
+            f"{dollars(one.switch_writes_usd)} for writes because the model changed",
         ]
         if one.sessions_above_102:
             said.append(f"{100 * one.excess_share:.3f} % of the spend above 1.02 x balanced")
         if one.booked_usd is not None:
-            said.append(f"really paid {_usd(one.booked_usd)}")
+            said.append(f"really paid {dollars(one.booked_usd)}")
         yield line(Span(name, "head"), ": ", "; ".join(said) + ".", indent=2, hang=4)
         if gap := _gap(one):
             yield line(gap, indent=4, hang=4)
@@ -124,12 +124,14 @@ def _gap(one: ReplayFigures) -> str:
 
 def _free(groups: Mapping[str, ReplayFigures]) -> Iterable[Block]:
     for name, one in groups.items():
-        yield line(f"{name}: {_usd(one.policy_usd)} ({_percent(one.share_of_balanced)}), optimum {_percent(one.optimum_share)}", indent=4)
+        yield line(f"{name}: {dollars(one.policy_usd)} ({percent(one.share_of_balanced)}), optimum {percent(one.optimum_share)}", indent=4)
 
 
-def _usd(usd: float) -> str:
+def dollars(usd: float) -> str:
+    """A sum of a message, as sums are shown."""
     return money(round(Decimal(str(usd)) * PUSD_PER_USD))
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
+    """A share with one digit; nothing where there is none."""
     return "" if share is None else f"{100 * share:.1f} %"
