@@ -7,6 +7,7 @@ from stepfare.control.protocol import (
     Bucket,
     Budget,
     Candidate,
+    Contribution,
     CostLine,
     Decision,
     Floor,
@@ -138,16 +139,29 @@ DECISION = Decision(
     session="s-4f2a",
     kind="edit",
     probabilities={"explore": 0.3, "edit": 0.624, "run": 0.07, "answer": 0.006},
+    contributions=[
+        Contribution(words="the last action was an edit", log_odds=0.8123),
+        Contribution(words="nothing was read since", log_odds=-0.4),
+        Contribution(words="a test failed", log_odds=0.31),
+        Contribution(words="the client's cap", log_odds=0.01),
+    ],
     floor=Floor(tier="balanced", source="dotfile", words=".stepfare.toml:4 asks balanced for edit"),
+    floors={
+        "explore": Floor(tier="frugal", source="settings", words="profile balanced (config.toml:2): explore is frugal"),
+        "edit": Floor(tier="balanced", source="dotfile", words=".stepfare.toml:4 asks balanced for edit"),
+        "run": Floor(tier="frugal", source="settings", words="profile balanced (config.toml:2): run is frugal"),
+    },
     candidates=[
         Candidate(
             model="lab/medium",
             tier="balanced",
-            expected_pusd=12_300_000_000,
+            expected_pusd=12_300_250_000,
             arithmetic=[
                 CostLine(what="warm prompt", tokens=8_000, rate=300_000, pusd=2_400_000_000),
                 CostLine(what="fresh prompt", tokens=1_000, rate=3_000_000, pusd=3_000_000_000),
                 CostLine(what="answer", tokens=460, rate=15_000_000, pusd=6_900_000_000),
+                CostLine(what="12 % go on to lab/large", tokens=0, rate=0, pusd=1_000_250_000),
+                CostLine(what="what stays warm for later", tokens=0, rate=0, pusd=-1_000_000_000),
             ],
         ),
         Candidate(model="lab/new", tier="premium", expected_pusd=None),
@@ -156,9 +170,9 @@ DECISION = Decision(
         Rejection(model="lab/small", reason="below-floor", words="it is frugal, the floor is balanced"),
         Rejection(model="groq/fast", reason="health", words="4 errors in a row, tried again in 20 s"),
     ],
-    gate=Gate(on=True, needs="balanced"),
+    gate=Gate(on=True, needs="balanced", hold_ms=8_000),
     chosen="lab/medium",
-    because=["after read, read comes edit", "lab/medium holds 8,000 tokens warm"],
+    because=["after read, read comes edit", ".stepfare.toml:4 asks balanced for edit", "lab/medium holds 8,000 tokens warm"],
 )
 
 PRICE = PriceRow(input=3_000_000, cache_read=300_000, cache_write=3_750_000, cache_write_1h=6_000_000, output=15_000_000)

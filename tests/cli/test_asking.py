@@ -139,6 +139,38 @@ def test_explain_takes_a_decision_a_session_or_a_step_of_it(run: Run, fake: Fake
     assert "no decision and no session zebra" in run("explain", "zebra").err
 
 
+@pytest.mark.parametrize(
+    ("body", "options", "dialect"),
+    [
+        ({"model": "auto", "messages": []}, (), "openai"),
+        ({"model": "auto", "input": []}, (), "responses"),
+        ({"model": "auto", "messages": [], "system": "x"}, (), "anthropic"),
+        ({"model": "auto", "messages": [], "tools": [{"name": "a", "input_schema": {}}]}, (), "anthropic"),
+        ({"model": "auto", "messages": []}, ("--dialect", "anthropic"), "anthropic"),
+    ],
+)
+def test_a_dry_run_asks_in_the_format_of_the_request(
+    run: Run, fake: FakeDaemon, tmp_path: Path, body: dict[str, object], options: tuple[str, ...], dialect: str
+) -> None:
+    fake.answer("decide", DECISION.model_copy(update={"id": None}), method="POST")
+    file, before = tmp_path / "body.json", tmp_path / "before.json"
+    file.write_text(json.dumps(body))
+    before.write_text(json.dumps({"model": "before"}))
+    arguments = ("decide", str(file), "--earlier", str(before), "--earlier", str(file), "--workspace", str(tmp_path), *options)
+    assert run(*arguments).out.startswith("Dry run of session s-4f2a\nWould be served by lab/medium (balanced)\n")
+    assert json.loads(run(*arguments, "--json").out)["id"] is None
+    asked = json.loads(fake.asked[-1].body)
+    told = {"dialect": dialect, "headers": {}, "body": body, "workspace": str(tmp_path), "earlier": [{"model": "before"}, body]}
+    assert asked == told
+
+
+@pytest.mark.parametrize(("text", "words"), [("{", "body.json is not JSON"), ("[]", "body.json does not hold a JSON object")])
+def test_what_is_no_request_is_not_asked_about(run: Run, fake: FakeDaemon, tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "body.json").write_text(text)
+    ran = run("decide", str(tmp_path / "body.json"))
+    assert (ran.code, words in ran.err, fake.asked) == (2, True, [])
+
+
 def test_explain_says_when_nothing_was_decided_yet(run: Run, fake: FakeDaemon) -> None:
     fake.answer("decisions/last", Failure(error="no-decision", words="Nothing has been decided yet."), status=404)
     assert run("explain").err == "Nothing has been decided yet.\n"

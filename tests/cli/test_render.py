@@ -70,26 +70,34 @@ def test_a_session_shows_each_step_with_its_reason() -> None:
     )
 
 
-def test_a_decision_shows_evidence_floor_arithmetic_and_rejections() -> None:
+def test_a_decision_shows_evidence_floors_arithmetic_and_rejections() -> None:
     check(
         reasons.decision(DECISION),
         """
         Decision d-1 of session s-4f2a
         Served by lab/medium (balanced)
 
-        Step  edit (edit 62 %, explore 30 %, run 7 %)
-        Floor balanced, set by dotfile: .stepfare.toml:4 asks balanced for edit
-        Gate  held until the action is known; an action that needs balanced goes to the next tier
+        Step   edit (edit 62 %, explore 30 %, run 7 %)
+               For an edit: the last action was an edit +0.8, a test failed +0.3
+               Against one: nothing was read since -0.4
+        Floor  balanced, set by dotfile: .stepfare.toml:4 asks balanced for edit
+        Gate   a lower model's answer is held, 8 s at most, until its action is known; an edit needs balanced
 
         Why
           - after read, read comes edit
           - lab/medium holds 8,000 tokens warm
 
-        Candidates, cheapest first, with what this step was expected to cost
+        Floors, by what the turn turns out to be
+          frugal    explore, run  profile balanced (config.toml:2)
+          balanced  edit          .stepfare.toml:4 asks balanced for edit
+
+        Candidates, the first choice first, with what this step was expected to cost
           1. lab/medium (balanced)  $0.01230
-             warm prompt   8,000 tokens  x   $0.30/M  =  $0.002400
-             fresh prompt  1,000 tokens  x   $3.00/M  =  $0.003000
-             answer          460 tokens  x  $15.00/M  =  $0.006900
+             warm prompt                8,000 tokens  x   $0.30/M     $0.0024000
+             fresh prompt               1,000 tokens  x   $3.00/M  +  $0.0030000
+             answer                       460 tokens  x  $15.00/M  +  $0.0069000
+             12 % go on to lab/large                               +  $0.0010002
+             what stays warm for later                             -  $0.0010000
           2. lab/new (premium)  unpriced
 
         Rejected
@@ -116,8 +124,8 @@ def test_a_decision_that_nobody_can_serve_says_so() -> None:
         Dry run
         Nobody can serve this step.
 
-        Step  plan
-        Floor premium, set by header: x-stepfare-tier asks premium
+        Step   plan
+        Floor  premium, set by header: x-stepfare-tier asks premium
         """,
     )
 

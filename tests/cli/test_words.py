@@ -78,3 +78,17 @@ def test_home_is_written_short(home: object) -> None:
     assert words.short_path(f"{home}") == "~"
     assert words.short_path("/srv/shop") == "/srv/shop"
     assert words.short_path("") == ""
+
+
+@pytest.mark.parametrize(
+    ("pusd", "largest_pusd", "text"),
+    [
+        (6_900_000_000, 6_900_000_000, "$0.0069000"),
+        (4_125_000, 115_000_000, "$0.00000412"),
+        (1_000_000_000_000, 12_345_000_000_000, "$1.000"),
+        (5, 5_000_000_000_000_000, "$0.00"),
+        (0, 0, "$0.00"),
+    ],
+)
+def test_sums_of_a_column_have_as_many_decimals_as_the_largest_needs(pusd: int, largest_pusd: int, text: str) -> None:
+    assert words.money_like(pusd, largest_pusd) == text

@@ -203,6 +203,13 @@ class Gate(Message):
     hold_ms: int = 0
 
 
+class Contribution(Message):
+    """Something that was seen of the session, in words, and by how much (in log-odds) it speaks for an edit, or against it."""
+
+    words: str
+    log_odds: float
+
+
 class Decision(Message):
     """Why a model: evidence, floor, candidates with expected cost, rejections. `id` is null for a dry run."""
 
@@ -210,6 +217,8 @@ class Decision(Message):
     session: str
     kind: str
     probabilities: dict[str, float] = Field(default_factory=dict[str, float])
+    contributions: list[Contribution] = Field(default_factory=list[Contribution])
+    """The strongest first."""
     floor: Floor
     candidates: list[Candidate]
     rejections: list[Rejection]

@@ -68,6 +68,7 @@ def record_of(decision: Decision, notes: Sequence[str] = ()) -> bytes:
             "session": decision.session,
             "kind": decision.step.kind.value,
             "probabilities": {kind.value: round(p, 6) for kind, p in decision.step.probabilities.items()},
+            "contributions": [{"words": words, "log_odds": round(log_odds, 4)} for words, log_odds in decision.step.contributions],
             "floor": {"tier": decision.floor.tier.word, "source": decision.floor.source, "words": decision.floor.words},
             "candidates": [
                 {

@@ -10,6 +10,8 @@ PUSD_PER_USD = 1_000_000_000_000
 RATE_PER_USD = 1_000_000
 """A rate of a million picodollars per token is a dollar per million tokens."""
 SMALL_SUM_DIGITS = 4
+COLUMN_DIGITS = 5
+"""Of the largest sum of a column; the others have as many decimals."""
 
 SECOND_MS = 1000
 MINUTE_MS = 60 * SECOND_MS
@@ -26,6 +28,13 @@ def money(pusd: int | None) -> str:
         return UNPRICED
     sign = "-" if pusd < 0 else ""
     return f"{sign}${_digits(Decimal(abs(pusd)) / PUSD_PER_USD)}"
+
+
+def money_like(pusd: int, largest_pusd: int) -> str:
+    """A sum with as many decimals as the largest one that it stands under needs to show its leading digits."""
+    largest = Decimal(abs(largest_pusd)) / PUSD_PER_USD
+    places = 2 if not largest else max(2, COLUMN_DIGITS - 1 - largest.adjusted())
+    return f"${_rounded(Decimal(pusd) / PUSD_PER_USD, places):,f}"
 
 
 def coins(pusd: int) -> str:
