@@ -9,7 +9,6 @@ from stepfare.cli.spend import whole_id
 from stepfare.control.protocol import SessionDetail, Step
 from stepfare.core.step import StepKind, Tier
 from stepfare.replay.recording import RecordedStep, Recording
-from stepfare.steps.rules import RECOVERABLE
 
 SESSIONS_MAX = 1_000
 ESCALATED = "escalated"
@@ -51,7 +50,8 @@ def _step(step: Step, tiers: Mapping[str, Tier]) -> RecordedStep:
         kind=kind,
         edits=kind in EDITING,
         probabilities=probabilities or {predicted: 1.0},
-        certain=len(probabilities) == 1 and predicted not in RECOVERABLE,
+        certain=len(probabilities) == 1,
+        stuck=StepKind.RECOVER in (kind, predicted),
         tier=Tier.of(step.tier) if step.tier else None,
         probes=tuple(tiers.get(one.model, Tier.FRUGAL) for one in step.attempts if one.outcome == ESCALATED),
         booked_pusd=step.cost_pusd,

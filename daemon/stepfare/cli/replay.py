@@ -34,7 +34,7 @@ SHARE_DIGITS = 6
 @click.command()
 @click.argument("source", required=False, metavar="[FOLDER|FILE|SESSION|last]")
 @click.option("--policy", type=click.Choice(POLICIES), default="planner", show_default=True, help="Who decides; `planner` is the daemon's.")
-@click.option("--profile", default="balanced", show_default=True, help="Which tier each kind of step needs.")
+@click.option("--profile", help="Which tier each kind of step needs.  [default: balanced for recordings, else the one of your settings]")
 @click.option(
     "--floors",
     type=click.Choice(("edits", "profile")),
@@ -56,7 +56,7 @@ SHARE_DIGITS = 6
 def replay(
     source: str | None,
     policy: str,
-    profile: str,
+    profile: str | None,
     floors: str | None,
     lifetime: str,
     set_names: str | None,
@@ -77,10 +77,12 @@ def replay(
     from stepfare.control.protocol import Replay
     from stepfare.replay.compare import Plan
     from stepfare.replay.figures import figures_of
+    from stepfare.runtime.play import read_settings
 
     path = Path(source) if source is not None and Path(source).exists() else None
     if source is not None and path is None and ("/" in source or source.endswith(recordings.SUFFIXES)):
         raise Trouble("no-file", f"There is no file or folder {source}.")
+    profile = profile or (DEFAULT_PROFILE if path is not None else read_settings(here()).value.profile)
     edits_only = floors == "edits" if floors else path is not None and profile == DEFAULT_PROFILE
     plan = Plan(policy, _profile(profile), edits_only, lifetime, lifts=profile == LADDER)
     names = [name.strip() for name in (set_names or ("A,C,O" if path else "catalogue")).split(",")]

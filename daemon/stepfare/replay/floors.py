@@ -10,6 +10,8 @@ from stepfare.core.step import StepKind, Tier
 from stepfare.replay.recording import RecordedStep
 from stepfare.steps.rules import RECOVERABLE
 
+ROUTINE = (StepKind.EXPLORE, StepKind.RUN, StepKind.SUMMARIZE)
+
 
 @dataclass(frozen=True, slots=True)
 class Floors:
@@ -34,6 +36,11 @@ class Floors:
         kinds = {**self.kinds, **dict.fromkeys(RECOVERABLE, recovery)} if step.stuck else dict(self.kinds)
         kinds[StepKind.EDIT] = max(self.edit, kinds[StepKind.EDIT])
         return {kind: self._lifted(tier, step) for kind, tier in kinds.items()}
+
+    def lowest(self, step: RecordedStep) -> Tier:
+        """What is enough to look around, which is what most steps do."""
+        kinds = self.foreseen(step)
+        return min(kinds[kind] for kind in ROUTINE)
 
     def _lifted(self, tier: Tier, step: RecordedStep) -> Tier:
         return Tier(min(Tier.PREMIUM, tier + step.rungs)) if self.lifts else tier

@@ -8,19 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stepfare.core.decision import Floor, Ranked
+from stepfare.core.decision import Ranked
 from stepfare.core.entry import Opened, Reserved, Settled
 from stepfare.core.session import Session
 from stepfare.core.step import StepKind, Tier
+from stepfare.counting.outputs import Outputs
 from stepfare.replay.costs import Call, Course, Rung
 from stepfare.replay.floors import Floors
 from stepfare.replay.policies import PROBE_OUTPUT_TOKENS
 from stepfare.replay.recording import RecordedStep, Recording
-from stepfare.routing.ranking import ranked
+from stepfare.routing.planner import Outlook, planned
 from stepfare.routing.snapshot import Policy, Snapshot
 from stepfare.sessions.index import SessionIndex
 from stepfare.steps.classify import expected_output_tokens
 
+POLICY = Policy(gate_enabled=True)
 OUTPUT_TOKENS: Mapping[StepKind, int] = {kind: expected_output_tokens(kind) for kind in StepKind}
 
 
@@ -31,6 +33,7 @@ class Planner:
     rungs: Sequence[Rung]
     floors: Floors
     index: SessionIndex = field(default_factory=SessionIndex)
+    outputs: Outputs = field(default_factory=lambda: Outputs(OUTPUT_TOKENS))
     _by_id: dict[str, Rung] = field(default_factory=dict[str, Rung])
     _attempts: int = 0
 
@@ -47,35 +50,39 @@ class Planner:
         return course
 
     def _serve(self, recording: Recording, course: Course, step: RecordedStep) -> None:
-        # A kind that is certain needs no gate: then its floor holds, right or wrong, as in the daemon.
-        certain = max(step.probabilities, key=step.probabilities.__getitem__) if step.certain else None
-        floors = self.floors.foreseen(step)
-        least = floors[certain] if certain is not None else min(floors.values())
-        rows = self._ranked(recording, step, least)
-        first = self._by_id[rows[0].candidate.model.id]
+        outlook, least = self._outlook(step)
+        rows = self._planned(recording, step, outlook, least)
         needed = self.floors.needed(step)
-        if first.tier < needed and certain is None:
-            meeting = [rung for row in rows if (rung := self._by_id[row.candidate.model.id]).tier >= needed]
-            if meeting:
-                self._call(recording, course, step, first, PROBE_OUTPUT_TOKENS, probe=True)
-                first = meeting[0]
+        first, *more = (self._by_id[row.candidate.model.id] for row in rows)
+        if first.tier < needed and outlook.gated and (meeting := [rung for rung in more if rung.tier >= needed]):
+            self._call(recording, course, step, first, PROBE_OUTPUT_TOKENS, probe=True)
+            first = meeting[0]
         self._call(recording, course, step, first, step.output_tokens, probe=False)
 
-    def _ranked(self, recording: Recording, step: RecordedStep, least: Tier) -> Sequence[Ranked]:
+    def _outlook(self, step: RecordedStep) -> tuple[Outlook, Tier]:
+        """What may come, and the tier that is enough to begin with: behind the gate the lowest, without it that of the foreseen kind."""
+        floors, chances = self.floors.foreseen(step), step.probabilities or {step.kind: 1.0}
+        least = self.floors.lowest(step)
+        gated = not step.certain and max(floors.values()) > least
+        likeliest = max(chances, key=chances.__getitem__)
+        return Outlook(chances, floors, gated), least if gated else floors[likeliest]
+
+    def _planned(self, recording: Recording, step: RecordedStep, outlook: Outlook, least: Tier) -> Sequence[Ranked]:
         session = self.index.get(recording.id) or Session(recording.id)
         fitting = [rung for rung in self.rungs if rung.fits(step.prompt_tokens)] or [max(self.rungs, key=lambda one: one.window_tokens)]
         able = [rung.candidate for rung in fitting if rung.tier >= least] or [max(fitting, key=lambda one: one.tier).candidate]
-        snapshot = Snapshot(step.at_ms, Policy(), tuple(able), {}, session, output_tokens=OUTPUT_TOKENS)
-        predicted = max(step.probabilities, key=step.probabilities.__getitem__, default=step.kind)
-        return ranked(able, Floor(least, "settings", ""), snapshot, step.prompt_tokens, OUTPUT_TOKENS[predicted])
+        outputs = {rung.id: self.outputs.of(rung.id) for rung in self.rungs}
+        snapshot = Snapshot(
+            step.at_ms, POLICY, tuple(able), {}, session, counted_tokens=step.prompt_tokens, output_tokens=OUTPUT_TOKENS, outputs=outputs
+        )
+        return planned(able, outlook, snapshot, step.prompt_tokens)
 
     def _call(self, recording: Recording, course: Course, step: RecordedStep, rung: Rung, output_tokens: int, *, probe: bool) -> None:
         call = course.call(rung, output_tokens, probe=probe)
         self._attempts += 1
-        attempt = f"{recording.id}:{self._attempts}"
-        reserved, settled = _entries(recording, course.at, step, call, attempt)
-        self.index.apply(reserved)
-        self.index.apply(settled)
+        for entry in _entries(recording, course.at, step, call, f"{recording.id}:{self._attempts}"):
+            self.index.apply(entry)
+            self.outputs.apply(entry)
 
 
 def _entries(recording: Recording, at: int, step: RecordedStep, call: Call, attempt: str) -> tuple[Reserved, Settled]:

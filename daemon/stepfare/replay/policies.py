@@ -44,7 +44,7 @@ def gated(ladder: Ladder, floors: Floors, *, touch: bool = False, hour: bool = F
     `touch`, a warm balanced cache that is about to die serves the step instead."""
 
     def serve(course: Course, step: RecordedStep) -> None:
-        first = cheapest_that_fits(ladder, min(floors.foreseen(step).values()), step.prompt_tokens)
+        first = cheapest_that_fits(ladder, floors.lowest(step), step.prompt_tokens)
         if touch and (upper := ladder.get(Tier.BALANCED)) is not None and _unused(course, upper.id, step.at_ms) > TOUCH_AT:
             first = upper
         needed = floors.needed(step)

@@ -40,6 +40,7 @@ PARTS: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 """Of what costs are made, in words."""
 POINTS_SHOWN_MIN = 0.05
+ROUND_FROM_USD = 100
 
 
 def replay(message: Replay) -> list[Block]:
@@ -58,38 +59,24 @@ def replay(message: Replay) -> list[Block]:
 
 
 def _table(groups: Mapping[str, ReplayFigures]) -> Table:
-    columns = (
-        Column(""),
-        Column("SESSIONS", right=True),
-        Column("STEPS", right=True),
-        Column("PREMIUM", right=True, spare=True),
-        Column("FRUGAL", right=True, spare=True),
-        Column("BALANCED", right=True),
-        Column("THIS", right=True),
-        Column("", right=True),
-        Column("OPTIMUM", right=True),
-        Column("", right=True),
-        Column("WORST", right=True),
-        Column(">1.02", right=True),
-    )
+    titles = ("SESSIONS", "STEPS", "PREMIUM", "BALANCED", "FRUGAL", "THIS", "", "OPTIMUM", "WORST", ">1.02")
     rows = tuple(
         (
             name,
             count(one.sessions),
             count(one.steps),
-            dollars(one.always_premium_usd),
-            dollars(one.always_frugal_usd),
-            dollars(one.always_balanced_usd),
-            dollars(one.policy_usd),
+            _round(one.always_premium_usd),
+            _round(one.always_balanced_usd),
+            _round(one.always_frugal_usd),
+            _round(one.policy_usd),
             percent(one.share_of_balanced),
-            dollars(one.optimum_usd),
             percent(one.optimum_share),
             "" if one.worst_session is None else f"{one.worst_session:.2f}",
             count(one.sessions_above_102),
         )
         for name, one in groups.items()
     )
-    return Table(columns, rows, indent=2)
+    return Table((Column("", shrink=True), *(Column(title, right=True) for title in titles)), rows)
 
 
 def _notes(groups: Mapping[str, ReplayFigures]) -> Iterable[Block]:
@@ -130,6 +117,11 @@ def _free(groups: Mapping[str, ReplayFigures]) -> Iterable[Block]:
 def dollars(usd: float) -> str:
     """A sum of a message, as sums are shown."""
     return money(round(Decimal(str(usd)) * PUSD_PER_USD))
+
+
+def _round(usd: float) -> str:
+    """A sum in a table of many: whole dollars from a hundred on."""
+    return f"${round(usd):,}" if usd >= ROUND_FROM_USD else dollars(usd)
 
 
 def percent(share: float | None) -> str:
