@@ -15,10 +15,12 @@ from stepfare.dialects.draft import draft_of
 EPHEMERAL = {"type": "ephemeral"}
 
 
-def marked(body: dict[str, Any] | bytes, dialect: str = "anthropic", how: str = MARKS, cache_s: int = 300, key: str = "s1") -> bytes:
+def marked(
+    body: dict[str, Any] | bytes, dialect: str = "anthropic", how: str = MARKS, cache_s: int = 300, key: str = "s1", held: int = 0
+) -> bytes:
     draft = draft_of(body if isinstance(body, bytes) else json.dumps(body).encode())
     assert draft is not None
-    mark(draft, dialect, how, cache_s, key)
+    mark(draft, dialect, how, cache_s, key, held)
     return draft.body()
 
 
@@ -262,3 +264,60 @@ def test_every_step_finds_the_mark_of_the_step_before() -> None:
         ended.append(max(now))  # pyright: ignore[reportArgumentType]
     assert ended[-1] == (len(conversation) - 1, 22)
     assert BLOCKS_SEEN_BACK < 23
+
+
+LONG = [user("Fix"), *[message for at in range(15) for message in (call(at), result(at))]]
+"""Thirty-one messages of a block each."""
+CHAT_LONG = [user("Fix"), *[message for at in range(15) for message in (chat_call(at), chat_result(at))]]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body", "held", "where"),
+    [
+        # Beyond what is seen from the end: that place is marked instead of the last step's end, which this model never saw.
+        ("anthropic", claude(LONG), 3, ["messages.2.0", "messages.30.0", "system.0", "tools.1"]),
+        ("anthropic", claude(LONG), 10, ["messages.9.0", "messages.30.0", "system.0", "tools.1"]),
+        ("openai", chat(CHAT_LONG), 4, ["messages.0.0", "messages.3.0", "messages.31.0"]),
+        # It is seen from there.
+        ("anthropic", claude(LONG), 11, ["messages.28.0", "messages.30.0", "system.0", "tools.1"]),
+        # Nobody knows, or what it was asked with is no longer there.
+        ("anthropic", claude(LONG), 0, ["messages.28.0", "messages.30.0", "system.0", "tools.1"]),
+        ("anthropic", claude(LONG), 50, ["messages.28.0", "messages.30.0", "system.0", "tools.1"]),
+    ],
+)
+def test_where_a_model_was_last_asked_is_marked_when_it_comes_back(dialect: str, body: dict[str, Any], held: int, where: list[str]) -> None:
+    made = json.loads(marked(body, dialect, held=held))
+    assert sorted(places(made)) == sorted(where)
+    assert stripped(made) == stripped(body)
+
+
+def own_marks(*at: int, sign: dict[str, str] = EPHEMERAL, heads: int = 2) -> dict[str, Any]:
+    """As Claude Code marks: instructions, and the end of the conversation."""
+    messages = json.loads(json.dumps(LONG))
+    for place in at:
+        messages[place]["content"][-1]["cache_control"] = sign
+    return claude(messages, system=[{"type": "text", "text": f"part {part}", "cache_control": sign} for part in range(heads)])
+
+
+@pytest.mark.parametrize(
+    ("body", "held", "added"),
+    [
+        (own_marks(30), 3, ["messages.2.0"]),
+        (own_marks(30), 1, ["messages.0.0"]),
+        (own_marks(30), 15, []),
+        (own_marks(30), 0, []),
+        (own_marks(2, 30, heads=1), 3, []),
+        (own_marks(28, 30), 3, []),
+    ],
+    ids=["far back", "a text", "near", "unknown", "marked already", "four are taken"],
+)
+def test_a_clients_own_marks_get_one_more_where_theirs_find_nothing(body: dict[str, Any], held: int, added: list[str]) -> None:
+    made = json.loads(marked(body, held=held))
+    assert sorted(places(made)) == sorted([*places(body), *added])
+    assert stripped(made) == stripped(body)
+
+
+def test_the_mark_besides_lives_as_long_as_the_clients_next_one() -> None:
+    hour = {"type": "ephemeral", "ttl": "1h"}
+    made = json.loads(marked(own_marks(30, sign=hour), held=3))
+    assert made["messages"][2]["content"][0]["cache_control"] == hour

@@ -58,6 +58,36 @@ async def test_what_can_be_read_from_the_cache_is_read(start: Start, case: str) 
     assert [step["cost_pusd"] for step in detail["steps"]] == [line["cost_pusd"] for line in lines]
 
 
+class Marking(MessagesClient):
+    """A client that marks its instructions and the end of its conversation, as Claude Code does."""
+
+    def body(self, model: str) -> dict[str, Any]:
+        body = json.loads(json.dumps(super().body(model)))
+        for block in (body["system"][-1], body["messages"][-1]["content"][-1]):
+            block["cache_control"] = {"type": "ephemeral"}
+        return body
+
+
+@pytest.mark.parametrize("make", [ChatClient, MessagesClient, Marking])
+async def test_a_model_that_comes_back_finds_what_it_read_however_many_steps_others_took(start: Start, make: Any) -> None:
+    """A provider looks only so many blocks back from a mark: twelve steps are more than that."""
+    models = [MODEL, MODEL, *["anthropic/claude-haiku-5-5"] * 12, MODEL]
+    async with simulating() as base_url:
+        root = base_url.removesuffix("/v1")
+        settings = f'[providers.anthropic]\nbase_url = "{root}/anthropic/v1"\napi_key = "env:ANTHROPIC_API_KEY"\n'
+        running = await start(stream(), settings=settings, keys=["ANTHROPIC_API_KEY"])
+        client = make(Story("back and forth", results=(RESULT[:900],), long_words=6_000))
+        for model in models:
+            async with running.client.post(running.url + client.path, json=client.body(model), headers=running.headers()) as answer:
+                told = await answer.read()
+                assert answer.status == 200, told.decode()
+                client.take(told, answer.content_type)
+            client.go_on()
+        async with running.client.get(f"{root}/simulator/bill") as answer:
+            lines = (await answer.json())["lines"]
+    assert lines[-1]["usage"]["cache_read_tokens"] == lines[1]["usage"]["input_tokens"] > 6_000
+
+
 async def test_without_marks_that_provider_caches_nothing() -> None:
     """The control: the same kind of conversation, sent to the provider as it is."""
     client = MessagesClient(Story("unmarked", results=(RESULT,), long_words=2_000))

@@ -1,8 +1,9 @@
 """Asks a provider to cache what will be sent again, where the client asks for nothing: marks at the end of the tools, of the
 instructions, of the last step's request and of this one, or a key by which a session's requests find each other.
 
-A mark changes no meaning and moves from step to step; everything else keeps its bytes. Where the client set a mark of its own, nothing
-is added. How long a cache should live, and whether a provider wants to be asked at all, is decided elsewhere.
+A model that comes back to a session after others served it finds what it holds only where a mark stands near the end of its own last
+request. No client knows of that: this one mark is added to a client's own. A mark changes no meaning and moves from step to step;
+everything else keeps its bytes. How long a cache should live, and whether a provider wants to be asked at all, is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -33,30 +34,43 @@ _INSTRUCTIONS = ("system", "developer")
 _CHAT_ROLES = ("user", "tool")
 
 
-def mark(draft: Draft, dialect: str, how: str, cache_s: int, key: str) -> tuple[str, ...]:
+def mark(draft: Draft, dialect: str, how: str, cache_s: int, key: str, held: int = 0) -> tuple[str, ...]:
     """Ask for caching in this way: MARKS (Anthropic's own format, or Claude through chat completions) with a lifetime of `cache_s`
     seconds (an hour, or else five minutes), or KEY. Any other way asks for nothing, and so does one that the format cannot say.
+    `held` is how many messages this model was sent when it was last asked, 0 where that is not known.
     Returns what was added, in words for a person."""
     try:
         if how == KEY and dialect in ("openai", "responses"):
             words = set_where_missing(draft, "prompt_cache_key", key[:CACHE_KEY_CHARS_MAX])
             return (words,) if words else ()
-        if how == MARKS and dialect in ("anthropic", "openai") and not _marked_by_client(draft):
-            return _marked(draft, dialect, _HOUR if cache_s >= HOUR_S else _FIVE_MINUTES)
+        if how == MARKS and dialect in ("anthropic", "openai"):
+            own = _marks_of_client(draft)
+            if not own:
+                return _marked(draft, dialect, _HOUR if cache_s >= HOUR_S else _FIVE_MINUTES, held)
+            return _marked_besides(draft, dialect, own[-1], held) if len(own) < MARKS_MAX else ()
     except BadRequest:
         pass  # Too odd to be marked: it goes as it is.
     return ()
 
 
-def _marked(draft: Draft, dialect: str, sign: bytes) -> tuple[str, ...]:
+def messages_in(draft: Draft) -> int:
+    """How many messages a request holds; 0 where that cannot be told."""
     raw = draft.raw("messages")
-    if raw is None or not is_list(raw):
+    try:
+        return len(elements.elements_of(draft, "messages")) if raw is not None and is_list(raw) else 0
+    except BadRequest:
+        return 0
+
+
+def _marked(draft: Draft, dialect: str, sign: bytes, held: int) -> tuple[str, ...]:
+    if not messages_in(draft):
         return ()
     items = elements.elements_of(draft, "messages")
     changed: dict[int, bytes] = {}
-    last, before = len(items) - 1, _end_of_last_step(items)
-    ends = [_marked_before(items, end, dialect, sign, changed) for end in (last, before) if end >= 0]
-    middle = before >= 0 and _marked_between(items, before, dialect, sign, changed)
+    last, before, behind = len(items) - 1, _end_of_last_step(items), _far_behind(items, held)
+    # What others were sent since this model was last asked is in no cache of its own.
+    ends = [_marked_before(items, end, dialect, sign, changed) for end in (last, before if behind < 0 else behind) if end >= 0]
+    middle = before >= 0 > behind and _marked_between(items, before, dialect, sign, changed)
     if dialect == "openai":
         heads = ["instructions"] if _head_marked(items, sign, changed) else []
     else:
@@ -67,6 +81,28 @@ def _marked(draft: Draft, dialect: str, sign: bytes) -> tuple[str, ...]:
         elements.edit(draft, "messages", _at_places(changed))
     named = [*heads, *(["a long step's middle"] if middle else []), *(["the last turns"] if any(ends) else [])]
     return (f"cache marks added at the end of {', '.join(named)}",) if named else ()
+
+
+def _marked_besides(draft: Draft, dialect: str, last: bytes, held: int) -> tuple[str, ...]:
+    """One mark more than the client's own: where this model's cache ends, if those would not find it."""
+    items = elements.elements_of(draft, "messages") if messages_in(draft) else []
+    behind = _far_behind(items, held)
+    if behind < 0 or _marks_in(items[behind]):
+        return ()
+    # A longer life must not follow a shorter one, so it lives as long as what the client marks next.
+    sign = next((found for item in items[behind + 1 :] for found in _marks_in(item)), last)
+    changed: dict[int, bytes] = {}
+    if not _marked_before(items, behind, dialect, sign, changed):
+        return ()
+    elements.edit(draft, "messages", _at_places(changed))
+    return ("a cache mark added where this model was last asked",)
+
+
+def _far_behind(items: list[bytes], held: int) -> int:
+    """The message with which the model's last request ended, where that is too far back to be seen from the end; else -1."""
+    if not 0 < held < len(items) or sum(_count(item) for item in items[held:]) <= BLOCKS_SEEN_BACK:
+        return -1
+    return held - 1
 
 
 def _end_of_last_step(items: list[bytes]) -> int:
@@ -172,28 +208,27 @@ def _tools_marked(draft: Draft, sign: bytes) -> bool:
     return False
 
 
-def _marked_by_client(draft: Draft) -> bool:
-    """Whether the client marks anything itself, or asks for marks to be set by the provider."""
-    if draft.raw("cache_control") is not None:
-        return True
+def _marks_of_client(draft: Draft) -> list[bytes]:
+    """The marks that the client sets itself, in their order; one that it asks its provider to set stands first."""
+    asked = draft.raw("cache_control")
+    found = [asked] if asked is not None else []
     for key in ("tools", "system", "messages"):
         raw = draft.raw(key)
-        if raw is not None and is_list(raw) and _MARK in raw and any(_holds_mark(item) for item in splice.items(raw)):
-            return True
-    return False
+        if raw is not None and is_list(raw) and _MARK in raw:
+            found += [sign for item in splice.items(raw) for sign in _marks_in(item)]
+    return found
 
 
-def _holds_mark(item: bytes) -> bool:
+def _marks_in(item: bytes) -> list[bytes]:
     """The word may stand in a tool's schema or in what a call wrote: a mark stands beside a block's type."""
     if _MARK not in item or not item.startswith(b"{"):
-        return False
+        return []
     obj = splice.scan(item)
-    content, function = obj.raw("content"), obj.raw("function")
-    if obj.raw("cache_control") is not None:
-        return True
-    if content is not None and is_list(content):
-        return any(_holds_mark(part) for part in splice.items(content))
-    return function is not None and function.startswith(b"{") and splice.scan(function).raw("cache_control") is not None
+    content, function, sign = obj.raw("content"), obj.raw("function"), obj.raw("cache_control")
+    found = [sign for part in splice.items(content) for sign in _marks_in(part)] if content is not None and is_list(content) else []
+    if function is not None and function.startswith(b"{") and (inner := splice.scan(function).raw("cache_control")) is not None:
+        found.append(inner)
+    return [*found, *([sign] if sign is not None else [])]
 
 
 def _with(raw: bytes, changed: dict[int, bytes]) -> bytes:

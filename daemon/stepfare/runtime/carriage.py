@@ -103,7 +103,7 @@ def carriage_for(asked: Asked, candidate: Candidate, state: State, once: Sequenc
     names = (*provider.quirks, *model.quirks, *state.lessons.of(model.id), *once)
     names += _thoughtless(draft, dialect, names)
     changed = rules.apply(draft, dialect.name, names, Limits(model.max_output_tokens, asked.session.id))
-    changed += _cache_asked(draft, dialect, asked, candidate)
+    changed += _cache_asked(draft, dialect, asked, candidate, state)
     headers = rules.with_headers(said, names, asked.session.id)
     call = call_for(candidate, door.base_url + dialect.path, draft.body(), headers, stream=view.stream)
     return Carriage(call, dialect, asked.translation, model.id, draft.keys(), changed)
@@ -116,7 +116,7 @@ def _thoughtless(draft: Draft, dialect: Dialect, names: Sequence[str]) -> tuple[
     return (NOT_NOW,) if calls_unthought(draft.raw("messages") or b"[]") else ()
 
 
-def _cache_asked(draft: Draft, dialect: Dialect, asked: Asked, candidate: Candidate) -> tuple[str, ...]:
+def _cache_asked(draft: Draft, dialect: Dialect, asked: Asked, candidate: Candidate, state: State) -> tuple[str, ...]:
     """Marks where the provider caches nothing unasked. A call beside the conversation is not asked for again: to write it would cost
     more than it saves."""
     rule = candidate.provider.cache
@@ -124,4 +124,6 @@ def _cache_asked(draft: Draft, dialect: Dialect, asked: Asked, candidate: Candid
     marked = claude or (rule is not None and rule.marked)
     if not marked or asked.apart:
         return ()
-    return breakpoints.mark(draft, dialect.name, breakpoints.MARKS, rule.lifetime_ms // 1000 if rule else 0, asked.session.id)
+    session, model, cache_s = asked.session.id, candidate.model.id, rule.lifetime_ms // 1000 if rule else 0
+    held = state.reach.move(session, model, breakpoints.messages_in(draft))
+    return breakpoints.mark(draft, dialect.name, breakpoints.MARKS, cache_s, session, held)

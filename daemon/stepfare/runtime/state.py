@@ -25,6 +25,7 @@ from stepfare.routing.snapshot import Cap, Policy, Snapshot
 from stepfare.runtime.clock import World
 from stepfare.runtime.keepsakes import Keepsakes
 from stepfare.runtime.lessons import Lessons
+from stepfare.runtime.reach import Reach
 from stepfare.runtime.spend import DaySpend
 from stepfare.runtime.surroundings import Surroundings
 from stepfare.runtime.tokenizer import Tokenizer
@@ -59,6 +60,7 @@ class State:
         self.sessions = SessionIndex(self.cache_rule_of)
         self.thoughts = ThoughtIndex()
         self.keepsakes = Keepsakes()
+        self.reach = Reach()
         self.footprints = Footprints()
         self.trails: Trails = {}
         self.factors = Factors()
