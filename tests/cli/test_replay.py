@@ -100,6 +100,14 @@ def test_rows_that_are_one_call_are_joined_on_request(run: Run, tmp_path: Path) 
     assert [replayed(run, str(file), *more).totals["A"].steps for more in ((), ("--merge",))] == [7, 6]
 
 
+def test_a_line_that_is_no_session_is_told_and_the_rest_replayed(run: Run, file: Path, tmp_path: Path) -> None:
+    half = written(tmp_path / "half.jsonl", session(*KINDS), {"session_id": 1}, {})
+    ran = run("replay", str(half), "--json")
+    told = Replay.model_validate_json(ran.out)
+    assert (ran.code, told.unreadable, told.totals["A"].sessions) == (0, 2, 1)
+    assert ran.err.endswith("So do 1 more. The rest is replayed.\n")
+
+
 def test_a_dearer_profile_needs_dearer_models(run: Run, file: Path) -> None:
     careful, premium = (replayed(run, str(file), "--policy", "gate", "--profile", name) for name in ("balanced", "premium"))
     assert (careful.floors, premium.floors) == ("edits", "profile")

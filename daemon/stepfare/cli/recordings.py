@@ -105,7 +105,15 @@ def lines_of(path: Path) -> Iterator[bytes]:
         raise Trouble("unreadable", f"{path} cannot be read: {problem}.") from problem
 
 
-def read(source: Path, workers: Workers, *, merge: bool, weights: bytes | None, agent: str | None) -> list[Recording]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What lines hold: sessions, and for each line that is none a sentence that says so."""
+
+    recordings: list[Recording]
+    troubles: list[str]
+
+
+def read(source: Path, workers: Workers, *, merge: bool, weights: bytes | None, agent: str | None) -> Found:
     """All sessions of a file or folder, with what the classifier foresees of each step. Raises Trouble."""
     tasks: list[tuple[object, ...]] = []
     size = 0
@@ -119,7 +127,8 @@ def read(source: Path, workers: Workers, *, merge: bool, weights: bytes | None, 
                 lines = []
         if lines:
             tasks.append((str(path), lines, merge, weights, agent))
-    return [recording for found in workers.map("Reading", _recordings, tasks, size) for recording in found]
+    found = workers.map("Reading", _recordings, tasks, size)
+    return Found([recording for one in found for recording in one.recordings], [words for one in found for words in one.troubles])
 
 
 def replayed(recordings: Sequence[Recording], pricings: Iterable[Pricing], plan: Plan, workers: Workers) -> dict[str, list[Outcome]]:
@@ -141,17 +150,16 @@ def _outcomes(pricing: Pricing, recordings: Sequence[Recording], plan: Plan) -> 
     return pricing.outcomes(recordings, plan)
 
 
-def _recordings(path: str, lines: Sequence[bytes], merge: bool, weights: bytes | None, agent: str | None) -> list[Recording]:
+def _recordings(path: str, lines: Sequence[bytes], merge: bool, weights: bytes | None, agent: str | None) -> Found:
     classifier = _classifier(weights)
-    found: list[Recording] = []
+    found = Found([], [])
     for line in lines:
         try:
             raw = json.loads(line)
             if agent in (None, raw["agent"]):
-                found.append(recording_of(raw, classifier, merge=merge))
-        except (KeyError, TypeError, ValueError, AttributeError) as problem:
-            words = f"{path} holds a line that is no recorded session ({type(problem).__name__}: {problem})."
-            raise Trouble("unreadable", words) from problem
+                found.recordings.append(recording_of(raw, classifier, merge=merge))
+        except (LookupError, TypeError, ValueError, AttributeError) as problem:
+            found.troubles.append(f"{path} holds a line that is no recorded session ({type(problem).__name__}: {problem}).")
     return found
 
 

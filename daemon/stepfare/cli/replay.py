@@ -89,13 +89,17 @@ def replay(
     with recordings.Workers(jobs) as workers:
         if path is not None:
             read = Path(weights).read_bytes() if weights else None
-            found = recordings.read(path, workers, merge=merge, weights=read, agent=agent)
+            lines = recordings.read(path, workers, merge=merge, weights=read, agent=agent)
+            found, troubles = lines.recordings, lines.troubles
         else:
-            found = [one for one in booked_sessions(source, since) if agent in (None, one.agent)]
+            found, troubles = [one for one in booked_sessions(source, since) if agent in (None, one.agent)], []
         # Of one's own sessions the short ones count too.
         usable = [one for one in found if (one.usable() if path is not None else one.usable(1))]
         if not usable:
-            raise Trouble("nothing-to-replay", _nothing(source, path, agent, found))
+            raise Trouble("nothing-to-replay", troubles[0] if troubles and not found else _nothing(source, path, agent, found))
+        if troubles:
+            more = f" So do {len(troubles) - 1} more." if len(troubles) > 1 else ""
+            click.echo(f"{troubles[0]}{more} The rest is replayed.", err=True)
         pricings = [_pricing(name) for name in names]
         outcomes = recordings.replayed(usable, pricings, plan, workers)
         both = path is not None and lifetime == "5m" and policy in LEARNING
@@ -107,6 +111,7 @@ def replay(
         lifetime=lifetime,
         merged=merge,
         left_out=len(found) - len(usable),
+        unreadable=len(troubles),
         sets={name: _grouped(of_set, by) for name, of_set in outcomes.items()},
         totals={name: told(figures_of(of_set)) for name, of_set in outcomes.items()},
         lifetimes_free={name: _grouped(of_set, by) for name, of_set in free.items()},

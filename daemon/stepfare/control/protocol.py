@@ -279,6 +279,8 @@ class Replay(Message):
     merged: bool
     left_out: int
     """Sessions of which too little is known."""
+    unreadable: int = 0
+    """Lines that hold no session."""
     sets: dict[str, dict[str, ReplayFigures]]
     totals: dict[str, ReplayFigures]
     lifetimes_free: dict[str, dict[str, ReplayFigures]] = Field(default_factory=dict[str, dict[str, ReplayFigures]])

@@ -23,6 +23,8 @@ from stepfare.sessions.index import SessionIndex
 from stepfare.steps.classify import expected_output_tokens
 
 POLICY = Policy(gate_enabled=True)
+UNFORESEEN: Mapping[StepKind, float] = {StepKind.EXPLORE: 1.0}
+"""What is expected of a step of which nothing was foreseen: what most steps are."""
 OUTPUT_TOKENS: Mapping[StepKind, int] = {kind: expected_output_tokens(kind) for kind in StepKind}
 
 
@@ -61,7 +63,7 @@ class Planner:
 
     def _outlook(self, step: RecordedStep) -> tuple[Outlook, Tier]:
         """What may come, and the tier that is enough to begin with: behind the gate the lowest, without it that of the foreseen kind."""
-        floors, chances = self.floors.foreseen(step), step.probabilities or {step.kind: 1.0}
+        floors, chances = self.floors.foreseen(step), step.probabilities or UNFORESEEN
         least = self.floors.lowest(step)
         gated = not step.certain and max(floors.values()) > least
         likeliest = max(chances, key=chances.__getitem__)

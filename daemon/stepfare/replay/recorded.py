@@ -27,6 +27,8 @@ from stepfare.steps.trouble import pieces, stuck
 CHARS_PER_TOKEN = 3.6
 GAP_MS = 7_000
 """Between two calls of an agent, in the middle of all recorded ones."""
+SECONDS_MAX = 1e11
+"""A larger number of a log is no time in seconds, but in milliseconds."""
 EDITING = frozenset({"edit", "write"})
 
 OFFERED = (Tool("Bash", ("command",)),)
@@ -121,7 +123,7 @@ def argument_text(given: object) -> str:
 
 def output_tokens(row: Raw) -> float:
     """What the step wrote; some logs hold a placeholder that is too low."""
-    return max(float(_usage(row).get("out") or 0), row["out_chars"] / CHARS_PER_TOKEN)
+    return max(float(_usage(row).get("out") or 0), _chars(row) / CHARS_PER_TOKEN)
 
 
 def _step(row: Raw, at_ms: int, features: StepFeatures, foreseen: Step | None) -> RecordedStep:
@@ -151,7 +153,7 @@ def _merged(rows: Sequence[Raw], steps: Sequence[RecordedStep]) -> Iterator[Reco
             if joined is not None:
                 yield joined
             joined, before, chars, reported = step, mark, 0.0, 0.0
-        chars, reported = chars + row["out_chars"], max(reported, usage.get("out") or 0)
+        chars, reported = chars + _chars(row), max(reported, usage.get("out") or 0)
         kind = max(joined.kind, step.kind, key=_demand)
         tokens = round(max(reported, chars / CHARS_PER_TOKEN))
         joined = replace(joined, kind=kind, edits=joined.edits or step.edits, output_tokens=tokens)
@@ -168,6 +170,10 @@ def _prompt_tokens(row: Raw) -> int:
     return int((usage.get("inp") or 0) + (usage.get("cw") or 0) + (usage.get("cr") or 0))
 
 
+def _chars(row: Raw) -> float:
+    return row.get("out_chars") or 0
+
+
 def _usage(row: Raw) -> Mapping[str, float]:
     return cast("Mapping[str, float]", row.get("u") or {})
 
@@ -177,7 +183,7 @@ def _at_ms(stamp: object, before_ms: int) -> int:
     if stamp is None:
         return before_ms + GAP_MS
     if isinstance(stamp, int | float):
-        return round(stamp * 1000)
+        return round(stamp if stamp > SECONDS_MAX else stamp * 1000)
     return round(datetime.fromisoformat(str(stamp)).timestamp() * 1000)
 
 
@@ -185,10 +191,12 @@ def _turn(message: Raw) -> Turn:
     text = message.get("t") or ""
     match message["r"]:
         case "assistant":
-            calls = tuple(ToolCall(str(call["id"]), call["tool"], argument_text(call["a"])) for call in message.get("calls", ()))
+            calls = tuple(
+                ToolCall(str(call.get("id", "")), call["tool"], argument_text(call.get("a"))) for call in message.get("calls") or ()
+            )
             return Turn(Role.ASSISTANT, ((Text(text),) if text else ()) + calls)
         case "tool":
-            return Turn(Role.TOOL, (ToolResult(str(message["id"]), text, bool(message.get("err"))),))
+            return Turn(Role.TOOL, (ToolResult(str(message.get("id", "")), text, bool(message.get("err"))),))
         case "system":
             return Turn(Role.SYSTEM, (Text(text),))
         case _:
