@@ -41,6 +41,17 @@ def working(project: Path, text: str = "Fix it please", edited: str = "src/app.p
     return {**ask(), "messages": turns, "tools": TOOLS}
 
 
+AN_EDIT = stream(call=("call_made", "write_to_file", '{"path":"src/app.py","content":"y"}'))
+
+
+async def served(running: Running, body: dict) -> str:
+    """The model whose answer the client saw."""
+    async with running.chat(body) as answer:
+        assert answer.status == 200, await answer.text()
+        await answer.text()
+        return answer.headers["x-stepfare-model"]
+
+
 async def decided(running: Running, body: dict) -> dict:
     async with running.chat(body) as answer:
         assert answer.status == 200, await answer.text()
@@ -51,13 +62,14 @@ async def decided(running: Running, body: dict) -> dict:
 
 
 async def test_steps_of_the_project_file_set_the_floor_and_the_line_is_cited(start: Start, project: Path) -> None:
-    running = await start(stream())
+    running = await start(AN_EDIT)
     before = await decided(running, working(project))
-    assert (before["kind"], before["floor"]["tier"], before["floor"]["source"]) == ("edit", "balanced", "settings")
+    assert (before["kind"], before["floors"]["edit"]["tier"], before["floors"]["edit"]["source"]) == ("edit", "balanced", "settings")
     (project / ".stepfare.toml").write_text('# ours\n[steps]\nedit = "premium"\n')
     after = await decided(running, working(project, "another task"))
-    assert after["floor"] == {"tier": "premium", "source": "dotfile", "words": ".stepfare.toml:3 sets edit to premium"}
-    assert after["chosen"] == "lab/large"
+    assert after["floors"]["edit"] == {"tier": "premium", "source": "dotfile", "words": ".stepfare.toml:3 sets edit to premium"}
+    assert after["gate"] == {"on": True, "needs": "premium", "hold_ms": 8000}
+    assert await served(running, working(project, "a third task")) == "lab/large"
 
 
 async def test_a_path_floor_lifts_the_steps_that_touch_those_files(start: Start, project: Path) -> None:
@@ -65,16 +77,16 @@ async def test_a_path_floor_lifts_the_steps_that_touch_those_files(start: Start,
     (project / ".stepfare.toml").write_text('[[paths]]\nmatch = ["migrations/**"]\nfloor = "premium"\n')
     elsewhere = await decided(running, working(project, "one"))
     inside = await decided(running, working(project, "two", edited="migrations/0042_add.sql"))
-    assert elsewhere["floor"]["tier"] == "balanced"
+    assert elsewhere["floors"]["edit"]["tier"] == "balanced"
     assert inside["floor"]["tier"] == "premium"
     assert inside["floor"]["words"].startswith(".stepfare.toml:2 asks for premium on migrations/**")
 
 
 async def test_a_denied_model_is_passed_over_with_the_rule_that_denies_it(start: Start, project: Path) -> None:
-    running = await start(stream())
+    running = await start(AN_EDIT)
     (project / ".stepfare.toml").write_text('[models]\ndeny = ["lab/mid*"]\n')
     decision = await decided(running, working(project))
-    assert decision["chosen"] == "lab/large"
+    assert await served(running, working(project, "another task")) == "lab/large"
     (no,) = [one for one in decision["rejections"] if one["model"] == "lab/middle"]
     assert no["reason"] == "denied"
     assert ".stepfare.toml:2" in no["words"]
@@ -102,7 +114,7 @@ async def test_at_the_limit_frugal_goes_on_with_frugal_models(start: Start, proj
 
 async def test_64_calls_at_once_never_pass_a_cap(start: Start, project: Path) -> None:
     running = await start(stream(before_s=0.05))
-    (project / ".stepfare.toml").write_text("[budget]\nday_usd = 0.5\n")
+    (project / ".stepfare.toml").write_text("[budget]\nday_usd = 0.05\n")
 
     async def one(number: int) -> int:
         async with running.chat(working(project, f"task {number}")) as answer:
@@ -112,16 +124,16 @@ async def test_64_calls_at_once_never_pass_a_cap(start: Start, project: Path) ->
     statuses = await asyncio.gather(*(one(number) for number in range(64)))
     assert set(statuses) == {200, 402}
     _, overview = await running.control("GET", "overview")
-    assert 0 < overview["today"]["spent_pusd"] <= 500_000_000_000
+    assert 0 < overview["today"]["spent_pusd"] <= 50_000_000_000
 
 
 async def test_a_broken_project_file_keeps_the_last_good_rules_and_shows_where(start: Start, project: Path) -> None:
     running = await start(stream())
     dotfile = project / ".stepfare.toml"
     dotfile.write_text('[steps]\nedit = "premium"\n')
-    assert (await decided(running, working(project, "a")))["floor"]["tier"] == "premium"
+    assert (await decided(running, working(project, "a")))["floors"]["edit"]["tier"] == "premium"
     dotfile.write_text('[steps]\nedit = "premium\n')
-    assert (await decided(running, working(project, "b")))["floor"]["tier"] == "premium"
+    assert (await decided(running, working(project, "b")))["floors"]["edit"]["tier"] == "premium"
     _, overview = await running.control("GET", "overview")
     (problem,) = [one for one in overview["problems"] if one["source"] == str(dotfile)]
     assert problem["line"] == 2
@@ -130,7 +142,7 @@ async def test_a_broken_project_file_keeps_the_last_good_rules_and_shows_where(s
 async def test_a_forbidden_key_is_ignored_and_said(start: Start, project: Path) -> None:
     running = await start(stream())
     (project / ".stepfare.toml").write_text('base_url = "http://evil.example"\n[steps]\nedit = "premium"\n')
-    assert (await decided(running, working(project)))["floor"]["tier"] == "premium"
+    assert (await decided(running, working(project)))["floors"]["edit"]["tier"] == "premium"
     _, overview = await running.control("GET", "overview")
     assert any("base_url" in problem["words"] for problem in overview["problems"])
 

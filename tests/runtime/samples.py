@@ -8,7 +8,7 @@ from typing import Any
 
 from stepfare.config.check import check_settings
 from stepfare.core.attempt import Fault
-from stepfare.core.decision import Decision, Ranked
+from stepfare.core.decision import Decision, Floor, Ranked
 from stepfare.core.model import Candidate, PriceRow
 from stepfare.core.session import Session
 from stepfare.core.step import StepKind, Tier
@@ -62,7 +62,7 @@ def asked(
 
 def a_run(one: Candidate = SMALL, *events: StreamEvent, fault: Fault | None = None, **fields: Any) -> Run:
     """An attempt that was sent, heard these events, and ended."""
-    run = Run("a1", Ranked(one, 1, (), 10_000), NOW_MS, sent=True, fault=fault)
+    run = Run("a1", Ranked(one, 1, (), 10_000), Floor(Tier.FRUGAL, "settings", "profile frugal"), NOW_MS, sent=True, fault=fault)
     run.heard.hear(events)
     for name, value in fields.items():
         setattr(run, name, value)

@@ -43,7 +43,8 @@ def test_titles_can_be_switched_off() -> None:
 
 
 def test_what_is_reserved_is_the_worst_case_and_by_what_the_step_is_known_again() -> None:
-    (entry,) = opening(asked(kind=StepKind.EDIT), a_run(MIDDLE), titles=True)
+    made = asked(kind=StepKind.EDIT)
+    (entry,) = opening(made, a_run(MIDDLE, floor=made.decision.floor), titles=True)
     assert entry == Reserved(
         attempt="a1",
         decision="d1",

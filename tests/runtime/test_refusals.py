@@ -26,7 +26,7 @@ def refused(*reasons: str):
     made = Decision(
         "d1", "s1", step(), Floor(Tier.BALANCED, "settings", "profile balanced"), (), tuple(NO[one] for one in reasons), (), 1, 1
     )
-    return refusal_of(GiveUp(Verdict.NO_CANDIDATE, "no model can serve this step"), made, [])
+    return refusal_of(GiveUp(Verdict.NO_CANDIDATE, "no model can serve this step"), made, made.floor, [])
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_only_hurdles_that_can_be_cleared_are_listed_where_there_are_any() -> No
 def test_a_long_list_of_models_is_cut() -> None:
     many = tuple(Rejection(f"lab/m{number}", "capability", "it lacks vision") for number in range(100))
     made = Decision("d1", "s1", step(), Floor(Tier.BALANCED, "settings", "x"), (), many, (), 1, 1)
-    words = refusal_of(GiveUp(Verdict.NO_CANDIDATE, ""), made, []).words
+    words = refusal_of(GiveUp(Verdict.NO_CANDIDATE, ""), made, made.floor, []).words
     assert words.count("it lacks vision") == 8
 
 
 def exhausted(*faults: Fault, retry_after_ms: int | None = None):
     failed = [Failed(f"lab/m{number}", fault) for number, fault in enumerate(faults)]
-    return refusal_of(GiveUp(Verdict.EXHAUSTED, "each said no", retry_after_ms, faults[-1]), decision(), failed)
+    return refusal_of(GiveUp(Verdict.EXHAUSTED, "each said no", retry_after_ms, faults[-1]), decision(), decision().floor, failed)
 
 
 BUSY, DOWN, KEY, GONE = (
@@ -126,12 +126,12 @@ LONG = b'{"error":{"code":"context_length_exceeded"}}'
 def test_a_refusal_is_told_with_the_providers_status_and_words(
     verdict: Verdict, fault: Fault | None, status: int, code: str, body: bytes
 ) -> None:
-    found = refusal_of(GiveUp(verdict, "lab/a: no", fault=fault), decision(), [])
+    found = refusal_of(GiveUp(verdict, "lab/a: no", fault=fault), decision(), decision().floor, [])
     assert (found.status, found.code, found.words, found.body, found.headers) == (status, code, "lab/a: no", body, {})
 
 
 def test_a_cut_stream_and_books_that_cannot_be_written() -> None:
-    cut = refusal_of(GiveUp(Verdict.CUT, "its connection broke"), decision(), [])
+    cut = refusal_of(GiveUp(Verdict.CUT, "its connection broke"), decision(), decision().floor, [])
     assert (cut.status, cut.code, cut.words) == (502, "stream_cut", "its connection broke")
     full = unbooked("The disk is full.")
     assert (full.status, full.code, full.headers) == (503, "ledger_unavailable", {"retry-after": "15"})

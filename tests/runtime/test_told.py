@@ -8,13 +8,18 @@ from dataclasses import replace
 import pytest
 
 from stepfare.control import protocol
+from stepfare.core.decision import Floor
 from stepfare.core.step import StepKind, Tier
 from stepfare.runtime.consider import Asked
 from stepfare.runtime.told import REASON_CHARS_MAX, comment_of, headers_of, reason_of, record_of
+from stepfare.runtime.turn import Turn
 from tests.routing.samples import candidate, rates
 from tests.runtime.samples import SMALL, UNPRICED, a_run, asked
 
 SIMULATED = candidate("simulator/frugal", Tier.FRUGAL, rates(100_000, 500_000))
+
+
+A_TURN = Turn(Floor(Tier.FRUGAL, "settings", ""), attempts=1)
 
 
 def because(*sentences: str) -> Asked:
@@ -65,7 +70,7 @@ def test_the_reason_is_one_line(sentences: tuple[str, ...], reason: str) -> None
 
 
 def test_the_last_comment_of_a_stream_tells_the_truth() -> None:
-    comment = comment_of(asked(), a_run(), 1, "edit", 4_100_000_000)
+    comment = comment_of(asked(), a_run(), A_TURN, "edit", 4_100_000_000)
     assert comment.startswith(b": stepfare {")
     assert comment.endswith(b"}\n\n")
     assert comment.count(b"\n") == 2
@@ -78,13 +83,14 @@ def test_the_last_comment_of_a_stream_tells_the_truth() -> None:
         "tier": "frugal",
         "model": "lab/small",
         "attempts": 1,
+        "escalated": False,
         "cost_usd": "0.0041",
         "reason": reason_of(asked().decision),
     }
 
 
 def test_an_unpriced_answer_and_a_simulated_one_say_so() -> None:
-    told = json.loads(comment_of(asked(), a_run(SIMULATED), 1, "edit", None).removeprefix(b": stepfare "))
+    told = json.loads(comment_of(asked(), a_run(SIMULATED), A_TURN, "edit", None).removeprefix(b": stepfare "))
     assert (told["cost_usd"], told["simulator"]) == (None, True)
 
 
@@ -94,7 +100,7 @@ def test_a_model_that_is_asked_for_beside_the_simulator_is_not_called_simulated(
 
 
 def test_a_comment_stays_one_line_whatever_the_reason_says() -> None:
-    comment = comment_of(because("step", "two\nlines\n\ndata: fake"), a_run(), 1, "edit", 1)
+    comment = comment_of(because("step", "two\nlines\n\ndata: fake"), a_run(), A_TURN, "edit", 1)
     assert comment.count(b"\n") == 2
 
 

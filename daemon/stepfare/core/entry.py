@@ -64,7 +64,8 @@ class Settled:
 
     `cost_pusd` is None where the model is unpriced. `source` is provider-billed, usage-priced, estimated or unpriced; an estimate has
     bounds. `rates` are those that were multiplied, `catalogue` the version of the price table that they are from. The counterfactuals
-    say what the same usage would have cost on the baseline models with a warm cache. `outcome` is ok, cut, hang-up or a failure's name.
+    say what the same usage would have cost on the baseline models with a warm cache. `outcome` is ok, escalated (the gate gave the
+    step to a better model), cut, hang-up or a failure's name.
     """
 
     attempt: str
@@ -93,7 +94,9 @@ class Settled:
     thoughts: tuple[str, ...] = ()
     """Digests of what the model thought in this answer: only the model that made a thought may be sent it again."""
     committed: bool = False
-    """Whether the client saw content of this attempt."""
+    """Whether the client saw content of this attempt, which is then the answer."""
+    held_ms: int = 0
+    """How long the gate held back what was known of the answer already, until it was shown or given up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from stepfare.dialects.base import (
     UsageReported,
 )
 from stepfare.dialects.call_ids import SIXTY_FOUR, fitted
+from stepfare.dialects.passing import told_in
 from stepfare.dialects.thoughts import sealed
 from stepfare.dialects.toolnames import ToolName, as_arguments, by_flat_name
 
@@ -94,6 +95,28 @@ class AnthropicWriter:
         self._ids: set[str] = set()
         self._queue: deque[_Block] = deque()
         self._late: _Block | None = None
+
+    def resume(self, shown: Iterable[bytes]) -> None:
+        """The message goes on: its blocks are counted on, and one that was left open is closed before the next begins."""
+        self._started = True
+        for _, fields in told_in(shown):
+            index = fields.get("index")
+            match fields.get("type"):
+                case "content_block_start" if isinstance(index, int):
+                    start = fields.get("content_block")
+                    block = _Block(
+                        {"type": "", **cast("Frame", start)} if isinstance(start, dict) else {"type": ""}, begun=True, complete=True
+                    )
+                    self._index = index
+                    self._queue = deque((block,))
+                    if block.kind == "tool_use":
+                        self._ids.add(str(block.start.get("id")))
+                        self._calls[-1 - index] = block
+                case "content_block_stop" if isinstance(index, int):
+                    self._index = index + 1
+                    self._queue.clear()
+                case _:
+                    pass
 
     def write(self, event: StreamEvent) -> bytes:
         return b"".join(_bytes(frame) for frame in self.frames(event))

@@ -101,6 +101,11 @@ class Listener(Protocol):
 class Writer(Protocol):
     """Says stream events in one wire format. Bytes of all calls, joined, are a whole answer."""
 
+    def resume(self, shown: Iterable[bytes]) -> None:
+        """Go on with an answer that another one began: whole frames of this format, which the client has seen. Before anything is
+        written."""
+        ...
+
     def write(self, event: StreamEvent) -> bytes: ...
     def end(self) -> bytes:
         """The end mark, with whatever is still open before it closed."""

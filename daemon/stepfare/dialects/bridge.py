@@ -5,7 +5,7 @@ Same format on both sides never comes here: then the client's own bytes pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -13,12 +13,12 @@ from types import MappingProxyType
 from stepfare.core.digest import reply_digest
 from stepfare.core.prompt import CallPart, Loss, Message, Part, Prompt, TextPart, Thought, ThoughtPart
 from stepfare.core.request import RequestView, Role
-from stepfare.dialects.base import CostText, Faulted, Finished, Listener, StreamEvent, Unreadable, Writer
+from stepfare.dialects.base import CALLS, CostText, Faulted, Finished, Listener, StreamEvent, Unreadable, Writer
 from stepfare.dialects.care import Care
 from stepfare.dialects.draft import Draft
-from stepfare.dialects.framed import FramedAnswer
+from stepfare.dialects.framed import FramedAnswer, Piece
 from stepfare.dialects.heard import Heard
-from stepfare.dialects.passing import fields_of
+from stepfare.dialects.passing import fields_of, told_in
 from stepfare.dialects.sse import FrameReader, data_of, name_of
 from stepfare.dialects.table import DIALECTS
 from stepfare.dialects.thoughts import opened
@@ -109,35 +109,42 @@ class BridgeStream(FramedAnswer):
         self._writer = writer
         self._finished: Finished | None = None
 
-    def finish(self) -> bytes:
-        said = super().finish()
+    def rest(self) -> Iterator[Piece]:
+        yield from super().rest()
         if self._finished is not None and self.heard.fault is None:
             # Providers report usage after the reason for the end, or before it; the client is told both when both are known.
-            said += self._writer.write(self._finished)
-            self.tail = self._writer.end()
-            self._finished = None
-        return said
+            yield Piece((self._finished,))
+
+    def say(self, piece: Piece) -> bytes:
+        said = [piece.seen]
+        for event in piece.events:
+            said.append(self._writer.write(event))
+            if isinstance(event, Finished):
+                self.tail = self._writer.end()
+        return b"".join(said)
 
     @property
     def complete(self) -> bool:
         return bool(self.heard.finished)
 
-    def _frame(self, frame: bytes) -> bytes:
+    def _frame(self, frame: bytes) -> Iterator[Piece]:
         data = data_of(frame)
         if data is None or not data.strip():
-            return frame if frame.startswith(b":") else b""
+            if frame.startswith(b":"):
+                yield Piece((), frame)
+            return
         fields = fields_of(data)
-        return b"" if fields is None else self._told(self._listener.listen(name_of(frame), fields))
+        if fields is not None:
+            yield from self._told(self._listener.listen(name_of(frame), fields))
 
-    def _told(self, events: Iterable[StreamEvent]) -> bytes:
-        said: list[bytes] = []
+    def _told(self, events: Iterable[StreamEvent]) -> Iterator[Piece]:
         for event in events:
             self.heard.hear((event,))
             if isinstance(event, Finished):
                 self._finished = event
+                yield Piece()
             else:
-                said.append(self._writer.write(event))
-        return b"".join(said)
+                yield Piece((event,))
 
 
 class OnePieceStream(BridgeStream):
@@ -146,37 +153,66 @@ class OnePieceStream(BridgeStream):
     def __init__(self, events_of: Callable[[bytes], Iterable[StreamEvent]], listener: Listener, writer: Writer) -> None:
         super().__init__(listener, writer)
         self._events_of = events_of
-        self._pieces: list[bytes] = []
+        self._whole: list[bytes] = []
 
-    def feed(self, chunk: bytes) -> bytes:
-        self._pieces.append(chunk)
-        return b""
+    def pieces(self, chunk: bytes) -> Iterator[Piece]:
+        self._whole.append(chunk)
+        return iter(())
 
-    def finish(self) -> bytes:
+    def rest(self) -> Iterator[Piece]:
         """All of it. Raises Unreadable."""
-        body = b"".join(self._pieces)
-        said = self._told(self._events_of(body)) if body.lstrip().startswith(b"{") else super().feed(body)
-        return said + super().finish()
+        body = b"".join(self._whole)
+        if body.lstrip().startswith(b"{"):
+            yield from self._told(self._events_of(body))
+        else:
+            yield from super().pieces(body)
+        yield from super().rest()
 
 
-def stream_between(asked: Translation, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText) -> BridgeStream:
-    """The stream that tells this client what a provider of that dialect answers. `maker` is the id of the model that answers."""
-    writer = DIALECTS[asked.view.dialect].writer(asked.view, answer_id, at_ms, maker, cost_text)
+def stream_between(
+    asked: Translation, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText, shown: Sequence[bytes] = ()
+) -> BridgeStream:
+    """The stream that tells this client what a provider of that dialect answers. `maker` is the id of the model that answers, `shown`
+    the frames of an answer that this one goes on with: then both may speak the client's own dialect."""
+    writer = _writer(asked, answer_id, at_ms, maker, cost_text, shown)
     listener = ToldIds(asked.view.dialect, answer_id).listener(DIALECTS[provider].listener())
-    return BridgeStream(listener, writer, asked.names)
+    return BridgeStream(listener, writer, _names_for(asked, provider))
 
 
-def stream_of_body(asked: Translation, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText) -> OnePieceStream:
+def stream_of_body(
+    asked: Translation, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText, shown: Sequence[bytes] = ()
+) -> OnePieceStream:
     """The same where the provider does not stream; it may speak the client's own dialect. Raises Unreadable."""
     spoken = DIALECTS[provider]
     try:
-        writer = DIALECTS[asked.view.dialect].writer(asked.view, answer_id, at_ms, maker, cost_text)
+        writer = _writer(asked, answer_id, at_ms, maker, cost_text, shown)
     except Unreadable:
         raise Unreadable("it answered in one piece where a stream was asked for") from None
     ids = ToldIds(asked.view.dialect, answer_id)
     stream = OnePieceStream(lambda body: ids.events(spoken.events_of(body)), ids.listener(spoken.listener()), writer)
     stream.heard.names = _names_for(asked, provider)
     return stream
+
+
+def end_behind(asked: Translation, shown: Sequence[bytes], answer_id: str, at_ms: int) -> tuple[bytes, bytes]:
+    """What ends an answer behind the calls that these frames made, though its provider would have gone on; and the end mark."""
+    writer = _writer(asked, answer_id, at_ms, "", lambda _: None, shown)
+    return writer.write(Finished(CALLS)), writer.end()
+
+
+def heard_in(asked: Translation, shown: Sequence[bytes]) -> Heard:
+    """What these frames of the client's own format say."""
+    heard, listener = Heard(), DIALECTS[asked.view.dialect].listener()
+    for name, fields in told_in(shown):
+        heard.hear(listener.listen(name, fields))
+    return heard
+
+
+def _writer(asked: Translation, answer_id: str, at_ms: int, maker: str, cost_text: CostText, shown: Sequence[bytes]) -> Writer:
+    writer = DIALECTS[asked.view.dialect].writer(asked.view, answer_id, at_ms, maker, cost_text)
+    if shown:
+        writer.resume(shown)
+    return writer
 
 
 def body_between(
@@ -191,8 +227,8 @@ def body_of_stream(
 ) -> tuple[bytes, Heard]:
     """The same where the provider streamed unasked; it may speak the client's own dialect. Raises Unreadable."""
     frames, listener = FrameReader(), DIALECTS[provider].listener()
-    told = ((name_of(frame), data) for frame in (*frames.feed(body), frames.end()) if (data := data_of(frame)) and data.strip())
-    events = [event for name, data in told if (fields := fields_of(data)) is not None for event in listener.listen(name, fields)]
+    told = told_in((*frames.feed(body), frames.end()))
+    events = [event for name, fields in told for event in listener.listen(name, fields)]
     if not any(isinstance(event, Finished | Faulted) for event in events):
         events.append(Faulted("its answer stopped before its end"))
     return _written(tuple(events), body, asked, provider, answer_id, at_ms, maker, cost_text)

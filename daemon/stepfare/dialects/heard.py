@@ -47,6 +47,8 @@ class Heard:
     thoughts: list[Thought] = field(default_factory=list[Thought])
     names: Mapping[str, ToolName] = field(default_factory=dict[str, ToolName])
     """What the client calls a tool, where the provider was told another name for it."""
+    before: str = ""
+    """What the client has read of this answer already, by the model that began it."""
     _texts: list[str] = field(default_factory=list[str])
     _text_chars: int = 0
     _argument_chars: int = 0
@@ -87,6 +89,14 @@ class Heard:
         return "".join(self._texts)
 
     @property
+    def text_chars(self) -> int:
+        return self._text_chars
+
+    @property
+    def call_count(self) -> int:
+        return len(self._calls)
+
+    @property
     def calls(self) -> tuple[ToolCall, ...]:
         """In the order in which they began, as the client knows them."""
         return tuple(self._known(call) for call in self._calls)
@@ -97,8 +107,8 @@ class Heard:
 
     @property
     def reply_digest(self) -> str:
-        """By which the client's next request, which repeats this text, is recognised; empty where there was none."""
-        return reply_digest(self.text)
+        """By which the client's next request, which repeats the whole text, is recognised; empty where there was none."""
+        return reply_digest(self.before + self.text)
 
     def _known(self, call: _Call) -> ToolCall:
         arguments = "".join(call.pieces)

@@ -5,13 +5,13 @@ A client of this format has no place for a thought that only its maker can read:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
 import msgspec
 
-from stepfare.core.request import RequestView
+from stepfare.core.request import RequestView, ToolCall
 from stepfare.dialects import splice
 from stepfare.dialects.base import (
     CALLS,
@@ -29,14 +29,19 @@ from stepfare.dialects.base import (
     ToolCallStarted,
     UsageReported,
 )
+from stepfare.dialects.heard import Heard
 from stepfare.dialects.openai_chat import write_error
+from stepfare.dialects.openai_chat_answer import ChatListener
 from stepfare.dialects.openai_chat_prompt import tool_offers
+from stepfare.dialects.passing import told_in
 from stepfare.dialects.toolnames import ToolName, as_free_text, by_flat_name
 
 REASONS = frozenset({STOP, CALLS, LENGTH, FILTER})
 """The list is closed here: any other end is a stop."""
 DONE = b"data: [DONE]\n\n"
 FAULT_STATUS = 502
+TEXTS_JOINT = "\n\n"
+"""Between the text of an answer that was begun by one model and that of the model that goes on with it."""
 
 
 @dataclass
@@ -69,10 +74,23 @@ class ChatWriter:
         self._begun = False
         self._usage: UsageReported | None = None
         self._finished = False
+        self._joint = ""
+
+    def resume(self, shown: Iterable[bytes]) -> None:
+        """The answer keeps its id; what is said next begins a paragraph of its own, for all texts of an answer are one here."""
+        heard = Heard()
+        listener = ChatListener()
+        for name, fields in told_in(shown):
+            heard.hear(listener.listen(name, fields))
+            self._head |= {key: fields[key] for key in ("id", "created") if fields.get(key)}
+        self._begun = True
+        self._joint = TEXTS_JOINT if heard.text else ""
+        self._calls.shown(heard.calls)
 
     def write(self, event: StreamEvent) -> bytes:
         match event:
             case TextDelta(text):
+                text, self._joint = self._joint + text, ""
                 return self._delta({"content": text})
             case ThinkingDelta(text):
                 return self._delta({"reasoning_content": text})
@@ -140,6 +158,12 @@ class _Calls:
         self._ids: set[str] = set()
         self._view = view
         self._names: Mapping[str, ToolName] | None = None
+
+    def shown(self, calls: Iterable[ToolCall]) -> None:
+        """Calls that the client knows already."""
+        for call in calls:
+            self._ids.add(call.id)
+            self.all.append(_Call(len(self.all), call.id, call.name, custom=True, wrapped=False))
 
     def start(self, event: ToolCallStarted) -> _Call | None:
         """The call that begins; None where the event repeats one that has begun."""

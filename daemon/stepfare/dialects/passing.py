@@ -5,14 +5,14 @@ What the events mean and what is changed in them is each dialect's own business.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 
 import msgspec
 
 from stepfare.dialects import splice
-from stepfare.dialects.base import BadRequest, Listener, Unreadable
-from stepfare.dialects.framed import FramedAnswer
+from stepfare.dialects.base import BadRequest, Listener, StreamEvent, Unreadable
+from stepfare.dialects.framed import FramedAnswer, Piece
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.sse import data_of, name_of
 
@@ -36,15 +36,17 @@ class PassingStream(FramedAnswer):
         """Whether the answer came to its own end: a stream that just stops was cut."""
         return bool(self.heard.finished or self.tail)
 
-    def _frame(self, frame: bytes) -> bytes:
+    def _frame(self, frame: bytes) -> Iterable[Piece]:
         data = data_of(frame)
         if data is None or not data.strip():
-            return frame  # A comment, or a sign of life.
+            return (Piece((), frame),)  # A comment, or a sign of life.
         name = name_of(frame)
         seen = frame
+        events: tuple[StreamEvent, ...] = ()
         fields = fields_of(data)
         if fields is not None:
-            self.heard.hear(self._listener.listen(name, fields))
+            events = tuple(self._listener.listen(name, fields))
+            self.heard.hear(events)
             try:
                 changed = self._patch(data, fields, self.heard)
             except BadRequest:
@@ -52,8 +54,10 @@ class PassingStream(FramedAnswer):
             seen = _with_data(frame, data, changed)
         if self._ends(name, data):
             self.tail = seen
-            return b""
-        return b"" if self.tail else seen  # Nothing stands behind the end, nor may it come to stand before it.
+            seen = b""
+        elif self.tail:
+            seen = b""  # Nothing stands behind the end, nor may it come to stand before it.
+        return (Piece(events, seen),)
 
 
 def fields_of(data: bytes) -> dict[str, object] | None:
@@ -65,6 +69,15 @@ def fields_of(data: bytes) -> dict[str, object] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = _leniently(data)
     return cast("dict[str, object]", value) if isinstance(value, dict) else None
+
+
+def told_in(frames: Iterable[bytes]) -> Iterator[tuple[str, dict[str, object]]]:
+    """Name and decoded data of each of these frames that has any. Raises Unreadable."""
+    for frame in frames:
+        data = data_of(frame)
+        fields = fields_of(data) if data is not None and data.strip() else None
+        if fields is not None:
+            yield name_of(frame), fields
 
 
 def _with_data(frame: bytes, data: bytes, changed: bytes | None) -> bytes:

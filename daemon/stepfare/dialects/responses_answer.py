@@ -31,6 +31,7 @@ from stepfare.dialects.base import (
     ToolCallStarted,
     Unreadable,
 )
+from stepfare.dialects.framed import Piece
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.passing import PassingStream
 from stepfare.dialects.responses_items import ARGUMENTS, BUILT_IN, call_id_of, kind_of, part_text, text_of
@@ -170,7 +171,7 @@ class ResponsesListener:
         if kind in ARGUMENTS:
             if not item.begun:
                 yield self._call(item, value)
-            arguments = text_of(value.get(ARGUMENTS[kind])) if done else ""
+            arguments = _arguments(value.get(ARGUMENTS[kind])) if done else ""
             if arguments and ("arguments", 0) not in item.heard:
                 yield from self._said(item, "arguments", 0, arguments)
         elif done and kind == "message":
@@ -229,10 +230,10 @@ class ResponsesStream(PassingStream):
         self._cost_text = cost_text
         self._last = False
 
-    def _frame(self, frame: bytes) -> bytes:
+    def _frame(self, frame: bytes) -> Iterable[Piece]:
         data = data_of(frame)
         if data is not None and (self.tail or data.strip() == b"[DONE]"):
-            return b""  # Some providers end with the mark of chat completions; clients of this format wait for none.
+            return ()  # Some providers end with the mark of chat completions; clients of this format wait for none.
         return super()._frame(frame)
 
     def _seen(self, data: bytes, fields: dict[str, object], heard: Heard) -> bytes | None:
@@ -296,6 +297,11 @@ def _fault(error: object) -> Faulted:
     words = text_of(fields.get("message"))[:WORDS_CHARS_MAX] or "no reason given"
     status = int(code) if len(code) == 3 and code.isascii() and code.isdigit() else _STATUSES.get(code, 0)
     return Faulted(words, status, code[:WORDS_CHARS_MAX])
+
+
+def _arguments(value: object) -> str:
+    """What a call says to do; calls of tools that OpenAI describes itself say it in an object."""
+    return msgspec.json.encode(value).decode() if isinstance(value, dict) else text_of(value)
 
 
 def _list(value: object) -> Iterable[object]:

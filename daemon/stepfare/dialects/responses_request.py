@@ -89,12 +89,17 @@ def items_of(view: RequestView) -> tuple[bytes, ...]:
     return _items(obj, obj.span("input") or _NO_SPAN).raws
 
 
+def offering_items(view: RequestView) -> tuple[bytes, ...]:
+    """The items of the input that offer tools, where Codex puts them."""
+    return tuple(raw for raw in items_of(view) if _ADDITIONAL in raw)
+
+
 def offered(view: RequestView) -> list[object]:
-    """The tools of a request that was read here, decoded: those that stand in its input too, where Codex puts them."""
+    """The tools of a request that was read here, decoded: those that stand in its input too."""
     obj = splice.JsonObject(view.raw, view.spans)
     tools = obj.get("tools")
     found = list(cast("list[object]", tools)) if isinstance(tools, list) else []
-    return found + [tool for raw in items_of(view) if _ADDITIONAL in raw for tool in _additional_tools(raw)]
+    return found + [tool for raw in offering_items(view) for tool in _additional_tools(raw)]
 
 
 def request_for(view: RequestView, care: Care) -> Draft:

@@ -5,7 +5,7 @@ Items of this format come one after the other, each whole before the next begins
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import cast
@@ -29,6 +29,8 @@ from stepfare.dialects.base import (
     ToolCallStarted,
     UsageReported,
 )
+from stepfare.dialects.responses_begun import BegunItem, begun_in
+from stepfare.dialects.responses_items import call_id_of
 from stepfare.dialects.responses_request import offered
 from stepfare.dialects.responses_tools import read_tools
 from stepfare.dialects.responses_usage import write_usage
@@ -110,9 +112,41 @@ class ResponsesWriter:
         self._faulted = False
         self._readable = False
         """Whether what may be read of the coming thought has been told."""
+        self._due = b""
+        """What has to be said before anything else, to end what another model began."""
+
+    def resume(self, shown: Iterable[bytes]) -> None:
+        """The response goes on: an item that was left open is ended as it stands, and those that follow are counted on."""
+        begun = begun_in(shown)
+        self._head |= begun.head
+        self._number = begun.number
+        for item in begun.items:
+            self._items.append(_Item(item.kind, item.id, len(self._items), opened=True, closed=True))
+            self._ids.add(call_id_of(item.done or item.value))
+            if item.done is None:
+                self._due += self._ended(item)
+            self._output.append(item.done or item.value)
+        self._open = len(self._items)
+
+    def _ended(self, item: BegunItem) -> bytes:
+        """The end of an item that was begun, as far as it went."""
+        told, said = self._items[-1], b""
+        text = item.parts[item.open_part] if item.open_part >= 0 else ""
+        if item.kind == "message":
+            if item.open_part >= 0:
+                said = self._ended_text(told, item.open_part, text)
+            item.done = {**item.value, "status": "completed", "content": [_text(part) for part in item.parts]}
+        elif item.kind == "reasoning":
+            if item.open_part >= 0:
+                said = self._ended_summary(told, item.open_part, text)
+            item.done = {**item.value, "summary": [_summary(part) for part in item.parts if part]}
+        else:
+            item.done = {**item.value, "status": "completed"}
+        return said + self._frame("response.output_item.done", {"output_index": told.index, "item": item.done})
 
     def write(self, event: StreamEvent) -> bytes:
-        said = self._begin() if self._number == 0 else b""
+        said, self._due = self._due, b""
+        said += self._begin() if self._number == 0 else b""
         match event:
             case TextDelta(text):
                 self._piece("message", text)
@@ -142,7 +176,7 @@ class ResponsesWriter:
     def end(self) -> bytes:
         if self._faulted:
             return b""
-        said = (self._begin() if self._number == 0 else b"") + self._advance(last=True)
+        said = self._due + (self._begin() if self._number == 0 else b"") + self._advance(last=True)
         status = self._status
         return said + self._frame(f"response.{status}", {"response": self.response(status)})
 
@@ -273,11 +307,9 @@ class ResponsesWriter:
         item.opened = True
         text = item.text
         if item.kind == "message":
-            said += self._of(item, "output_text.done", {"content_index": 0, "text": text, "logprobs": []})
-            said += self._of(item, "content_part.done", {"content_index": 0, "part": _text(text)})
+            said += self._ended_text(item, 0, text)
         elif item.kind == "reasoning" and text:
-            said += self._of(item, "reasoning_summary_text.done", {"summary_index": 0, "text": text})
-            said += self._of(item, "reasoning_summary_part.done", {"summary_index": 0, "part": _summary(text)})
+            said += self._ended_summary(item, 0, text)
         elif item.tool is not None and item.tool.custom:
             free = _free(item)
             said += self._of(item, "custom_tool_call_input.delta", {"delta": free}) if free else b""
@@ -292,6 +324,14 @@ class ResponsesWriter:
         value = self._value(item, "incomplete" if cut else "completed")
         self._output.append(value)
         return said + self._frame("response.output_item.done", {"output_index": item.index, "item": value})
+
+    def _ended_text(self, item: _Item, part: int, text: str) -> bytes:
+        said = self._of(item, "output_text.done", {"content_index": part, "text": text, "logprobs": []})
+        return said + self._of(item, "content_part.done", {"content_index": part, "part": _text(text)})
+
+    def _ended_summary(self, item: _Item, part: int, text: str) -> bytes:
+        said = self._of(item, "reasoning_summary_text.done", {"summary_index": part, "text": text})
+        return said + self._of(item, "reasoning_summary_part.done", {"summary_index": part, "part": _summary(text)})
 
     def _of(self, item: _Item, kind: str, fields: Mapping[str, object]) -> bytes:
         return self._frame(f"response.{kind}", {"item_id": item.id, "output_index": item.index, **fields})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,10 +27,12 @@ from stepfare.dialects import (
     responses_prompt,
     responses_request,
     responses_writer,
+    tool_offers,
 )
 from stepfare.dialects.base import CostText, Listener, StreamEvent, Writer
 from stepfare.dialects.care import Care
 from stepfare.dialects.draft import Draft
+from stepfare.dialects.framed import Piece
 from stepfare.dialects.heard import Heard
 
 
@@ -43,6 +45,9 @@ class Stream(Protocol):
 
     def feed(self, chunk: bytes) -> bytes: ...
     def finish(self) -> bytes: ...
+    def pieces(self, chunk: bytes) -> Iterator[Piece]: ...
+    def rest(self) -> Iterator[Piece]: ...
+    def say(self, piece: Piece) -> bytes: ...
     @property
     def complete(self) -> bool: ...
 
@@ -84,6 +89,13 @@ class Dialect:
     write_body: Callable[[RequestView, tuple[StreamEvent, ...], str, int, str, CostText], bytes]
     """The same for an answer in one piece."""
 
+    offered_in: Callable[[RequestView], tuple[bytes, ...]] = tool_offers.no_tools
+    """The lists of a request's body in which it offers tools, as JSON."""
+    one_call: Callable[[RequestView], bool] = tool_offers.many_calls
+    """Whether the client takes one call a turn only."""
+    texts_joint: str = ""
+    """What stands in an answer between the text of the model that began it and that of the one that went on with it."""
+
 
 def _chat_stream(alias: str, show_usage: bool, cost_text: CostText) -> Stream:
     return openai_chat_answer.ChatStream(alias, show_usage=show_usage, cost_text=cost_text)
@@ -108,6 +120,9 @@ OPENAI = Dialect(
     events_of=openai_chat_answer.events_of,
     writer=openai_chat_writer.ChatWriter,
     write_body=openai_chat_writer.write_body,
+    offered_in=tool_offers.in_tools,
+    one_call=tool_offers.one_parallel_call,
+    texts_joint=openai_chat_writer.TEXTS_JOINT,
 )
 
 
@@ -134,6 +149,8 @@ RESPONSES = Dialect(
     events_of=responses_answer.events_of,
     writer=responses_writer.ResponsesWriter,
     write_body=responses_writer.write_body,
+    offered_in=tool_offers.in_tools_and_items,
+    one_call=tool_offers.one_parallel_call,
 )
 
 ANTHROPIC = Dialect(
@@ -155,6 +172,8 @@ ANTHROPIC = Dialect(
     events_of=anthropic_answer.events_of,
     writer=anthropic_writer.AnthropicWriter,
     write_body=anthropic_writer.write_body,
+    offered_in=tool_offers.in_tools,
+    one_call=tool_offers.one_chosen_call,
 )
 
 COMPLETIONS = Dialect(

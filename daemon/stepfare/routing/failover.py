@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from stepfare.core.attempt import Failure, Fault
 from stepfare.core.decision import Decision, Ranked
+from stepfare.core.step import Tier
 from stepfare.routing.health import subject_of
 
 ATTEMPTS_MAX = 6
@@ -54,16 +55,18 @@ _WORTH_ANOTHER_ROUND = frozenset({Failure.BUSY, Failure.DOWN, Failure.SLOW, Fail
 """A stream that was cut before anything was shown is like a connection that never came to be."""
 
 
-def next_move(decision: Decision, failed: Sequence[Failed], *, started: bool) -> Try | GiveUp:
-    """What to do after these failures. Once the client has seen content, nobody else may finish the answer."""
+def next_move(decision: Decision, failed: Sequence[Failed], *, started: bool, at_least: Tier | None = None) -> Try | GiveUp:
+    """What to do after these failures. Once the client has seen content, nobody else may finish the answer. `at_least` is the tier that an
+    answer turned out to need which the gate has dropped."""
     if started:
         return GiveUp(Verdict.CUT, failed[-1].fault.words if failed else "the stream broke", fault=failed[-1].fault if failed else None)
-    if not decision.ranked:
+    rows = _meeting(decision, at_least)
+    if not rows:
         return GiveUp(Verdict.NO_CANDIDATE, "no model can serve this step")
     last = failed[-1].fault if failed else None
     if last is not None and last.failure is Failure.REFUSED:
         return GiveUp(Verdict.REFUSED, f"{failed[-1].model}: {last.words}", fault=last)
-    able = _able(decision, failed)
+    able = [row for row in _able(decision, failed) if row in rows]
     tried = {one.model for one in failed}
     nobody_there = _unreachable(decision, failed)
     fresh = next((one for one in able if one.candidate.model.id not in tried and one.candidate.provider.id not in nobody_there), None)
@@ -79,6 +82,13 @@ def next_move(decision: Decision, failed: Sequence[Failed], *, started: bool) ->
     waits = [one.fault.retry_after_ms for one in failed if one.fault.retry_after_ms is not None]
     words = "; ".join(f"{one.model}: {one.fault.words}" for one in failed)
     return GiveUp(Verdict.EXHAUSTED, words, min(waits, default=None), last)
+
+
+def _meeting(decision: Decision, at_least: Tier | None) -> Sequence[Ranked]:
+    """Who may be asked for an answer of that tier, or else for the first one."""
+    if at_least is None:
+        return [row for row in decision.ranked if row.above <= decision.floor.tier]
+    return [row for row in decision.ranked if row.above <= at_least <= row.candidate.model.tier]
 
 
 def _another_round(able: Sequence[Ranked], failed: Sequence[Failed]) -> Try | None:

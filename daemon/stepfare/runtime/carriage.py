@@ -54,12 +54,13 @@ class Carriage:
     def bridged(self) -> bool:
         return self.dialect.name != self.view.dialect
 
-    def stream(self, answer_id: str, at_ms: int, cost_text: CostText, *, whole: bool = False) -> Stream:
-        """What takes the provider's bytes and gives the client's. `whole` says that they are no stream. Raises Unreadable."""
+    def stream(self, answer_id: str, at_ms: int, cost_text: CostText, shown: Sequence[bytes] = (), *, whole: bool = False) -> Stream:
+        """What takes the provider's bytes and gives the client's. `shown` are the frames of an answer that this one goes on with;
+        `whole` says that the bytes are no stream. Raises Unreadable."""
         if whole:
-            return stream_of_body(self.asked, self.dialect.name, answer_id, at_ms, self.model, cost_text)
-        if self.bridged:
-            return stream_between(self.asked, self.dialect.name, answer_id, at_ms, self.model, cost_text)
+            return stream_of_body(self.asked, self.dialect.name, answer_id, at_ms, self.model, cost_text, shown)
+        if self.bridged or shown:
+            return stream_between(self.asked, self.dialect.name, answer_id, at_ms, self.model, cost_text, shown)
         return self.dialect.stream(self.view.model, self.view.wants_usage, cost_text)
 
     def body(self, body: bytes, answer_id: str, at_ms: int, cost_text: CostText) -> tuple[bytes, Heard]:

@@ -13,9 +13,9 @@ from stepfare.core.model import Candidate
 from stepfare.core.request import RequestView
 from stepfare.core.tokens import on_model
 from stepfare.providers.quirks import COUNTS_TOKENS
+from stepfare.runtime.answering import Daemon
 from stepfare.runtime.carriage import carriage_for
 from stepfare.runtime.consider import Asked, consider
-from stepfare.runtime.exchange import Daemon
 from stepfare.upstream.client import CallFailed
 
 DIALECT = "anthropic"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from stepfare.core.attempt import Failure, Fault
-from stepfare.core.decision import Ranked
+from stepfare.core.decision import Floor, Ranked
 from stepfare.core.entry import Entry, Opened, Reserved, Settled, Voided
 from stepfare.core.model import Candidate
 from stepfare.core.money import Usage, priced
@@ -30,10 +30,12 @@ WINDOWS_MAX = 16
 
 @dataclass(slots=True)
 class Run:
-    """One attempt while it runs. `answered` says that the provider accepted the request: from then on it may cost something."""
+    """One attempt while it runs. `answered` says that the provider accepted the request: from then on it may cost something. `needs` is
+    the floor that its answer turned out to need and it does not meet."""
 
     id: str
     ranked: Ranked
+    floor: Floor
     started_ms: int
     sent: bool = False
     answered: bool = False
@@ -43,6 +45,8 @@ class Run:
     finished: bool = False
     committed: bool = False
     closed: bool = False
+    needs: Floor | None = None
+    held_ms: int = 0
 
 
 def opening(asked: Asked, run: Run, *, titles: bool) -> list[Entry]:
@@ -66,8 +70,8 @@ def opening(asked: Asked, run: Run, *, titles: bool) -> list[Entry]:
             model=candidate.model.id,
             tier=candidate.model.tier.word,
             kind=decision.step.kind,
-            floor=decision.floor.tier.word,
-            floor_source=decision.floor.source,
+            floor=run.floor.tier.word,
+            floor_source=run.floor.source,
             ceiling_pusd=ceiling_pusd(candidate, asked.view, run.ranked.prompt_tokens),
             client=asked.features.client,
             turns=len(asked.view.turns),
@@ -95,7 +99,10 @@ def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Void
     estimated = low != high or _believed(run) is None
     cost, source = _cost(candidate, run, usage, estimated=estimated)
     price = candidate.price
-    premium, balanced = (_always(state.baseline(tier), usage, asked, run.started_ms) for tier in (Tier.PREMIUM, Tier.BALANCED))
+    dropped = run.needs is not None
+    premium, balanced = (
+        (0, 0) if dropped else (_always(state.baseline(tier), usage, asked, run.started_ms) for tier in (Tier.PREMIUM, Tier.BALANCED))
+    )
     return Settled(
         attempt=run.id,
         session=asked.session.id,
@@ -114,10 +121,11 @@ def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Void
         switch_write_pusd=_switch_write(candidate, usage, asked, run.started_ms),
         first_byte_ms=run.first_byte_ms,
         total_ms=total_ms,
-        call_ids=run.heard.call_ids,
-        reply=run.heard.reply_digest,
+        call_ids=() if dropped else run.heard.call_ids,
+        reply="" if dropped else run.heard.reply_digest,
         thoughts=tuple(dict.fromkeys(thought.digest for thought in run.heard.thoughts)),
-        committed=run.committed,
+        committed=run.committed and not dropped,
+        held_ms=run.held_ms,
     )
 
 
@@ -131,6 +139,8 @@ def _may_have_cost(run: Run) -> bool:
 
 
 def _outcome(run: Run) -> str:
+    if run.needs is not None:
+        return "escalated"
     if run.finished:
         return "ok"
     return run.fault.failure.value if run.fault else "hang-up"

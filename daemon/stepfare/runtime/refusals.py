@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 
 from stepfare.core.attempt import Failure
-from stepfare.core.decision import Decision
+from stepfare.core.decision import Decision, Floor
 from stepfare.routing.failover import Failed, GiveUp, Verdict
 
 RETRY_AFTER_MS = 15_000
@@ -25,8 +25,8 @@ class Refusal:
     body: bytes = b""
 
 
-def refusal_of(verdict: GiveUp, decision: Decision, failed: Sequence[Failed]) -> Refusal:
-    """The refusal for a verdict of failover."""
+def refusal_of(verdict: GiveUp, decision: Decision, floor: Floor, failed: Sequence[Failed]) -> Refusal:
+    """The refusal for a verdict of failover; `floor` is the one that nobody could meet."""
     match verdict.verdict:
         case Verdict.CUT:
             return Refusal(502, "stream_cut", verdict.words)
@@ -38,7 +38,7 @@ def refusal_of(verdict: GiveUp, decision: Decision, failed: Sequence[Failed]) ->
         case Verdict.REFUSED | Verdict.OVERFLOW:
             return Refusal(400, _code(verdict), verdict.words)
         case Verdict.NO_CANDIDATE:
-            return _no_candidate(decision)
+            return _no_candidate(decision, floor)
         case Verdict.EXHAUSTED:
             return _exhausted(verdict, failed)
 
@@ -60,11 +60,11 @@ def unbooked(words: str) -> Refusal:
     return Refusal(503, "ledger_unavailable", said, _wait(RETRY_AFTER_MS))
 
 
-def _no_candidate(decision: Decision) -> Refusal:
+def _no_candidate(decision: Decision, floor: Floor) -> Refusal:
     last_hurdle = [no for no in decision.rejections if no.reason not in ("below-floor", "not-chosen", "denied")]
     listed = "; ".join(f"{no.model}: {no.words}" for no in (last_hurdle or decision.rejections)[:8])
-    kind, floor = decision.step.kind.value, decision.floor
-    words = f"stepfare found no model for this step ({kind}, floor {floor.tier.word}: {floor.words}). {listed or 'No provider has a key.'}"
+    asked = f"{decision.step.kind.value}, floor {floor.tier.word}: {floor.words}"
+    words = f"stepfare found no model for this step ({asked}). {listed or 'No provider has a key.'}"
     # What stands last before a yes is what the person can do something about: a model that lacks sight is no reason to stop
     # where another one only rests.
     reasons = {no.reason for no in last_hurdle}

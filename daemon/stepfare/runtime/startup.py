@@ -18,9 +18,9 @@ from stepfare.control.protocol import PROTOCOL, DaemonFile, Event
 from stepfare.core.entry import Lost
 from stepfare.core.model import Model
 from stepfare.paths import Paths, write_private
+from stepfare.runtime.answering import Daemon
 from stepfare.runtime.books import Books
 from stepfare.runtime.clock import World
-from stepfare.runtime.exchange import Daemon
 from stepfare.runtime.finding import Finder
 from stepfare.runtime.hub import Hub
 from stepfare.runtime.play import SETTINGS_NAME, play_of, read_settings

@@ -139,7 +139,7 @@ class State:
             profile_source=f"config.toml:{source}" if source else "the default",
             profiles=settings.user_profiles(),
             tiers=settings.tiers.by_tier(),
-            gate_enabled=False,  # Until the exchange holds answers: settings.gate.enabled.
+            gate_enabled=settings.gate.enabled,
             gate_hold_ms=settings.gate.hold_ms,
         )
         return Snapshot(

@@ -10,6 +10,7 @@ from stepfare.core.decision import Decision
 from stepfare.core.money import usd_text
 from stepfare.runtime.consider import Asked
 from stepfare.runtime.entries import Run
+from stepfare.runtime.turn import Turn
 from stepfare.simulator.catalogue import PROVIDER_ID
 
 REASON_CHARS_MAX = 240
@@ -23,7 +24,7 @@ def headers_of(asked: Asked, run: Run | None, attempts: int, *, simulated: bool)
         "x-stepfare-decision": decision.id,
         "x-stepfare-session": decision.session,
         "x-stepfare-step": decision.step.kind.value,
-        "x-stepfare-floor": decision.floor.tier.word,
+        "x-stepfare-floor": (run.floor if run is not None else decision.floor).tier.word,
         "x-stepfare-reason": _plain(reason_of(decision)),
         "x-stepfare-attempts": str(attempts),
     }
@@ -36,17 +37,18 @@ def headers_of(asked: Asked, run: Run | None, attempts: int, *, simulated: bool)
     return headers
 
 
-def comment_of(asked: Asked, run: Run, attempts: int, kind: str, cost_pusd: int | None) -> bytes:
+def comment_of(asked: Asked, run: Run, turn: Turn, kind: str, cost_pusd: int | None) -> bytes:
     """The last comment of a stream: the truth, once everything is known."""
     decision, model = asked.decision, run.ranked.candidate.model
     told: dict[str, object] = {
         "decision": decision.id,
         "session": decision.session,
         "step": kind,
-        "floor": decision.floor.tier.word,
+        "floor": run.floor.tier.word,
         "tier": model.tier.word,
         "model": model.id,
-        "attempts": attempts,
+        "attempts": turn.attempts,
+        "escalated": turn.escalations > 0,
         "cost_usd": None if cost_pusd is None else usd_text(cost_pusd),
         "reason": reason_of(decision),
     }

@@ -89,7 +89,8 @@ def step(row: StepRow, record: bytes | None) -> protocol.Step:
     reserved, closing = last.reserved, last.closing
     settled = closing if isinstance(closing, Settled) else None
     decision = protocol.Decision.model_validate_json(record) if record else None
-    costs = [one.closing.cost_pusd for one in row.attempts if isinstance(one.closing, Settled)]
+    closed = [one.closing for one in row.attempts if isinstance(one.closing, Settled)]
+    costs = [one.cost_pusd for one in closed]
     known = [cost for cost in costs if cost is not None]
     usage = settled.usage if settled else None
     return protocol.Step(
@@ -115,6 +116,8 @@ def step(row: StepRow, record: bytes | None) -> protocol.Step:
         else None,
         cost_pusd=sum(known) if known and len(known) == len(costs) else None,
         cost_source=settled.source if settled else None,
+        escalated=any(one.outcome == "escalated" for one in closed),
+        held_ms=sum(one.held_ms for one in closed),
         because=decision.because if decision else [],
     )
 

@@ -18,23 +18,24 @@ class HttpReply:
 
     def __init__(self, request: web.Request, quiet_s: float = QUIET_S) -> None:
         self.opened = False
-        self.started = False
         self.response: web.StreamResponse | None = None
         self._request = request
         self._quiet_s = quiet_s
         self._headers: Callable[[], dict[str, str]] = dict
         self._timer: asyncio.TimerHandle | None = None
         self._beat: asyncio.Task[None] | None = None
+        self._waits = False
         self._ended = False
         self._lock = asyncio.Lock()
 
     def waiting(self, headers: Callable[[], dict[str, str]]) -> None:
         self._headers = headers
+        self._still()
+        self._waits = True
         self._wind()
 
     async def stream(self, headers: dict[str, str], data: bytes) -> None:
         self._still()
-        self.started = self.started or bool(headers)
         async with self._lock:
             response = await self._open(headers)
             if data:
@@ -43,7 +44,7 @@ class HttpReply:
     async def whole(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self._still()
         assert not self.opened, "an answer in one piece after a stream began"
-        self.opened = self.started = True
+        self.opened = True
         self.response = web.Response(status=status, body=body, headers=headers, content_type="application/json", charset="utf-8")
 
     async def end(self) -> None:
@@ -71,7 +72,7 @@ class HttpReply:
         return self.response
 
     def _wind(self) -> None:
-        if self._ended or self.started:
+        if self._ended or not self._waits:
             return
         self._timer = asyncio.get_running_loop().call_later(self._quiet_s, self._ring)
 
@@ -80,7 +81,7 @@ class HttpReply:
 
     async def _keep_alive(self) -> None:
         async with self._lock:
-            if self._ended or self.started:
+            if self._ended or not self._waits:
                 return
             try:
                 response = await self._open(self._headers())
@@ -90,6 +91,7 @@ class HttpReply:
         self._wind()
 
     def _still(self) -> None:
+        self._waits = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

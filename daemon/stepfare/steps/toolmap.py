@@ -173,6 +173,21 @@ def action_of(tool_name: str, arguments: str, offered: Tool | None = None) -> Ac
     return _action(tool_name, _decoded(arguments), arguments, offered, nested=False)
 
 
+def kind_by_name(tool_name: str, offered: Tool | None = None) -> ActionKind | None:
+    """What every call of this tool does, whatever its arguments; None where they decide."""
+    meaning = TOOLS.get(_key(tool_name))
+    if meaning == _PATCH:
+        return ActionKind.EDIT
+    if isinstance(meaning, ActionKind):
+        return meaning
+    # A tool never seen is what its name and the names of its parameters say; only where these say a change may no argument gainsay it.
+    guessed = None if meaning is not None or not tool_name else _action(tool_name, {}, "", offered, nested=False).kind
+    return guessed if guessed in _CHANGING else None
+
+
+_CHANGING = frozenset({ActionKind.EDIT, ActionKind.WRITE})
+
+
 def most_demanding(actions: Iterable[Action]) -> Action | None:
     """The action that asks most of a model among those of one turn."""
     return min(actions, key=lambda action: _RANK[action.kind], default=None)

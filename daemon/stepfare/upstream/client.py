@@ -59,10 +59,18 @@ class Answer:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Bytes as they arrive. Raises CallFailed where the stream breaks or falls silent."""
+        while chunk := await self.chunk():
+            yield chunk
+
+    async def chunk(self, within_s: float | None = None) -> bytes | None:
+        """The next bytes, empty at the end; None where none came within this time: then one may ask again. Raises CallFailed."""
+        limit = asyncio.timeout(within_s)
         try:
-            async for chunk in self._response.content.iter_any():
-                yield chunk
+            async with limit:
+                return await self._response.content.readany()
         except TimeoutError:
+            if limit.expired():
+                return None
             raise CallFailed(Fault(Failure.SLOW, f"it sent nothing for {self._limits.idle_s:g} s")) from None
         except (aiohttp.ClientError, OSError) as error:
             raise CallFailed(Fault(Failure.CUT, f"its connection broke ({_kind(error)})")) from None
