@@ -61,7 +61,8 @@ def _sifted(need: Need) -> tuple[list[Candidate], list[Rejection]]:
 
 def _asked_first(rows: Sequence[Ranked], need: Need) -> tuple[Ranked, ...]:
     """Those that may serve the step's own floor first; behind them those that are there for what needs more."""
-    placed = [replace(row, above=lowest_served(row.candidate, need) or row.candidate.model.tier) for row in rows]
+    served = [lowest_served(row.candidate, need) for row in rows]
+    placed = [replace(row, above=row.candidate.model.tier if tier is None else tier) for row, tier in zip(rows, served, strict=True)]
     return tuple(sorted(placed, key=lambda row: row.above > need.floor.tier))
 
 

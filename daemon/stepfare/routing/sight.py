@@ -20,9 +20,9 @@ from stepfare.routing.arguments import flaw_of, is_whole
 from stepfare.routing.gate import CallSeen, Seen
 from stepfare.routing.policy import floor_of_action
 from stepfare.routing.snapshot import Snapshot
-from stepfare.steps.features import text_calls
 from stepfare.steps.outcome import actions_in_answer, kind_of_answer
 from stepfare.steps.toolmap import kind_by_name
+from stepfare.steps.trail import text_calls
 from stepfare.steps.xml_tools import NAMES
 
 _XML, _BASH, _EDITS = "xml", "bash", "edits"

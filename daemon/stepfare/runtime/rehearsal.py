@@ -79,7 +79,8 @@ def _play(asked: Asked, attempt: str, answer: Sequence[Turn], apart: State) -> N
     said = sum(map(len, texts)) + sum(len(call.name) + len(call.arguments) for call in calls)
     output_tokens = round(said / CHARS_PER_TOKEN) if answer else asked.decision.output_tokens
     at_ms = asked.snapshot.now_ms
-    run = Run(attempt, ranked, at_ms, sent=True, answered=True, finished=True, committed=True)
+    floor = asked.decision.gate.floors[kind] if asked.decision.gate.on else asked.decision.floor
+    run = Run(attempt, ranked, floor, at_ms, sent=True, answered=True, finished=True, committed=True)
     run.heard.hear(_heard(texts, calls, UsageReported(_usage(asked, ranked, output_tokens))))
     for entry in opening(asked, run, titles=False):
         apart.sessions.apply(entry)
