@@ -122,6 +122,23 @@ def test_an_hour_on_both_sides_is_paid_by_both(run: Run, tmp_path: Path) -> None
     assert long.policy_usd < short.policy_usd
 
 
+def test_a_single_session_is_told_step_by_step(run: Run, file: Path, tmp_path: Path) -> None:
+    message = replayed(run, str(file), "--policy", "gate", "--sets", "A", "--steps")
+    steps = message.steps["A"]
+    assert [(one.kind, one.needs, one.tier, len(one.probes)) for one in steps] == [
+        ("explore", "frugal", "frugal", 0),
+        ("explore", "frugal", "frugal", 0),
+        ("edit", "balanced", "balanced", 1),
+        ("explore", "frugal", "frugal", 0),
+        ("edit", "balanced", "balanced", 1),
+    ]
+    assert sum(one.usd for one in steps) == pytest.approx(message.totals["A"].policy_usd)
+    text = run("replay", str(file), "--policy", "gate", "--sets", "A", "--steps").out
+    assert "anthropic/claude-sonnet-5-5 after anthropic/claude-haiku-5-5" in text
+    two = written(tmp_path / "two.jsonl", session(*KINDS), session(*KINDS, name="shop#2"))
+    assert run("replay", str(two), "--steps").code == 2
+
+
 def test_the_text_says_of_what_the_gap_is_made(run: Run, file: Path) -> None:
     out = run("replay", str(file), "--policy", "gate", "--sets", "C").out
     assert "C: Opus 4.8, Sonnet 4.6, Haiku 4.5" in out
@@ -139,6 +156,8 @@ def test_own_sessions_are_replayed_from_the_books_under_the_models_in_play(run: 
         assert (message.floors, told.sessions, told.steps) == ("profile", 1, 3)
         assert told.booked_usd == pytest.approx(3 * 0.01)
         assert told.always_frugal_usd < told.always_balanced_usd < told.always_premium_usd
+    (steps,) = replayed(run, "s-1", "--steps").steps.values()
+    assert [(one.booked_tier, one.booked_usd) for one in steps] == [("frugal", pytest.approx(0.01))] * 3
 
 
 @pytest.mark.parametrize(

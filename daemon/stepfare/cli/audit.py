@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stepfare.cli.asking import Trouble, command_of, json_option, print_message
-from stepfare.cli.replay import booked_sessions, candidates_in_play, usd
+from stepfare.cli.asking import Trouble, command_of, print_message
+from stepfare.cli.replay import booked_sessions, candidates_in_play, dollars_option, usd
 
 if TYPE_CHECKING:
     from stepfare.control.protocol import Audit, Share
@@ -23,7 +23,7 @@ SHARE_DIGITS = 6
 @click.option("--since", default="30d", show_default=True, help="Sessions active since: 12h, 7d, 4w, a day like 2026-09-21, or all.")
 @click.option("--agent", help="Only sessions of this agent.")
 @click.option("--seed", default=SEED, show_default=True, help="Draws and deals are the same for the same seed.")
-@json_option
+@dollars_option
 @command_of
 def audit(since: str, agent: str | None, seed: int, as_json: bool) -> None:
     """Whether routing helped: what your sessions cost against the balanced model alone, and against the same models dealt to the same

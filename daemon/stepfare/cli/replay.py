@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stepfare.cli.asking import USAGE, Trouble, ask, ask_or_read, command_of, here, json_option, now_ms, print_message
+from stepfare.cli.asking import USAGE, Trouble, ask, ask_or_read, command_of, here, now_ms, print_message
 from stepfare.core.money import PUSD_PER_USD
 
 if TYPE_CHECKING:
     from stepfare.cli.recordings import Pricing
-    from stepfare.control.protocol import ReplayFigures
+    from stepfare.control.protocol import ReplayedStep, ReplayFigures
     from stepfare.core.model import Candidate
     from stepfare.core.step import StepKind, Tier
-    from stepfare.replay.figures import Figures, Outcome, Parts
+    from stepfare.replay.figures import Decided, Figures, Outcome, Parts
     from stepfare.replay.recording import Recording
 
 POLICIES = ("planner", "gate", "touch", "frugal", "balanced", "premium", "optimum")
@@ -29,6 +29,8 @@ UNCALLED = "http://127.0.0.1/v1"
 """Where the simulator would be; nothing is asked of it."""
 USD_DIGITS = 9
 SHARE_DIGITS = 6
+
+dollars_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON: money in dollars, times in ms since 1970.")
 
 
 @click.command()
@@ -49,9 +51,10 @@ SHARE_DIGITS = 6
 @click.option("--by", type=click.Choice(("agent", "project")), default="agent", show_default=True, help="What the figures are grouped by.")
 @click.option("--merge", is_flag=True, help="Join rows that are one call, logged as several because it called several tools.")
 @click.option("--weights", type=click.Path(exists=True, dir_okay=False), help="Another classifier than the one that ships.")
+@click.option("--steps", "stepwise", is_flag=True, help="Of a single session, also each step.")
 @click.option("--since", default="7d", show_default=True, help="Of your own sessions, those active since: 30m, 12h, 7d, a day, or all.")
 @click.option("--jobs", type=click.IntRange(1), help="So many processes.  [default: one for each processor]")
-@json_option
+@dollars_option
 @command_of
 def replay(
     source: str | None,
@@ -64,6 +67,7 @@ def replay(
     by: str,
     merge: bool,
     weights: str | None,
+    stepwise: bool,
     since: str,
     jobs: int | None,
     as_json: bool,
@@ -84,7 +88,7 @@ def replay(
         raise Trouble("no-file", f"There is no file or folder {source}.")
     profile = profile or (DEFAULT_PROFILE if path is not None else read_settings(here()).value.profile)
     edits_only = floors == "edits" if floors else path is not None and profile == DEFAULT_PROFILE
-    plan = Plan(policy, _profile(profile), edits_only, lifetime, lifts=profile == LADDER)
+    plan = Plan(policy, _profile(profile), edits_only, lifetime, lifts=profile == LADDER, stepwise=stepwise)
     names = [name.strip() for name in (set_names or ("A,C,O" if path else "catalogue")).split(",")]
     with recordings.Workers(jobs) as workers:
         if path is not None:
@@ -97,6 +101,8 @@ def replay(
         usable = [one for one in found if (one.usable() if path is not None else one.usable(1))]
         if not usable:
             raise Trouble("nothing-to-replay", troubles[0] if troubles and not found else _nothing(source, path, agent, found))
+        if stepwise and len(usable) > 1:
+            raise Trouble("usage", f"--steps is for one session, and there are {len(usable)}.", USAGE)
         if troubles:
             more = f" So do {len(troubles) - 1} more." if len(troubles) > 1 else ""
             click.echo(f"{troubles[0]}{more} The rest is replayed.", err=True)
@@ -115,6 +121,7 @@ def replay(
         sets={name: _grouped(of_set, by) for name, of_set in outcomes.items()},
         totals={name: told(figures_of(of_set)) for name, of_set in outcomes.items()},
         lifetimes_free={name: _grouped(of_set, by) for name, of_set in free.items()},
+        steps={name: [_step(one) for one in of_set[0].decided] for name, of_set in outcomes.items()} if stepwise else {},
     )
     if as_json:
         print_message(message)
@@ -221,6 +228,24 @@ def told(figures: Figures) -> ReplayFigures:
         booked_usd=None if figures.booked_pusd is None else usd(figures.booked_pusd),
         policy_parts_usd=_parts(figures.policy),
         optimum_parts_usd=_parts(figures.optimum),
+    )
+
+
+def _step(one: Decided) -> ReplayedStep:
+    from stepfare.control.protocol import ReplayedStep
+    from stepfare.server.present import tier_name
+
+    step = one.step
+    return ReplayedStep(
+        at_ms=step.at_ms,
+        kind=step.kind.value,
+        needs=tier_name(one.needed),
+        probes=list(one.probes),
+        model=one.model,
+        tier=tier_name(one.tier),
+        usd=usd(one.pusd),
+        booked_tier=None if step.tier is None else tier_name(step.tier),
+        booked_usd=None if step.booked_pusd is None else usd(step.booked_pusd),
     )
 
 

@@ -267,6 +267,21 @@ class ReplayFigures(Message):
     optimum_parts_usd: dict[str, float] = Field(default_factory=dict[str, float])
 
 
+class ReplayedStep(Message):
+    """One step in replay: what it turned out to be and to need, who was asked in vain, who answered, and what that cost; beside it who
+    really served it, and at what cost, where our own books say so."""
+
+    at_ms: int
+    kind: str
+    needs: TierName
+    probes: list[str]
+    model: str
+    tier: TierName
+    usd: float
+    booked_tier: TierName | None = None
+    booked_usd: float | None = None
+
+
 class Replay(Message):
     """What a policy would have cost. `sets` holds one table for each price set, by agent (or by project); `totals` the sums of each set;
     `lifetimes_free` the same as `sets` with caches opened for five minutes or an hour, against the same always-balanced."""
@@ -284,6 +299,8 @@ class Replay(Message):
     sets: dict[str, dict[str, ReplayFigures]]
     totals: dict[str, ReplayFigures]
     lifetimes_free: dict[str, dict[str, ReplayFigures]] = Field(default_factory=dict[str, dict[str, ReplayFigures]])
+    steps: dict[str, list[ReplayedStep]] = Field(default_factory=dict[str, list[ReplayedStep]])
+    """Of each set, the steps of a single session where they were asked for."""
 
 
 class Share(Message):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stepfare.config.profiles import DEFAULT_PROFILE, PROFILES
 from stepfare.core.step import StepKind, Tier
 from stepfare.replay.costs import Course, Rung
-from stepfare.replay.figures import Outcome, edits_below, parts_of
+from stepfare.replay.figures import Outcome, decided, edits_below, parts_of
 from stepfare.replay.floors import Floors, by_profile, edits_only
 from stepfare.replay.optimum import optimum
 from stepfare.replay.planned import Planner
@@ -30,6 +30,8 @@ class Plan:
     lifetime: str = "5m"
     lifts: bool = False
     """Whether evidence of trouble lifts all floors of a session, as in the profile `ladder`."""
+    stepwise: bool = False
+    """Whether outcomes tell each step."""
 
     def floors(self) -> Floors:
         profile = PROFILES[DEFAULT_PROFILE] if self.profile is None else self.profile
@@ -87,4 +89,5 @@ def _outcome(recording: Recording, course: Course, ladder: Ladder, floors: Floor
         edits_below_floor=edits_below(course, floors),
         escalations=sum(call.probe for call in course.calls),
         booked_pusd=sum(booked) if len(booked) == len(recording.steps) else None,
+        decided=decided(course, floors) if plan.stepwise else (),
     )

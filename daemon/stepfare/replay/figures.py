@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
-from stepfare.replay.costs import Course
+from stepfare.core.step import Tier
+from stepfare.replay.costs import Call, Course
 from stepfare.replay.floors import Floors
+from stepfare.replay.recording import RecordedStep
 
 ABOVE = (102, 100)
 """A session is counted as one that lost where it cost more than this many hundredths of always-balanced."""
@@ -49,6 +51,18 @@ def parts_of(course: Course) -> Parts:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """One step under the policy: what it needed, who was asked in vain, who answered, and what that cost in all."""
+
+    step: RecordedStep
+    needed: Tier
+    probes: tuple[str, ...]
+    model: str
+    tier: Tier
+    pusd: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """One session under one price set."""
 
@@ -66,6 +80,8 @@ class Outcome:
     escalations: int
     booked_pusd: int | None = None
     """What the books say that it really cost, where they do."""
+    decided: tuple[Decided, ...] = ()
+    """Step by step, where that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +137,20 @@ def edits_below(course: Course, floors: Floors) -> int:
     """Edits whose shown answer came from a model below the floor of an edit."""
     answers = [call for call in course.calls if not call.probe]
     return sum(step.edits and call.rung.tier < floors.needed(step) for step, call in zip(course.steps, answers, strict=True))
+
+
+def decided(course: Course, floors: Floors) -> tuple[Decided, ...]:
+    """The course step by step."""
+    found: list[Decided] = []
+    probes: list[Call] = []
+    calls = iter(course.calls)
+    for step in course.steps:
+        while (call := next(calls)).probe:
+            probes.append(call)
+        rung, pusd = call.rung, sum(one.pusd for one in (*probes, call))
+        found.append(Decided(step, floors.needed(step), tuple(one.rung.id for one in probes), rung.id, rung.tier, pusd))
+        probes = []
+    return tuple(found)
 
 
 def _total(parts: Iterable[Parts]) -> Parts:

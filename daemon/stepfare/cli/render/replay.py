@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from stepfare.cli.render.paint import Block, Column, Span, Table, line
+from stepfare.cli.render.paint import Block, Cell, Column, Span, Table, line, tier
 from stepfare.cli.render.words import count, counted, money
-from stepfare.control.protocol import Replay, ReplayFigures
+from stepfare.control.protocol import Replay, ReplayedStep, ReplayFigures
 from stepfare.core.money import PUSD_PER_USD
 
 POLICIES: Mapping[str, str] = {
@@ -55,6 +55,8 @@ def replay(message: Replay) -> list[Block]:
         blocks += [line(), line(Span(SETS[name], "head")), _table(groups), *_notes(groups)]
         if name in message.lifetimes_free:
             blocks += [line(f"With {LIFETIMES['free']}:", indent=2), *_free(message.lifetimes_free[name])]
+        if name in message.steps:
+            blocks += [line(), _steps(message.steps[name])]
     return blocks
 
 
@@ -77,6 +79,19 @@ def _table(groups: Mapping[str, ReplayFigures]) -> Table:
         for name, one in groups.items()
     )
     return Table((Column("", shrink=True), *(Column(title, right=True) for title in titles)), rows)
+
+
+def _steps(steps: Sequence[ReplayedStep]) -> Table:
+    booked = any(one.booked_usd is not None for one in steps)
+    titles = [Column("STEP", right=True), Column("KIND"), Column("NEEDS"), Column("SERVED BY"), Column("COST", right=True)]
+    more = [Column("REALLY"), Column("PAID", right=True)] if booked else []
+    rows: list[tuple[Cell, ...]] = []
+    for number, one in enumerate(steps, 1):
+        asked = " after " + ", ".join(one.probes) if one.probes else ""
+        row: tuple[Cell, ...] = (str(number), one.kind, tier(one.needs), f"{one.model}{asked}", dollars(one.usd))
+        paid = "" if one.booked_usd is None else dollars(one.booked_usd)
+        rows.append((*row, tier(one.booked_tier), paid) if booked else row)
+    return Table((*titles, *more), tuple(rows))
 
 
 def _notes(groups: Mapping[str, ReplayFigures]) -> Iterable[Block]:
