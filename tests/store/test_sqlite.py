@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from stepfare.core.entry import Entry, Opened
 from stepfare.ledger.tally import QUARTER_MS
 from stepfare.ledger.totals import Group, Totals, report, totals_of
-from stepfare.store import sqlite
+from stepfare.store import queries, sqlite
 from stepfare.store.errors import StoreError
 from stepfare.store.queries import AttemptRow, SessionRow, StepRow
 from stepfare.store.verify import verify
@@ -149,6 +149,18 @@ async def test_a_decision_is_kept_as_it_was_first_told(tmp_path: Path) -> None:
         assert await store.latest_decision() == b'{"id":"d3"}'
         assert await store.latest_decision("s1") == b"{}"
         assert await store.latest_decision("s9") is None
+
+
+async def test_all_sessions_and_all_decisions_of_one_are_told_in_their_order(tmp_path: Path) -> None:
+    async with books(tmp_path / "ledger.db") as store:
+        await store.append(reserved("a1", "s2"), decision=("d1", "s2", b"1"))
+        await store.append(reserved("a2", "s1"), decision=("d9", "s1", b"2"))
+        await store.append(reserved("a3", "s2", step=2), decision=("d0", "s2", b"3"))
+    connection = sqlite3.connect(tmp_path / "ledger.db")
+    assert sorted(queries.session_ids(connection)) == ["s1", "s2"]
+    assert list(queries.decisions(connection, "s2").items()) == [("d1", b"1"), ("d0", b"3")]
+    assert queries.decisions(connection, "s9") == {}
+    connection.close()
 
 
 async def test_a_decision_comes_with_its_entries_or_not_at_all(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from hashlib import sha1
 from pathlib import Path
 from typing import NamedTuple
 
-INDEX_BYTES_MAX = 4 * 1024 * 1024
-"""Of a larger index (some 40,000 files) nothing is read: who works in such a repository has git tell that."""
+INDEX_BYTES_MAX = 1024 * 1024
+"""Of a larger index (some 10,000 files) nothing is read: it would take the processor from those who wait for answers."""
 SCANNED_MAX = 2_000
 """So many staged files are compared with the working tree; of a larger repository only those that somebody touched."""
 SUSPECTS_MAX = 64

@@ -21,7 +21,7 @@ from stepfare.runtime.git_files import DIRTY_MAX, Repository
 from stepfare.runtime.workspaces import Workspace
 
 SESSIONS_MAX = 200
-REPOSITORIES_MAX = 50
+REPOSITORIES_MAX = 10
 LOOKED_AGAIN_MAX = 20
 """So many sessions, the latest, are looked after when git's files change without a step."""
 WAITING_MAX = 64

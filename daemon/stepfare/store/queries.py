@@ -93,6 +93,17 @@ def latest_decision(connection: sqlite3.Connection, session: str | None) -> byte
     return _message(connection.execute(f"SELECT CAST(message AS BLOB) FROM decisions {where} ORDER BY row DESC LIMIT 1", values))
 
 
+def decisions(connection: sqlite3.Connection, session: str) -> dict[str, bytes]:
+    """The messages of a session's decisions by their ids, in the order in which they were made."""
+    rows = connection.execute("SELECT id, CAST(message AS BLOB) FROM decisions WHERE session = ? ORDER BY row", (session,))
+    return dict(rows.fetchall())
+
+
+def session_ids(connection: sqlite3.Connection) -> list[str]:
+    """Every session that was ever heard of, the oldest first."""
+    return [name for (name,) in connection.execute("SELECT session FROM sessions ORDER BY first_ms, session")]
+
+
 def sessions(connection: sqlite3.Connection, limit: int, since_ms: int, workspace: str | None) -> list[SessionRow]:
     where, values = ("last_ms >= ?", [since_ms]) if workspace is None else ("workspace = ? AND last_ms >= ?", [workspace, since_ms])
     return _session_rows(connection, f"WHERE {where} ORDER BY last_ms DESC, id LIMIT ?", [*values, limit])
