@@ -29,7 +29,10 @@ RECORDED = [
     for folder in FORMATS
     for path in sorted((CASES / folder).rglob("*.json"))
 ]
-TOOLS = [{"type": "function", "function": {"name": "read_file", "parameters": {"type": "object", "properties": {"path": {}}}}}]
+TOOLS = [
+    {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {"path": {}}}}}
+    for name in ("read_file", "write_to_file")
+]
 WORDS = "words " * 3_000
 """Long enough to be cached."""
 TITLE = [{"role": "user", "content": "Given the following... please reply with a title for the chat that is 3-4 words in length"}]
@@ -51,14 +54,14 @@ def told(state: State, *bodies: Sequence[Message], model: str = "auto") -> Decis
 
 
 def a_view(messages: Sequence[Message], model: str = "auto") -> RequestView:
-    return read_request(json.dumps({"model": model, "messages": messages, "tools": TOOLS}).encode(), {})
+    return read_request(json.dumps({"model": model, "messages": messages, "tools": TOOLS, "stream": True}).encode(), {})
 
 
-def step(number: int, text: str = "") -> list[Message]:
-    """What a step adds to a conversation: a file is read, or something is said and answered."""
+def step(number: int, text: str = "", tool: str = "read_file") -> list[Message]:
+    """What a step adds to a conversation: a file is read or written, or something is said and answered."""
     if text:
         return [{"role": "assistant", "content": text}, {"role": "user", "content": "Go on"}]
-    function = {"name": "read_file", "arguments": json.dumps({"path": f"{number}.py"})}
+    function = {"name": tool, "arguments": json.dumps({"path": f"{number}.py"})}
     call: Message = {"role": "assistant", "content": None, "tool_calls": [{"id": f"c{number}", "type": "function", "function": function}]}
     return [call, {"role": "tool", "tool_call_id": f"c{number}", "content": "x = 1\n"}]
 
@@ -70,10 +73,13 @@ def conversation(steps: int, words: str = WORDS) -> list[list[Message]]:
     return bodies
 
 
-def warm_tokens(decision: Decision) -> int:
-    chosen = decision.chosen
-    assert chosen is not None
-    return sum(line.tokens for line in chosen.arithmetic if line.what.startswith("warm"))
+def warm_tokens(decision: Decision, model: str = "lab/small") -> int:
+    return sum(
+        line.tokens
+        for row in decision.ranked
+        for line in row.arithmetic
+        if row.candidate.model.id == model and line.what.startswith("warm")
+    )
 
 
 @pytest.mark.parametrize(("dialect", "path"), RECORDED)
@@ -113,6 +119,26 @@ def test_a_text_is_an_answer_too_and_one_that_is_not_repeated_is_guessed() -> No
     said = [*first, *step(1, "I have looked. " * 500)]
     answered, unanswered = told(caching(), first, said), told(caching(), first, [*first, {"role": "user", "content": "Hello?"}])
     assert warm_tokens(answered) == warm_tokens(unanswered) > 3_000
+
+
+def test_what_needed_a_better_model_was_given_to_one() -> None:
+    looked, first = conversation(2), conversation(1)[0]
+    edited = [*first, *step(1, tool="write_to_file")]
+    after_look, after_edit = told(caching(), *looked), told(caching(), first, edited)
+    assert [warm_tokens(after_look, model) > 3_000 for model in ("lab/small", "lab/middle")] == [True, False]
+    assert warm_tokens(after_edit, "lab/middle") > 3_000
+
+
+def test_files_that_a_project_guards_were_for_its_best_model(tmp_path: Path) -> None:
+    (tmp_path / ".stepfare.toml").write_text('[[paths]]\nmatch = ["1.py"]\nfloor = "premium"\n')
+    first = conversation(1)[0]
+    bodies = [first, [*first, *step(1, tool="write_to_file")]]
+    views = [a_view(one) for one in bodies]
+    rule = CacheRule(min_tokens=1_024)
+    models = [candidate(f"lab/{tier.word}", tier, rates(100_000 * (1 + 9 * tier), 500_000, read=10_000), cache=rule) for tier in Tier]
+    decision = asyncio.run(rehearse(views[-1], views[:-1], a_state(*models), NOW_MS, str(tmp_path)))
+    assert warm_tokens(decision, "lab/premium") > 3_000
+    assert warm_tokens(decision, "lab/balanced") == 0
 
 
 def test_steps_that_nobody_could_serve_leave_nothing_behind() -> None:

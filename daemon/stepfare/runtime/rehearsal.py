@@ -10,19 +10,22 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from stepfare.core.decision import Decision, Ranked
+from stepfare.core.decision import Decision, Floor, Ranked
 from stepfare.core.money import Usage
 from stepfare.core.request import RequestView, Role, Text, ToolCall, Turn
-from stepfare.core.step import StepKind
+from stepfare.core.step import Tier
 from stepfare.dialects.base import Finished, StreamEvent, TextDelta, ToolCallDelta, ToolCallStarted, UsageReported
 from stepfare.dialects.meter import CHARS_PER_TOKEN
+from stepfare.routing.failover import Try, next_move
+from stepfare.routing.gate import TEXT_CHARS
+from stepfare.routing.planner import PROBE_OUTPUT_TOKENS
 from stepfare.routing.ranking import warm_tokens
 from stepfare.runtime.consider import Asked, consider
 from stepfare.runtime.entries import Run, closing, opening
+from stepfare.runtime.holding import needed_by, sight_of
 from stepfare.runtime.state import State
 from stepfare.sessions.identify import identify
 from stepfare.sessions.index import SessionIndex
-from stepfare.steps.outcome import kind_of_answer
 
 STEP_MS = 7_000
 """Between two steps, where bodies do not say when they were sent: the median of recorded sessions."""
@@ -69,28 +72,36 @@ def _answered(bodies: Sequence[RequestView], number: int) -> Sequence[Turn]:
 
 
 def _play(asked: Asked, attempt: str, answer: Sequence[Turn], apart: State) -> None:
-    """Take this step as served, in the memory of the state apart alone."""
+    """Take this step as served, in the memory of the state apart alone: held and asked again of somebody better where it needed that."""
     calls = [block for turn in answer for block in turn.blocks if isinstance(block, ToolCall)]
-    texts = [block.text for turn in answer for block in turn.blocks if isinstance(block, Text)]
-    kind = kind_of_answer(asked.features, calls, "".join(texts), asked.view.tools) if answer else asked.decision.step.kind
-    ranked = _server(asked.decision, kind)
-    if ranked is None:
-        return
-    said = sum(map(len, texts)) + sum(len(call.name) + len(call.arguments) for call in calls)
+    text = "".join(block.text for turn in answer for block in turn.blocks if isinstance(block, Text))
+    said = len(text) + sum(len(call.name) + len(call.arguments) for call in calls)
     output_tokens = round(said / CHARS_PER_TOKEN) if answer else asked.decision.output_tokens
-    at_ms = asked.snapshot.now_ms
-    floor = asked.decision.gate.floors[kind] if asked.decision.gate.on else asked.decision.floor
-    run = Run(attempt, ranked, floor, at_ms, sent=True, answered=True, finished=True, committed=True)
-    run.heard.hear(_heard(texts, calls, UsageReported(_usage(asked, ranked, output_tokens))))
-    for entry in opening(asked, run, titles=False):
-        apart.sessions.apply(entry)
-    apart.sessions.apply(closing(asked, run, apart, at_ms))
+    at_ms, floor, at_least = asked.snapshot.now_ms, asked.decision.floor, None
+    for tier in Tier:
+        move = next_move(asked.decision, (), started=False, at_least=at_least)
+        if not isinstance(move, Try):
+            return
+        run = Run(f"{attempt}-{tier.word}", move.ranked, floor, at_ms, sent=True, answered=True, finished=True)
+        run.heard.hear(_heard(text, calls))
+        run.needs = _needs(asked, run, text, calls) if answer else None
+        dropped = run.needs is not None
+        run.committed = not dropped
+        run.heard.hear([UsageReported(_usage(asked, move.ranked, min(output_tokens, PROBE_OUTPUT_TOKENS) if dropped else output_tokens))])
+        for entry in opening(asked, run, titles=False):
+            apart.sessions.apply(entry)
+        apart.sessions.apply(closing(asked, run, apart, at_ms))
+        if run.needs is None:
+            return
+        floor, at_least = run.needs, run.needs.tier
 
 
-def _server(decision: Decision, kind: StepKind) -> Ranked | None:
-    """Who answered in the end: the first that may take an action of this kind."""
-    floor = decision.gate.floors[kind].tier if decision.gate.on else decision.floor.tier
-    return next((row for row in decision.ranked if row.candidate.model.tier >= floor), decision.chosen)
+def _needs(asked: Asked, run: Run, text: str, calls: Sequence[ToolCall]) -> Floor | None:
+    """The floor that this answer would have turned out to need of somebody better; None where it would have been shown."""
+    tier = run.ranked.candidate.model.tier
+    sight = sight_of(asked, tier, run.heard)
+    shown = asked.view.stream and not calls and len(text) >= TEXT_CHARS
+    return needed_by(sight, tier) if sight is not None and not shown else None
 
 
 def _usage(asked: Asked, ranked: Ranked, output_tokens: int) -> Usage:
@@ -101,8 +112,8 @@ def _usage(asked: Asked, ranked: Ranked, output_tokens: int) -> Usage:
     return Usage(prompt_tokens, warm, written, output_tokens)
 
 
-def _heard(texts: Sequence[str], calls: Sequence[ToolCall], usage: UsageReported) -> Sequence[StreamEvent]:
-    events: list[StreamEvent] = [TextDelta(text) for text in texts]
+def _heard(text: str, calls: Sequence[ToolCall]) -> Sequence[StreamEvent]:
+    events: list[StreamEvent] = [TextDelta(text)] if text else []
     for index, call in enumerate(calls):
         events += (ToolCallStarted(index, call.id, call.name), ToolCallDelta(index, call.arguments))
-    return [*events, usage, Finished("stop")]
+    return [*events, Finished("tool_calls" if calls else "stop")]
