@@ -7,15 +7,15 @@ import pytest
 from stepfare.core.model import Provider
 from stepfare.core.money import LengthStep, Rates
 from stepfare.core.step import Tier
-from stepfare.replay.costs import Course, Rung, cheapest_that_fits
+from stepfare.replay.costs import Course, Rung, cheapest_that_fits, hourly
 from stepfare.replay.policies import always, course_of, gated
 from stepfare.replay.recording import RecordedStep
 from tests.replay.little import BALANCED, FLOORS, FRUGAL, PREMIUM, a_ladder, a_rung, a_session, a_step, an_edit, costs
 
 
-def check(rung: Rung, steps: list[RecordedStep], expected: list[tuple[int, int]], *, hour: bool = False) -> None:
+def check(rung: Rung, steps: list[RecordedStep], expected: list[tuple[int, int]]) -> None:
     """One model for all steps: what each read from its cache, and what each cost."""
-    course = course_of(a_session(*steps), always({rung.tier: rung}, rung.tier, hour=hour))
+    course = course_of(a_session(*steps), always({rung.tier: rung}, rung.tier))
     assert [(call.usage.cache_read_tokens, call.pusd) for call in course.calls] == expected
 
 
@@ -35,7 +35,12 @@ def test_a_cache_lives_five_minutes_after_its_last_use(pause_s: float, read: int
 @pytest.mark.parametrize(("pause_s", "read"), [(3_599.9, 2_000), (3_600, 0)])
 def test_a_cache_that_was_written_for_an_hour_lives_an_hour(pause_s: float, read: int) -> None:
     steps = [a_step(0, 2_000, 0), a_step(pause_s, 2_000, 0)]
-    check(BALANCED, steps, [(0, 400_000), (read, read * 10 + (2_000 - read) * 200)], hour=True)
+    check(hourly(BALANCED), steps, [(0, 400_000), (read, read * 10 + (2_000 - read) * 200)])
+
+
+def test_above_a_length_step_an_hour_is_dearer_too() -> None:
+    rung = a_rung(Tier.FRUGAL, Rates(10, 1, 12, 20, 50), LengthStep(5_000, Rates(50, 5, 60, 100, 75)))
+    check(hourly(rung), [a_step(0, 6_000, 0)], [(0, 6_000 * 100)])
 
 
 def test_every_use_prolongs_the_life_of_a_cache() -> None:

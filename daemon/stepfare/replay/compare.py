@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stepfare.config.profiles import DEFAULT_PROFILE, PROFILES
 from stepfare.core.step import StepKind, Tier
-from stepfare.replay.costs import Course, Rung
+from stepfare.replay.costs import Course, Rung, hourly
 from stepfare.replay.figures import Outcome, decided, edits_below, parts_of
 from stepfare.replay.floors import Floors, by_profile, edits_only
 from stepfare.replay.optimum import optimum
@@ -42,6 +42,8 @@ def compared(recordings: Iterable[Recording], ladder: Ladder, rungs: Sequence[Ru
     """What each session cost. Sessions of a project follow each other in time, since a policy may learn from the ones before. `rungs` are
     all models that may serve, `ladder` the one of each tier on which baselines and optimum stand."""
     floors = plan.floors()
+    if plan.lifetime == "1h":
+        ladder, rungs = {tier: hourly(rung) for tier, rung in ladder.items()}, tuple(hourly(rung) for rung in rungs)
     found: list[Outcome] = []
     by_project: dict[str, list[Recording]] = {}
     for recording in recordings:
@@ -54,8 +56,6 @@ def compared(recordings: Iterable[Recording], ladder: Ladder, rungs: Sequence[Ru
 
 
 def _runner(plan: Plan, ladder: Ladder, rungs: Sequence[Rung], floors: Floors) -> Callable[[Recording], Course]:
-    hour = plan.lifetime == "1h"
-
     def simply(serve: Serve) -> Callable[[Recording], Course]:
         return lambda recording: course_of(recording, serve)
 
@@ -63,17 +63,16 @@ def _runner(plan: Plan, ladder: Ladder, rungs: Sequence[Rung], floors: Floors) -
         case "planner":
             return Planner(rungs, floors).course
         case "optimum":
-            return lambda recording: optimum(ladder, floors, recording.steps, plan.lifetime)
+            return lambda recording: optimum(ladder, floors, recording.steps, free=plan.lifetime == "free")
         case "gate" | "touch":
-            return simply(gated(ladder, floors, touch=plan.policy == "touch", hour=hour))
+            return simply(gated(ladder, floors, touch=plan.policy == "touch"))
         case _:
-            return simply(always(ladder, Tier.of(plan.policy), hour=hour))
+            return simply(always(ladder, Tier.of(plan.policy)))
 
 
 def _outcome(recording: Recording, course: Course, ladder: Ladder, floors: Floors, plan: Plan) -> Outcome:
     # With lifetimes free, the baselines stay at five minutes: that is what a session without us costs.
-    hour = plan.lifetime == "1h"
-    baselines = {tier: parts_of(course_of(recording, always(ladder, tier, hour=hour))).pusd for tier in Tier}
+    baselines = {tier: parts_of(course_of(recording, always(ladder, tier))).pusd for tier in Tier}
     booked = [step.booked_pusd for step in recording.steps if step.booked_pusd is not None]
     return Outcome(
         session=recording.id,
@@ -81,7 +80,7 @@ def _outcome(recording: Recording, course: Course, ladder: Ladder, floors: Floor
         project=recording.project,
         steps=len(recording.steps),
         policy=parts_of(course),
-        optimum=parts_of(optimum(ladder, floors, recording.steps, plan.lifetime)),
+        optimum=parts_of(optimum(ladder, floors, recording.steps, free=plan.lifetime == "free")),
         balanced_pusd=baselines[Tier.BALANCED],
         premium_pusd=baselines[Tier.PREMIUM],
         frugal_pusd=baselines[Tier.FRUGAL],

@@ -8,11 +8,11 @@ length step the whole call is dearer. A model whose window is nearly passed cann
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from stepfare.core.model import CacheRule, Candidate
-from stepfare.core.money import Price, Usage
+from stepfare.core.money import Price, Rates, Usage
 from stepfare.core.step import Tier
 from stepfare.replay.recording import RecordedStep, kept_tokens
 
@@ -67,6 +67,21 @@ def rung_of(candidate: Candidate) -> Rung:
     assert candidate.price is not None, candidate
     rule = candidate.provider.cache
     return Rung(candidate, candidate.price, int(candidate.model.context_tokens * WINDOW_SHARE_MAX), rule or CacheRule(), rule is not None)
+
+
+def hourly(rung: Rung) -> Rung:
+    """The same model where every cache is opened for an hour."""
+    assert rung.candidate.price is not None, rung
+
+    def rates(each: Rates) -> Rates:
+        return replace(each, cache_write=each.cache_write_1h)
+
+    price = rung.candidate.price
+    price = replace(price, base=rates(price.base), steps=tuple(replace(step, rates=rates(step.rates)) for step in price.steps))
+    provider = rung.candidate.provider
+    if provider.cache is not None:
+        provider = replace(provider, cache=replace(provider.cache, lifetime_ms=max(HOUR_MS, provider.cache.lifetime_ms)))
+    return rung_of(replace(rung.candidate, price=price, provider=provider))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,6 @@ from stepfare.replay.floors import Floors
 from stepfare.replay.price_sets import Ladder
 from stepfare.replay.recording import RecordedStep, kept_tokens
 
-LIFETIMES = {"5m": (False,), "1h": (True,), "free": (False, True)}
-"""For how long a cold cache may be opened: five minutes (or what the provider gives), an hour, or either."""
-
 Caches: TypeAlias = tuple[Held, ...]
 
 
@@ -30,8 +27,8 @@ class _Way(NamedTuple):
     before: _Way | None
 
 
-def optimum(ladder: Ladder, floors: Floors, steps: Sequence[RecordedStep], lifetime: str = "5m") -> Course:
-    """The course of least cost."""
+def optimum(ladder: Ladder, floors: Floors, steps: Sequence[RecordedStep], *, free: bool = False) -> Course:
+    """The course of least cost. Where lifetimes are `free`, a cache may be opened for an hour as well as for the provider's usual time."""
     rungs = tuple(ladder.values())
     kept = kept_tokens(steps)
     states: dict[Caches, tuple[int, _Way | None]] = {(NOTHING,) * len(rungs): (0, None)}
@@ -43,7 +40,7 @@ def optimum(ladder: Ladder, floors: Floors, steps: Sequence[RecordedStep], lifet
             present = tuple(_present(rung, held, step.at_ms, kept[at] if lost else None) for rung, held in zip(rungs, caches, strict=True))
             for place in able:
                 rung, held = rungs[place], present[place]
-                for hour in LIFETIMES[lifetime]:
+                for hour in (False, True) if free else (False,):
                     anew = held.tokens > 0 and held.hour is not hour
                     found = NOTHING if anew else held
                     cost = spent + _cost(rung, found, step, hour=hour)

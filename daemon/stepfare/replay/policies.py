@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from stepfare.core.step import Tier
-from stepfare.replay.costs import NOTHING, Course, cheapest_that_fits
+from stepfare.replay.costs import NOTHING, Course, Rung, cheapest_that_fits
 from stepfare.replay.floors import Floors
 from stepfare.replay.price_sets import Ladder
 from stepfare.replay.recording import RecordedStep, Recording
@@ -30,35 +30,33 @@ def course_of(recording: Recording, serve: Serve) -> Course:
     return course
 
 
-def always(ladder: Ladder, tier: Tier, *, hour: bool = False) -> Serve:
+def always(ladder: Ladder, tier: Tier) -> Serve:
     """One tier for every step, whatever it needs."""
 
     def serve(course: Course, step: RecordedStep) -> None:
-        course.call(cheapest_that_fits(ladder, tier, step.prompt_tokens), step.output_tokens, hour=hour)
+        course.call(cheapest_that_fits(ladder, tier, step.prompt_tokens), step.output_tokens)
 
     return serve
 
 
-def gated(ladder: Ladder, floors: Floors, *, touch: bool = False, hour: bool = False) -> Serve:
+def gated(ladder: Ladder, floors: Floors, *, touch: bool = False) -> Serve:
     """Each step is first asked on the cheapest model that may look around, and again on the one that it needs if that is another. With
     `touch`, a warm balanced cache that is about to die serves the step instead."""
 
     def serve(course: Course, step: RecordedStep) -> None:
         first = cheapest_that_fits(ladder, floors.lowest(step), step.prompt_tokens)
-        if touch and (upper := ladder.get(Tier.BALANCED)) is not None and _unused(course, upper.id, step.at_ms) > TOUCH_AT:
+        if touch and (upper := ladder.get(Tier.BALANCED)) is not None and _unused(course, upper, step.at_ms) > TOUCH_AT:
             first = upper
         needed = floors.needed(step)
         if first.tier < needed:
-            course.call(first, PROBE_OUTPUT_TOKENS, hour=hour, probe=True)
+            course.call(first, PROBE_OUTPUT_TOKENS, probe=True)
             first = cheapest_that_fits(ladder, needed, step.prompt_tokens)
-        course.call(first, step.output_tokens, hour=hour)
+        course.call(first, step.output_tokens)
 
     return serve
 
 
-def _unused(course: Course, rung_id: str, at_ms: int) -> float:
+def _unused(course: Course, rung: Rung, at_ms: int) -> float:
     """The part of its life that a warm cache has been unused; 0 where it is cold."""
-    held = course.held.get(rung_id, NOTHING)
-    left_ms = held.until_ms - at_ms
-    lifetime_ms = 3_600_000 if held.hour else 300_000
-    return 1 - left_ms / lifetime_ms if left_ms > 0 and held.tokens else 0.0
+    held = course.held.get(rung.id, NOTHING)
+    return 1 - (held.until_ms - at_ms) / rung.rule.lifetime_ms if rung.alive(held, at_ms) else 0.0
