@@ -145,7 +145,9 @@ DECISION = Decision(
         Contribution(words="a test failed", log_odds=0.31),
         Contribution(words="the client's cap", log_odds=0.01),
     ],
-    floor=Floor(tier="balanced", source="dotfile", words=".stepfare.toml:4 asks balanced for edit"),
+    floor=Floor(
+        tier="balanced", source="dotfile", words=".stepfare.toml:4 asks balanced for edit; held until its action is known, for another"
+    ),
     floors={
         "explore": Floor(tier="frugal", source="settings", words="profile balanced (config.toml:2): explore is frugal"),
         "edit": Floor(tier="balanced", source="dotfile", words=".stepfare.toml:4 asks balanced for edit"),
@@ -172,7 +174,11 @@ DECISION = Decision(
     ],
     gate=Gate(on=True, needs="balanced", hold_ms=8_000),
     chosen="lab/medium",
-    because=["after read, read comes edit", ".stepfare.toml:4 asks balanced for edit", "lab/medium holds 8,000 tokens warm"],
+    because=[
+        "after read, read comes edit",
+        ".stepfare.toml:4 asks balanced for edit; held until its action is known, for another",
+        "lab/medium holds 8,000 tokens warm",
+    ],
 )
 
 PRICE = PriceRow(input=3_000_000, cache_read=300_000, cache_write=3_750_000, cache_write_1h=6_000_000, output=15_000_000)

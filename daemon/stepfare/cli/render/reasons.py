@@ -13,6 +13,8 @@ CHANCE_SHOWN_MIN = 0.01
 CONTRIBUTIONS_SHOWN = 4
 """Of those that speak for an edit, and of those that speak against one."""
 CONTRIBUTION_SHOWN_MIN = 0.05
+HELD = "; held until its action is known"
+"""How a floor goes on that is enough to begin with."""
 REASONS_OF_REJECTION = {
     "below-floor": "below the floor",
     "context": "too small a window",
@@ -37,7 +39,7 @@ def decision(message: Decision) -> list[Block]:
         line(),
         _labelled("Step", f"{message.kind}{_chances(message)}"),
         *_evidence(message.contributions),
-        _labelled("Floor", tier(message.floor.tier), f", set by {message.floor.source}: {clean(message.floor.words)}"),
+        _labelled("Floor", tier(message.floor.tier), f", set by {message.floor.source}: {clean(_floor_words(message))}"),
         *_gate(message.gate, message.floors),
     ]
     reasons = [words for words in message.because if words != message.floor.words]
@@ -52,6 +54,11 @@ def decision(message: Decision) -> list[Block]:
     if message.rejections:
         blocks += [line(), line(Span("Rejected", "head")), _rejections(message.rejections)]
     return blocks
+
+
+def _floor_words(message: Decision) -> str:
+    """Without what the gate's own line tells."""
+    return message.floor.words.partition(HELD)[0] if message.gate.on else message.floor.words
 
 
 def _labelled(label: str, *cells: Cell) -> Line:
