@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -86,9 +87,27 @@ def test_a_decision_waits_for_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for number in range(10):
         surroundings.follow(f"s{number}", workspace, doing(ActionKind.EDIT, "a.py"))
         assert surroundings.facts(f"s{number}", workspace, 1) == (None, None)
-    assert surroundings._waiting == 3
+    assert len(surroundings._waiting) <= 3
     release.set()
-    assert settled(surroundings)._waiting == 0
+    assert not settled(surroundings)._waiting
+
+
+def test_steps_that_come_while_one_is_looked_at_are_looked_at_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Sequence[str]] = []
+    release = threading.Event()
+
+    def look(_contents: object, read: Sequence[str], edited: Sequence[str], _repository: object) -> None:
+        looked.append((*read, *edited))
+        release.wait(30)
+
+    monkeypatch.setattr(surroundings_module.Contents, "look", look)
+    surroundings, workspace = Surroundings(), place(tmp_path)
+    surroundings.follow("another", workspace, doing(ActionKind.EDIT, "0"))
+    for number in range(1, 4):
+        surroundings.follow("s", workspace, doing(ActionKind.EDIT, f"{number}"))
+    release.set()
+    settled(surroundings)
+    assert looked == [("0",), ("1", "2", "3")]
 
 
 def test_what_goes_wrong_in_the_thread_leaves_the_facts_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +119,7 @@ def test_what_goes_wrong_in_the_thread_leaves_the_facts_as_they_were(tmp_path: P
     assert git(surroundings, workspace) == GitFacts()
     monkeypatch.undo()
     surroundings.follow("s", workspace, doing(ActionKind.EDIT, "a.py"))
-    assert settled(surroundings)._waiting == 0
+    assert not settled(surroundings)._waiting
 
 
 def test_side_calls_and_steps_without_a_folder_are_not_followed(tmp_path: Path) -> None:
@@ -122,9 +141,7 @@ def test_sessions_and_repositories_are_bounded(tmp_path: Path, monkeypatch: pyte
         (root / ".git").mkdir(parents=True)
         surroundings.follow(f"s{number}", place(root), doing(ActionKind.EDIT, "a.py"))
         settled(surroundings)
-    assert [len(kept) for kept in (surroundings._places, surroundings._facts, surroundings._contents, surroundings._repositories)] == [
-        2
-    ] * 4
+    assert [len(kept) for kept in (surroundings._last, surroundings._facts, surroundings._contents, surroundings._repositories)] == [2] * 4
 
 
 def test_a_closed_daemon_looks_at_nothing(tmp_path: Path) -> None:
@@ -132,4 +149,4 @@ def test_a_closed_daemon_looks_at_nothing(tmp_path: Path) -> None:
     surroundings.close()
     surroundings.follow("s", place(tmp_path), doing(ActionKind.EDIT, "a.py"))
     surroundings.look_again()
-    assert surroundings._waiting == 0
+    assert not surroundings._waiting

@@ -39,7 +39,7 @@ class Contents:
     reverts: int = 0
     """How often a file that the agent had changed has gone back to an earlier content, and stayed so."""
     blind: bool = False
-    """Whether the agent has changed files that cannot be watched: too large, or outside."""
+    """Whether the agent has changed files whose content cannot be seen: they are too large, or behind a link."""
     _undoings: int = 0
     _files: OrderedDict[str, _File] = field(default_factory=OrderedDict[str, _File])
 
@@ -51,7 +51,6 @@ class Contents:
         for path in edited:
             file = self._file(path)
             if file is None:
-                self.blind = True
                 continue
             if not file.contents and repository is not None:
                 staged = repository.staged.get(self._in(repository, path))
@@ -71,18 +70,16 @@ class Contents:
         return (*changed, *(path for path in repository.dirty if path not in ours))
 
     def _file(self, path: str) -> _File | None:
-        """The file that the agent calls so; None for one outside its folder, or behind a link."""
+        """The file that the agent calls so; None for one outside its folder."""
         whole = os.path.normpath(os.path.join(self.root, path))
-        inside = whole.startswith(self.root.rstrip(os.sep) + os.sep) and "\0" not in whole
-        if not inside or os.path.realpath(whole) != os.path.join(os.path.realpath(self.root), os.path.relpath(whole, self.root)):
+        if not whole.startswith(self.root.rstrip(os.sep) + os.sep):
             return None
-        mark = mark_of(whole)
-        if mark is not None and mark.size > FILE_BYTES_MAX:
-            return None
-        file = self._files.setdefault(whole, _File())
+        file = self._files.get(whole)
+        if file is None:
+            file = self._files[whole] = _File()
+            while len(self._files) > FILES_MAX:
+                self._files.popitem(last=False)
         self._files.move_to_end(whole)
-        while len(self._files) > FILES_MAX:
-            self._files.popitem(last=False)
         return file
 
     def _in(self, repository: Repository, path: str) -> str:
@@ -93,10 +90,11 @@ class Contents:
         mark = mark_of(path)
         if file.seen and mark == file.mark:
             return False
-        data = read_plain(path, FILE_BYTES_MAX) if mark is not None else None
-        if mark is not None and data is None:
-            return False
         file.mark, file.seen = mark, True
+        data = self._read(path) if mark is not None else None
+        if mark is not None and data is None:
+            self.blind = self.blind or file.edited
+            return False
         content = _GONE if data is None else blob_of(data)
         if file.contents and content == file.contents[-1]:
             return False
@@ -115,3 +113,8 @@ class Contents:
         file.undone = []
         del file.contents[:-CONTENTS_MAX]
         return False
+
+    def _read(self, path: str) -> bytes | None:
+        """The content of a file of at most FILE_BYTES_MAX, None where there is no such one, or where a link leads to it."""
+        straight = os.path.join(os.path.realpath(self.root), os.path.relpath(path, self.root))
+        return read_plain(path, FILE_BYTES_MAX) if os.path.realpath(path) == straight else None

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stepfare.core.step import ActionKind, EditorFacts, GitFacts, StepFeatures
 from stepfare.runtime import git_files
@@ -25,6 +25,8 @@ REPOSITORIES_MAX = 10
 LOOKED_AGAIN_MAX = 20
 """So many sessions, the latest, are looked after when git's files change without a step."""
 WAITING_MAX = 64
+"""So many sessions wait to be looked after; more are looked after with their next step."""
+PATHS_MAX = 256
 GIT_FILES = frozenset({"index", "HEAD"})
 """What git writes in its folder when it changes the working tree."""
 
@@ -43,10 +45,17 @@ class _Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    session: str
+class _Look:
+    """Where to look, and what the agent has read and changed there of late."""
+
     workspace: Workspace
     humans: int
+    read: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+
+    def and_then(self, later: _Look) -> _Look:
+        """Both in one look."""
+        return replace(later, read=(*self.read, *later.read)[-PATHS_MAX:], edited=(*self.edited, *later.edited)[-PATHS_MAX:])
 
 
 class Surroundings:
@@ -55,9 +64,10 @@ class Surroundings:
     def __init__(self) -> None:
         self.editors = Editors()
         self._facts: dict[str, _Facts] = {}
-        self._places: OrderedDict[str, _Place] = OrderedDict()
+        self._last: OrderedDict[str, _Look] = OrderedDict()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="stepfare-surroundings")
-        self._waiting = 0
+        self._waiting: dict[str, _Look] = {}
+        self._lock = threading.Lock()  # Between asking for a look and taking one up; nobody looks while holding it.
         self._closed = False
         # Of the thread alone.
         self._contents: OrderedDict[str, Contents] = OrderedDict()
@@ -78,55 +88,59 @@ class Surroundings:
         if features.side or features.completion or not workspace.root:
             return
         self.editors.follow(session, workspace.root)
-        place = _Place(session, workspace, features.history.humans)
-        self._places[session] = place
-        self._places.move_to_end(session)
-        while len(self._places) > SESSIONS_MAX:
-            old, _ = self._places.popitem(last=False)
-            self._facts.pop(old, None)
         acted = [action for action in features.recent if not action.failed]
-        read = [path for action in acted if action.kind is ActionKind.READ for path in action.paths]
-        edited = [path for action in acted if action.kind in _EDITS for path in action.paths]
-        self._submit([place], read, edited)
+        read = tuple(path for action in acted if action.kind is ActionKind.READ for path in action.paths)
+        edited = tuple(path for action in acted if action.kind in _EDITS for path in action.paths)
+        look = self._last[session] = _Look(workspace, features.history.humans, read, edited)
+        self._last.move_to_end(session)
+        while len(self._last) > SESSIONS_MAX:
+            old, _ = self._last.popitem(last=False)
+            self._facts.pop(old, None)
+        self._submit(session, look)
 
     def look_again(self) -> None:
         """Git's files have changed: see what the latest sessions' files hold now."""
-        self._submit(list(self._places.values())[-LOOKED_AGAIN_MAX:])
+        for session, look in list(self._last.items())[-LOOKED_AGAIN_MAX:]:
+            self._submit(session, replace(look, read=(), edited=()))
 
     def close(self) -> None:
         self._closed = True
         self._worker.shutdown(wait=False, cancel_futures=True)
 
-    def _submit(self, places: Sequence[_Place], read: Sequence[str] = (), edited: Sequence[str] = ()) -> None:
-        if self._closed or not places or self._waiting >= WAITING_MAX:
-            return
-        self._waiting += 1
-        self._worker.submit(self._look_surely, places, read, edited)
+    def _submit(self, session: str, look: _Look) -> None:
+        with self._lock:
+            waiting = self._waiting.get(session)
+            if waiting is not None:
+                self._waiting[session] = waiting.and_then(look)
+                return
+            if self._closed or len(self._waiting) >= WAITING_MAX:
+                return
+            self._waiting[session] = look
+        self._worker.submit(self._look_surely, session)
 
-    def _look_surely(self, places: Sequence[_Place], read: Sequence[str], edited: Sequence[str]) -> None:
+    def _look_surely(self, session: str) -> None:
+        with self._lock:
+            look = self._waiting.pop(session)
         try:
-            for place in places:
-                self._look(place, read, edited)
+            if session in self._last:
+                self._look(session, look)
         except Exception:  # noqa: BLE001 - nobody waits for this thread: what goes wrong in it is told, and the facts stay as they were
             _log.exception("a workspace could not be looked at")
-        finally:
-            self._waiting -= 1
 
-    def _look(self, place: _Place, read: Sequence[str], edited: Sequence[str]) -> None:
-        workspace = place.workspace
-        repository = self._repository(workspace)
-        root = os.path.normpath(workspace.root)
-        contents = self._contents.get(place.session)
+    def _look(self, session: str, look: _Look) -> None:
+        repository = self._repository(look.workspace)
+        root = os.path.normpath(look.workspace.root)
+        contents = self._contents.get(session)
         if contents is None or contents.root != root:
-            contents = self._contents[place.session] = Contents(root)
-        self._contents.move_to_end(place.session)
+            contents = self._contents[session] = Contents(root)
+        self._contents.move_to_end(session)
         while len(self._contents) > SESSIONS_MAX:
             self._contents.popitem(last=False)
-        contents.look(read, edited, repository)
-        before = self._facts.get(place.session, _Facts(place.humans))
-        reverts_before = before.reverts_before if before.humans == place.humans else before.reverts
+        contents.look(look.read, look.edited, repository)
+        before = self._facts.get(session, _Facts(look.humans))
+        reverts_before = before.reverts_before if before.humans == look.humans else before.reverts
         dirty = contents.dirty(repository)[:DIRTY_MAX] if repository else ()
-        self._facts[place.session] = _Facts(place.humans, contents.reverts, reverts_before, dirty)
+        self._facts[session] = _Facts(look.humans, contents.reverts, reverts_before, dirty)
 
     def _repository(self, workspace: Workspace) -> Repository | None:
         if not workspace.git:
