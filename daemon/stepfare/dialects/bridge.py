@@ -19,7 +19,7 @@ from stepfare.dialects.draft import Draft
 from stepfare.dialects.framed import FramedAnswer, Piece
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.passing import fields_of, told_in
-from stepfare.dialects.sse import FrameReader, data_of, name_of
+from stepfare.dialects.sse import data_of, name_of
 from stepfare.dialects.table import DIALECTS
 from stepfare.dialects.thoughts import opened
 from stepfare.dialects.told_ids import ToldIds
@@ -226,9 +226,8 @@ def body_of_stream(
     body: bytes, asked: Translation, provider: str, answer_id: str, at_ms: int, maker: str, cost_text: CostText
 ) -> tuple[bytes, Heard]:
     """The same where the provider streamed unasked; it may speak the client's own dialect. Raises Unreadable."""
-    frames, listener = FrameReader(), DIALECTS[provider].listener()
-    told = told_in((*frames.feed(body), frames.end()))
-    events = [event for name, fields in told for event in listener.listen(name, fields)]
+    listener = DIALECTS[provider].listener()
+    events = [event for name, fields in told_in((body,)) for event in listener.listen(name, fields)]
     if not any(isinstance(event, Finished | Faulted) for event in events):
         events.append(Faulted("its answer stopped before its end"))
     return _written(tuple(events), body, asked, provider, answer_id, at_ms, maker, cost_text)

@@ -14,7 +14,7 @@ from stepfare.dialects import splice
 from stepfare.dialects.base import BadRequest, Listener, StreamEvent, Unreadable
 from stepfare.dialects.framed import FramedAnswer, Piece
 from stepfare.dialects.heard import Heard
-from stepfare.dialects.sse import data_of, name_of
+from stepfare.dialects.sse import FrameReader, data_of, name_of
 
 Patch = Callable[[bytes, dict[str, object], Heard], bytes | None]
 """An event's data as the client may see it: the same object where nothing changes, None for an event that is kept from the client.
@@ -71,9 +71,10 @@ def fields_of(data: bytes) -> dict[str, object] | None:
     return cast("dict[str, object]", value) if isinstance(value, dict) else None
 
 
-def told_in(frames: Iterable[bytes]) -> Iterator[tuple[str, dict[str, object]]]:
-    """Name and decoded data of each of these frames that has any. Raises Unreadable."""
-    for frame in frames:
+def told_in(stream: Iterable[bytes]) -> Iterator[tuple[str, dict[str, object]]]:
+    """Name and decoded data of each frame of this stream that has any. Raises Unreadable."""
+    frames = FrameReader()
+    for frame in (*frames.feed(b"".join(stream)), frames.end()):
         data = data_of(frame)
         fields = fields_of(data) if data is not None and data.strip() else None
         if fields is not None:

@@ -18,7 +18,7 @@ KINDS: Mapping[str, str] = {"message": "message", "reasoning": "reasoning"} | di
 
 @dataclass(slots=True)
 class BegunItem:
-    """An item that the client has seen begin. `parts` are its texts, or those of its summary; `open_part` is the one that was not ended,
+    """An item that the client has seen begin. `parts` are its texts, those of its summary, or a call's input; `open_part` is the one that was not ended,
     or -1. `done` is the item as it was told at its end."""
 
     kind: str
@@ -62,11 +62,12 @@ def _go_on(item: BegunItem, kind: str, fields: Mapping[str, object]) -> None:
         case "content_part.added" | "reasoning_summary_part.added":
             item.open_part = len(item.parts)
             item.parts.append("")
-        case "output_text.delta" | "reasoning_summary_text.delta":
+        case "output_text.delta" | "reasoning_summary_text.delta" | "function_call_arguments.delta" | "custom_tool_call_input.delta":
             if not item.parts:
                 item.parts.append("")
+                item.open_part = 0
             item.parts[-1] += text_of(fields.get("delta"))
-        case "content_part.done" | "reasoning_summary_part.done":
+        case "content_part.done" | "reasoning_summary_part.done" | "function_call_arguments.done" | "custom_tool_call_input.done":
             item.open_part = -1
         case "output_item.done":
             item.done = _fields(fields.get("item"))

@@ -30,7 +30,7 @@ from stepfare.dialects.base import (
     UsageReported,
 )
 from stepfare.dialects.responses_begun import BegunItem, begun_in
-from stepfare.dialects.responses_items import call_id_of
+from stepfare.dialects.responses_items import ARGUMENTS, call_id_of, text_of
 from stepfare.dialects.responses_request import offered
 from stepfare.dialects.responses_tools import read_tools
 from stepfare.dialects.responses_usage import write_usage
@@ -58,6 +58,8 @@ _ECHOED: Mapping[str, bytes] = {
 }
 """What a response repeats of its request, and what stands there where that says nothing."""
 _INCOMPLETE = {LENGTH: "max_output_tokens", FILTER: "content_filter"}
+
+_INPUT_DONE = {"function_call": "function_call_arguments.done", "custom_tool_call": "custom_tool_call_input.done"}
 
 _encode = msgspec.json.Encoder().encode
 
@@ -141,7 +143,11 @@ class ResponsesWriter:
                 said = self._ended_summary(told, item.open_part, text)
             item.done = {**item.value, "summary": [_summary(part) for part in item.parts if part]}
         else:
-            item.done = {**item.value, "status": "completed"}
+            kind = text_of(item.value.get("type"))
+            if item.open_part >= 0 and kind in _INPUT_DONE:
+                said = self._of(told, _INPUT_DONE[kind], {ARGUMENTS[kind]: text})
+            given = {ARGUMENTS[kind]: item.parts[0]} if item.parts else {}
+            item.done = {**item.value, **given, "status": "completed"}
         return said + self._frame("response.output_item.done", {"output_index": told.index, "item": item.done})
 
     def write(self, event: StreamEvent) -> bytes:
