@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.provider import stream
+from tests.fakes.provider import Play, stream
 from tests.flows.conftest import Running, Start, ask
 
 TOOLS = [
@@ -125,6 +125,25 @@ async def test_64_calls_at_once_never_pass_a_cap(start: Start, project: Path) ->
     assert set(statuses) == {200, 402}
     _, overview = await running.control("GET", "overview")
     assert 0 < overview["today"]["spent_pusd"] <= 50_000_000_000
+
+
+async def test_64_steps_that_turn_out_to_need_more_never_pass_a_cap(start: Start, project: Path) -> None:
+    """Each of them was decided when there was room for all of them."""
+    edits = [Play(pieces=[*AN_EDIT.pieces[:3], *AN_EDIT.pieces[3:]], before_s=0.2)]
+    running = await start(*edits)
+    (project / ".stepfare.toml").write_text("[budget]\nday_usd = 1.0\n")
+    most = 0
+
+    async def one(number: int) -> int:
+        nonlocal most
+        async with running.chat(working(project, f"task {number}")) as answer:
+            await answer.read()
+            most = max(most, running.house.state.spend.used_pusd())
+            return answer.status
+
+    statuses = await asyncio.gather(*(one(number) for number in range(64)))
+    assert set(statuses) == {200, 402}
+    assert 0 < most <= 1_000_000_000_000
 
 
 async def test_a_broken_project_file_keeps_the_last_good_rules_and_shows_where(start: Start, project: Path) -> None:

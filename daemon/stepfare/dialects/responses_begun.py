@@ -18,8 +18,8 @@ KINDS: Mapping[str, str] = {"message": "message", "reasoning": "reasoning"} | di
 
 @dataclass(slots=True)
 class BegunItem:
-    """An item that the client has seen begin. `parts` are its texts, those of its summary, or a call's input; `open_part` is the one that was not ended,
-    or -1. `done` is the item as it was told at its end."""
+    """An item that the client has seen begin. `parts` are its texts, those of its summary, or a call's input; `open_part` is the one that
+    was not ended, or -1. `done` is the item as it was told at its end."""
 
     kind: str
     id: str

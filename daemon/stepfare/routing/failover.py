@@ -108,7 +108,7 @@ def _another_round(able: Sequence[Ranked], failed: Sequence[Failed]) -> Try | No
 def _unreachable(decision: Decision, failed: Sequence[Failed]) -> set[str]:
     """Providers that could not be connected to: their other models stand behind the same door."""
     provider_of = {one.candidate.model.id: one.candidate.provider.id for one in decision.ranked}
-    return {provider_of[one.model] for one in failed if one.fault.failure is Failure.DOWN and not one.fault.status}
+    return {provider_of.get(one.model, "") for one in failed if one.fault.failure is Failure.DOWN and not one.fault.status}
 
 
 def _able(decision: Decision, failed: Sequence[Failed]) -> list[Ranked]:
@@ -117,7 +117,9 @@ def _able(decision: Decision, failed: Sequence[Failed]) -> list[Ranked]:
     keyless: set[str] = set()
     too_small_tokens = 0
     for one in failed:
-        candidate = candidates[one.model]
+        candidate = candidates.get(one.model)
+        if candidate is None:
+            continue  # There is no budget for it any more.
         if one.fault.failure is Failure.OVERFLOW:
             too_small_tokens = max(too_small_tokens, candidate.model.context_tokens)
         elif one.fault.failure is Failure.KEY:

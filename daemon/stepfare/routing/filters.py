@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from stepfare.core.decision import Floor, GatePlan, Rejection
+from stepfare.core.decision import Decision, Floor, GatePlan, Rejection
 from stepfare.core.model import Candidate, Capability
 from stepfare.core.money import Picodollars, Usage, priced, usd_text
 from stepfare.core.prompt import Loss
@@ -13,7 +13,7 @@ from stepfare.core.request import RequestView
 from stepfare.core.step import Tier
 from stepfare.core.tokens import on_model
 from stepfare.routing.health import resting
-from stepfare.routing.snapshot import Snapshot
+from stepfare.routing.snapshot import Cap, Snapshot
 
 WINDOW_SHARE_MAX = 0.97
 """The share of a window that an estimated prompt may fill: estimates err by a few percent."""
@@ -137,9 +137,23 @@ def _resting(candidate: Candidate, need: Need) -> str | None:
     return None if found is None else f"it rests for {max(1, round((found.until_ms - now_ms) / 1000))} s more: {found.why}"
 
 
+def within_budget(decision: Decision, view: RequestView, caps: Sequence[Cap]) -> Decision:
+    """The same decision as the caps stand by now: between two attempts others have spent and reserved."""
+    beyond = {row.candidate.model.id: _beyond_caps(row.candidate, view, row.prompt_tokens, caps) for row in decision.ranked}
+    rejections = tuple(Rejection(model, "budget", words) for model, words in beyond.items() if words is not None)
+    if not rejections:
+        return decision
+    ranked = tuple(row for row in decision.ranked if beyond[row.candidate.model.id] is None)
+    return replace(decision, ranked=ranked, rejections=(*decision.rejections, *rejections))
+
+
 def _beyond_budget(candidate: Candidate, need: Need) -> str | None:
-    ceiling = ceiling_pusd(candidate, need.view, need.tokens_on(candidate))
-    for cap in need.snapshot.caps:
+    return _beyond_caps(candidate, need.view, need.tokens_on(candidate), need.snapshot.caps)
+
+
+def _beyond_caps(candidate: Candidate, view: RequestView, prompt_tokens: int, caps: Sequence[Cap]) -> str | None:
+    ceiling = ceiling_pusd(candidate, view, prompt_tokens)
+    for cap in caps:
         if cap.on_limit == "frugal" and candidate.model.tier == 0:
             continue  # The user chose to go on with frugal models.
         if ceiling is None and cap.used_pusd >= cap.cap_pusd:

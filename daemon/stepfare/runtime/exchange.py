@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from stepfare.core.attempt import Failure, Fault
-from stepfare.core.decision import Floor, Ranked
+from stepfare.core.decision import Decision, Floor, Ranked
 from stepfare.core.entry import Settled, Voided
 from stepfare.core.request import RequestView
 from stepfare.dialects.base import Unreadable
 from stepfare.dialects.lessons import ONCE
 from stepfare.dialects.table import DIALECTS
 from stepfare.routing.failover import ATTEMPTS_MAX, Failed, GiveUp, Try, next_move
+from stepfare.routing.filters import within_budget
 from stepfare.runtime.answering import Attempt, Daemon, Reply
 from stepfare.runtime.carriage import Carriage, carriage_for
 from stepfare.runtime.consider import Asked, consider
@@ -44,7 +45,8 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
     again: Ranked | None = None
     once: list[str] = []
     while True:
-        match Try(again) if again else next_move(asked.decision, failed, started=turn.begun, at_least=turn.at_least):
+        decision = _by_now(asked, state) if turn.attempts else asked.decision
+        match Try(again) if again else next_move(decision, failed, started=turn.begun, at_least=turn.at_least):
             case Try(ranked, after_ms):
                 if after_ms:
                     await asyncio.sleep(after_ms / 1000)
@@ -72,7 +74,7 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
                     state.failed(ranked.candidate, _blamed(end.fault, started=turn.begun))
                     failed.append(Failed(ranked.candidate.model.id, end.fault))
             case GiveUp() as verdict:
-                await _refuse(refusal_of(verdict, asked.decision, turn.floor, failed), turn, asked, reply, daemon)
+                await _refuse(refusal_of(verdict, decision, turn.floor, failed), turn, asked, reply, daemon)
                 return
 
 
@@ -125,6 +127,12 @@ async def _refuse(refusal: Refusal, turn: Turn, asked: Asked, reply: Reply, daem
     refusal = in_words_of(dialect.name, refusal)
     headers = headers_of(asked, None, turn.attempts, simulated=daemon.state.play.simulated) | refusal.headers
     await reply.whole(refusal.status, headers, refusal.body or dialect.write_error(refusal.status, refusal.words, refusal.code))
+
+
+def _by_now(asked: Asked, state: State) -> Decision:
+    """The decision with those left out for whom there is no budget any more."""
+    session = state.sessions.get(asked.session.id) or asked.session
+    return within_budget(asked.decision, asked.view, state.caps(session, asked.workspace))
 
 
 def _drifted(asked: Asked, state: State) -> str:
