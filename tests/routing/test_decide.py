@@ -114,7 +114,7 @@ GATED = Policy(gate_enabled=True)
 
 
 def test_behind_the_gate_a_step_begins_at_the_floor_of_a_look_around_and_all_who_may_take_it_over_are_ranked() -> None:
-    found = decided(snapshot(policy=GATED))
+    found = decided(snapshot(policy=GATED), StepKind.EXPLORE)
     assert [row.candidate.model.id for row in found.ranked] == ["lab/small", "lab/middle", "lab/large"]
     assert (found.floor.tier, found.gate.on, found.gate.needs) == (Tier.FRUGAL, True, Tier.BALANCED)
     assert found.floor.words == (
@@ -140,3 +140,9 @@ def test_where_the_budget_forbids_the_edit_the_user_goes_on_with_frugal_models_a
     asked = decided(snapshot(policy=GATED, caps=(Cap("day", LIMIT, LIMIT * 95 // 100, "config.toml", "ask"),)))
     assert [row.candidate.model.id for row in asked.ranked] == ["lab/small"]
     assert (asked.floor.source, asked.gate.on) == ("settings", True)
+
+
+def test_behind_the_gate_a_sure_edit_goes_straight_to_a_model_that_may_make_it() -> None:
+    found = decided(snapshot(policy=GATED))
+    assert [row.candidate.model.id for row in found.ranked] == ["lab/middle", "lab/small", "lab/large"]
+    assert (found.gate.on, found.gate.holds(Tier.FRUGAL), found.gate.holds(Tier.BALANCED)) == (True, True, False)

@@ -1,4 +1,4 @@
-"""Policy, filters, ranking: a decision on one step, with every reason in words."""
+"""Policy, filters, planner: a decision on one step, with every reason in words."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from stepfare.core.money import usd_text
 from stepfare.core.request import RequestView
 from stepfare.core.step import Step, StepFeatures, StepKind, Tier
 from stepfare.routing.filters import Losses, Need, lowest_served, no_losses, rejected
+from stepfare.routing.planner import Outlook, planned, warm_tokens
 from stepfare.routing.policy import behind_gate, floors_for, gate_plan, lowered, lowest
-from stepfare.routing.ranking import ranked, warm_tokens
 from stepfare.routing.snapshot import Snapshot
 
 CANDIDATES_KEPT = 8
@@ -41,7 +41,8 @@ def decide(
             floor, gate = lower, replace(gate, on=False)
             need = replace(need, floor=floor, gate=gate)
             able, rejections = _sifted(need)
-    rows = _asked_first(ranked(able, floor, snapshot, prompt_tokens, output_tokens), need)[:CANDIDATES_KEPT]
+    outlook = Outlook(step.probabilities, {kind: each.tier for kind, each in floors.items()}, gated=gate.on)
+    rows = _asked_first(planned(able, outlook, snapshot, prompt_tokens), need)[:CANDIDATES_KEPT]
     because = (step.because, floor.words, *_choice(rows, snapshot), *_said_otherwise(rows, view, losses))
     return Decision(decision_id, snapshot.session.id, step, floor, rows, tuple(rejections), because, prompt_tokens, output_tokens, gate)
 

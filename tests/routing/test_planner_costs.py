@@ -6,23 +6,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stepfare.core.decision import Floor
 from stepfare.core.model import Candidate
 from stepfare.core.session import Session, Warmth
-from stepfare.core.step import Tier
-from stepfare.routing.ranking import ranked, warm_tokens
+from stepfare.core.step import StepKind, Tier
+from stepfare.routing.planner import Outlook, planned, warm_tokens
 from stepfare.routing.snapshot import Policy
 from tests.routing.samples import CACHES, LARGE, MIDDLE, NOW_MS, candidate, rates, snapshot, stepped, warm
 
-FLOOR = Floor(Tier.FRUGAL, "settings", "")
+LOOK = Outlook({StepKind.EXPLORE: 1.0}, {StepKind.EXPLORE: Tier.FRUGAL})
 
 
-def order(*candidates: Candidate, prompt: int = 10_000, output: int = 200, **world: object) -> list[str]:
-    return [row.candidate.model.id for row in ranked(candidates, FLOOR, snapshot(*candidates, **world), prompt, output)]
+def order(*candidates: Candidate, prompt: int = 10_000, **world: object) -> list[str]:
+    return [row.candidate.model.id for row in planned(candidates, LOOK, snapshot(*candidates, **world), prompt)]
 
 
-def lines(one: Candidate, prompt: int = 10_000, output: int = 200, **world: object) -> list[tuple[str, int, int, int]]:
-    (row,) = ranked((one,), FLOOR, snapshot(one, **world), prompt, output)
+def lines(one: Candidate, prompt: int = 10_000, **world: object) -> list[tuple[str, int, int, int]]:
+    (row,) = planned((one,), LOOK, snapshot(one, **world), prompt)
     assert row.expected_pusd == sum(line.pusd for line in row.arithmetic)
     return [(line.what, line.tokens, line.rate, line.pusd) for line in row.arithmetic]
 
@@ -95,7 +94,7 @@ def test_a_length_step_can_turn_the_order_round() -> None:
 def test_an_unpriced_model_comes_after_all_whose_cost_is_known() -> None:
     unpriced = candidate("lab/aaa", Tier.FRUGAL, None)
     assert order(unpriced, LARGE_ONE, session=Session("s1", last_model="lab/aaa")) == ["lab/large", "lab/aaa"]
-    (row,) = ranked((unpriced,), FLOOR, snapshot(unpriced), 10_000, 200)
+    (row,) = planned((unpriced,), LOOK, snapshot(unpriced), 10_000)
     assert (row.expected_pusd, row.arithmetic) == (None, ())
 
 
@@ -127,8 +126,8 @@ def test_where_cost_ties_the_serving_model_stays_then_the_users_order_then_the_l
 )
 def test_the_order_does_not_depend_on_that_of_the_catalogue(candidates: list[Candidate], prompt: int, held: int) -> None:
     session = Session("s1", warm=warm(middle=held, small=held // 2))
-    found = ranked(candidates, FLOOR, snapshot(session=session), prompt, 200)
-    again = ranked(sorted(candidates, key=lambda one: one.model.id), FLOOR, snapshot(session=session), prompt, 200)
+    found = planned(candidates, LOOK, snapshot(session=session), prompt)
+    again = planned(sorted(candidates, key=lambda one: one.model.id), LOOK, snapshot(session=session), prompt)
     assert found == again
     costs = [row.expected_pusd for row in found if row.expected_pusd is not None]
     assert costs == sorted(costs)
