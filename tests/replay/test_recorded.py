@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from stepfare.core.request import ToolCall, ToolResult
 from stepfare.core.step import Step, StepFeatures, StepKind
-from stepfare.replay.recorded import recording_of
+from stepfare.replay.recorded import recording_of, turns_of
 
 USAGE = {"inp": 10, "cw": 990, "cr": 9_000, "out": 50}
 
@@ -97,3 +100,15 @@ def test_what_is_foreseen_is_said_by_the_classifier_that_is_given() -> None:
     assert (dict(step.probabilities), step.certain) == ({StepKind.EDIT: 0.7, StepKind.RUN: 0.3}, False)
     assert [(one.client, one.actions_since_human) for one in seen] == [("claude-code", 1)]
     assert not recording_of(a_raw(a_row(at=3)), None).steps[0].probabilities
+
+
+def test_what_was_cut_out_of_a_recording_is_as_long_again() -> None:
+    raw = a_raw(a_row(at=3))
+    raw["messages"][1]["calls"][0]["a"] = {"todos": [{"content": "a…[40 chars cut]…b"}], "limit": 5}
+    raw["messages"][2]["t"] = "head\n…[5000 chars cut]…\ntail"
+    turns = turns_of(raw)
+    (call,), (result,) = turns[1].blocks, turns[2].blocks
+    assert isinstance(call, ToolCall)
+    assert isinstance(result, ToolResult)
+    assert json.loads(call.arguments) == {"todos": [{"content": "a\n" + "." * 40 + "\nb"}], "limit": 5}
+    assert result.text == "head\n" + "." * 5_000 + "\ntail"

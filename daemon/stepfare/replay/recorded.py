@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -34,7 +35,15 @@ EDITING = frozenset({"edit", "write"})
 OFFERED = (Tool("Bash", ("command",)),)
 """The recordings do not hold the tools that were offered; that there were some is what counts."""
 
-USER_AGENTS: Mapping[str, str] = {"claude-code": "claude-cli/", "codex-cli": "codex_exec/", "mini-swe-agent": "mini-swe-agent/"}
+USER_AGENTS: Mapping[str, str] = {
+    "claude-code": "claude-cli/",
+    "codex-cli": "codex_exec/",
+    "mini-swe-agent": "mini-swe-agent/",
+    "openhands": "openhands/",
+}
+"""How each agent calls itself in its requests."""
+CUT_CHARS_MAX = 200_000
+_CUT = re.compile(r"\n?…\[(\d+) chars cut\]…\n?")
 KIND_OF_LABEL: Mapping[str, StepKind] = {
     "list": StepKind.EXPLORE,
     "read": StepKind.EXPLORE,
@@ -63,7 +72,7 @@ def recording_of(raw: Raw, classifier: Classify | None = classify, *, merge: boo
     """The session of one line. Without a classifier nothing is foreseen. `merge` joins rows that are one call, logged as several
     because it called several tools. Raises KeyError, TypeError and ValueError where it is no session of this format."""
     turns = turns_of(raw)
-    digests = digests_of(turns)
+    digests = digests_of(raw)
     rows = cast("Sequence[Raw]", raw["steps"])
     known = [row for row in rows if _prompt_tokens(row)]
     steps: list[RecordedStep] = []
@@ -102,9 +111,10 @@ def turns_of(raw: Raw) -> list[Turn]:
     return [_turn(message) for message in raw["messages"]]
 
 
-def digests_of(turns: Sequence[Turn]) -> tuple[bytes, ...]:
+def digests_of(raw: Raw) -> tuple[bytes, ...]:
     """16 bytes for each turn, as the daemon's reader of requests gives them."""
-    return tuple(hashlib.blake2b(repr(turn).encode("utf-8", "surrogatepass"), digest_size=16).digest() for turn in turns)
+    places = range(len(raw["messages"]))
+    return tuple(hashlib.blake2b(f"{raw['session_id']} {place}".encode(), digest_size=16).digest() for place in places)
 
 
 def view_of(raw: Raw, turns: Sequence[Turn], digests: tuple[bytes, ...], until: int) -> RequestView:
@@ -118,7 +128,7 @@ def view_of(raw: Raw, turns: Sequence[Turn], digests: tuple[bytes, ...], until: 
 def argument_text(given: object) -> str:
     """A call's arguments as they went over the wire."""
     # The recordings blank out addresses in a form that a shell would take for redirections.
-    return json.dumps(given).replace("<email>", "user@host").replace("<redacted>", "redacted")
+    return json.dumps(_whole_again(given)).replace("<email>", "user@host").replace("<redacted>", "redacted")
 
 
 def output_tokens(row: Raw) -> float:
@@ -187,8 +197,23 @@ def _at_ms(stamp: object, before_ms: int) -> int:
     return round(datetime.fromisoformat(str(stamp)).timestamp() * 1000)
 
 
+def _whole_again(given: object) -> object:
+    """Arguments as long as they were: what the recordings cut out is filled in with nothing that means anything."""
+    if isinstance(given, str):
+        return _filled(given)
+    if isinstance(given, list):
+        return [_whole_again(one) for one in cast("list[object]", given)]
+    if isinstance(given, dict):
+        return {key: _whole_again(one) for key, one in cast("dict[str, object]", given).items()}
+    return given
+
+
+def _filled(text: str) -> str:
+    return _CUT.sub(lambda cut: "\n" + "." * min(int(cut.group(1)), CUT_CHARS_MAX) + "\n", text) if "chars cut]" in text else text
+
+
 def _turn(message: Raw) -> Turn:
-    text = message.get("t") or ""
+    text = _filled(message.get("t") or "")
     match message["r"]:
         case "assistant":
             calls = tuple(
