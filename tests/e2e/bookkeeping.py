@@ -38,7 +38,9 @@ def booked(desk: Desk, agent: Agent, told: Told) -> protocol.SessionDetail:
     assert (detail.session.totals.reserved_pusd, detail.session.totals.lost_pusd) == (0, 0)
     for step in detail.steps:
         decision = desk.explain(step.decision)
-        assert (decision.session, decision.chosen) == (session.id, step.model)
+        assert (decision.session, decision.chosen) == (session.id, step.attempts[0].model)
+        assert step.model == step.attempts[-1].model
+        assert step.model in {candidate.model for candidate in decision.candidates}
         assert decision.because
         assert decision.floor.words
     assert desk.stepfare("ledger", "verify")

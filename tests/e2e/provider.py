@@ -23,6 +23,7 @@ from stepfare.simulator.options import SimulatorOptions
 ROOT = Path(__file__).parents[2]
 START_S_MAX = 30
 ANSWER_S_MAX = 10.0
+CHUNK_MS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class Simulator:
 
 @contextmanager
 def simulator(*eager: Tier) -> Iterator[Simulator]:
-    """A simulator that runs for as long as the block lasts. Its models of the `eager` tiers edit too early."""
+    """A simulator that runs for as long as the block lasts. Its models of the `eager` tiers edit too early; then all of them take their
+    time, so that there is something to break off."""
     words = [sys.executable, "-m", "tests.e2e.provider", *(tier.word for tier in eager)]
     process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
     try:
@@ -68,7 +70,7 @@ def simulator(*eager: Tier) -> Iterator[Simulator]:
 
 
 async def _serve(eager: frozenset[Tier]) -> None:
-    async with running(SimulatorOptions(eager=eager)) as base_url:
+    async with running(SimulatorOptions(eager=eager, chunk_ms=CHUNK_MS if eager else 0)) as base_url:
         print(base_url, flush=True)
         await asyncio.Event().wait()
 
