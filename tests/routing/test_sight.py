@@ -74,6 +74,10 @@ def known(one: CallSeen) -> tuple[Tier | None, bool, bool]:
         (call("change_thing"), [(Tier.BALANCED, False, True)]),
         # One that may look or edit shows by its arguments.
         (call("str_replace_editor"), [(None, False, True)]),
+        (call("str_replace_editor", '{"comm', 'and": "vi'), [(None, False, True)]),
+        (call("str_replace_editor", '{"comm', 'and": "view", "pa'), [(Tier.FRUGAL, False, True)]),
+        (call("str_replace_editor", '{"comm', 'and": "create", "pa'), [(Tier.BALANCED, False, True)]),
+        (call("str_replace_editor", '{"path": "a \\"command\\": \\"create\\"'), [(None, False, True)]),
         (call("str_replace_editor", '{"command": "view", "path": "a"}'), [(Tier.FRUGAL, True, True)]),
         (call("str_replace_editor", '{"command": "create", "path": "a"}'), [(Tier.BALANCED, True, True)]),
         (call("bash", '{"command": "ls > a'), [(None, False, True)]),

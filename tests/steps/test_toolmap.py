@@ -8,7 +8,7 @@ import pytest
 
 from stepfare.core.request import Tool
 from stepfare.core.step import Action, ActionKind
-from stepfare.steps.toolmap import action_of, most_demanding
+from stepfare.steps.toolmap import action_of, kind_so_far, most_demanding
 
 PATCH = "*** Begin Patch\n*** Update File: src/a.py\n@@\n-x\n+y\n*** Add File: src/b.py\n+z\n*** End Patch"
 NEW = "*** Begin Patch\n*** Add File: src/b.py\n+z\n*** End Patch"
@@ -168,3 +168,27 @@ def test_the_most_demanding_action_of_a_turn_is_an_edit_before_a_test_before_a_r
         assert chosen is not None
         assert chosen.kind is kinds[left - 1]
     assert most_demanding([]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "kind"),
+    [
+        ("Edit", "", ActionKind.EDIT),
+        ("write_to_file", "", ActionKind.WRITE),
+        ("apply_patch", "", ActionKind.EDIT),
+        ("Read", "", ActionKind.READ),
+        ("Bash", '{"command": "ls > ', None),
+        ("exec", "", None),
+        ("use_mcp_tool", "", None),
+        ("str_replace_editor", "", None),
+        ("str_replace_editor", '{"command": "view"', ActionKind.READ),
+        ("str_replace_editor", '{"command": "insert", "path', ActionKind.EDIT),
+        ("mcp__files__write_file", "", ActionKind.WRITE),
+        ("mcp__files__read_file", "", None),
+        ("", "", None),
+    ],
+)
+def test_a_call_that_has_only_begun_says_what_it_does_where_nothing_can_change_that(
+    name: str, arguments: str, kind: ActionKind | None
+) -> None:
+    assert kind_so_far(name, arguments) is kind

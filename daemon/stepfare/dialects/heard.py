@@ -93,6 +93,10 @@ class Heard:
         return self._text_chars
 
     @property
+    def argument_chars(self) -> int:
+        return self._argument_chars
+
+    @property
     def call_count(self) -> int:
         return len(self._calls)
 

@@ -13,18 +13,20 @@ from functools import cached_property
 from stepfare.core.decision import Floor, GatePlan
 from stepfare.core.prompt import ToolOffer
 from stepfare.core.request import Tool, ToolCall
-from stepfare.core.step import StepFeatures
+from stepfare.core.step import Action, StepFeatures
 from stepfare.dialects.base import StreamEvent, TextDelta, ToolCallDelta, ToolCallStarted
 from stepfare.dialects.heard import Heard
 from stepfare.routing.arguments import flaw_of, is_whole
 from stepfare.routing.gate import CallSeen, Seen
 from stepfare.routing.policy import floor_of_action
 from stepfare.routing.snapshot import Snapshot
-from stepfare.steps.outcome import actions_in_answer, kind_of_answer
-from stepfare.steps.toolmap import kind_by_name
+from stepfare.steps.outcome import actions_in_answer, kind_of_actions
+from stepfare.steps.toolmap import kind_so_far
 from stepfare.steps.trail import text_calls
 from stepfare.steps.xml_tools import NAMES
 
+TELLING_CHARS_MAX = 512
+"""Arguments that say what a call does say so at their beginning."""
 _XML, _BASH, _EDITS = "xml", "bash", "edits"
 _MAY_CALL: Mapping[str, re.Pattern[str]] = {
     _XML: re.compile(rf"(?:^|(?<=[\n\r>]))[ \t]*<(?:(?:{'|'.join(NAMES)})>(?=\s*(?:<|\Z))|[a-z_]*\Z)"),
@@ -61,22 +63,20 @@ class Measure:
 
     def judged(self, call: ToolCall, *, whole: bool, written: bool) -> CallSeen:
         """This call. `written` says that it stands in a text, where no schema tells what it must hold."""
-        if not whole and kind_by_name(call.name, self.tools.get(call.name)) is None:
-            return CallSeen()
-        flaw = flaw_of(call, self.offers()) if whole and not written else ""
-        return CallSeen(self._floor((call,), "", whole=whole), whole, flaw)
+        if not whole:
+            kind = kind_so_far(call.name, call.arguments, self.tools.get(call.name))
+            return CallSeen() if kind is None else CallSeen(self.plan.floors[kind_of_actions(self.features, (Action(kind, call.name),))])
+        flaw = "" if written else flaw_of(call, self.offers())
+        return CallSeen(self._floor((call,), ""), whole, flaw)
 
     def needed(self, heard: Heard) -> Floor:
         """What a finished answer needs."""
-        return self._floor(heard.calls, heard.text, whole=True)
+        return self._floor(heard.calls, heard.text)
 
-    def _floor(self, calls: Sequence[ToolCall], text: str, *, whole: bool) -> Floor:
-        kind = kind_of_answer(self.features, calls, text, self.offered)
-        if not whole:
-            return self.plan.floors[kind]
+    def _floor(self, calls: Sequence[ToolCall], text: str) -> Floor:
         actions = actions_in_answer(self.features, calls, text, self.offered)
         paths = tuple(dict.fromkeys(path for action in actions for path in action.paths))
-        return floor_of_action(kind, self.files(paths), self.plan.floors, self.snapshot)
+        return floor_of_action(kind_of_actions(self.features, actions), self.files(paths), self.plan.floors, self.snapshot)
 
 
 class Sight:
@@ -94,7 +94,7 @@ class Sight:
                 case ToolCallStarted():
                     self._look()
                 case ToolCallDelta(_, arguments):
-                    if arguments.rstrip().endswith("}"):
+                    if arguments.rstrip().endswith("}") or self._is_telling():
                         self._look()
                 case TextDelta(text):
                     if self._protocol and any(char in text for char in _TELLING[self._protocol]):
@@ -124,6 +124,10 @@ class Sight:
         """From which character of the text on a call stands there, or may be about to; None where none does."""
         found = _MAY_CALL[self._protocol].search(self._heard.text) if self._protocol else None
         return None if found is None else found.start()
+
+    def _is_telling(self) -> bool:
+        """Whether a call has only begun of which nothing is known yet: its first words may tell."""
+        return any(one.floor is None for one in self._calls) and self._heard.argument_chars <= TELLING_CHARS_MAX
 
     def _look(self, *, ended: bool = False) -> None:
         """The calls that were made as calls."""

@@ -52,11 +52,16 @@ def kind_of_answer(features: StepFeatures, calls: Sequence[ToolCall], text: str,
     """What a turn turned out to be: its most demanding action, or the place of a plain text in the conversation.
 
     `calls` are the turn's tool calls, `text` its text, `offered` the tools of its request."""
+    return kind_of_actions(features, actions_in_answer(features, calls, text, offered))
+
+
+def kind_of_actions(features: StepFeatures, actions: Sequence[Action]) -> StepKind:
+    """The same for a turn whose actions are known; a text without any is a report or an answer."""
     if features.completion:
         return StepKind.COMPLETE
     if features.side:
         return StepKind.SIDE
-    chosen = most_demanding(actions_in_answer(features, calls, text, offered))
+    chosen = most_demanding(actions)
     kind = _text_kind(features) if chosen is None else KIND_OF_ACTION[chosen.kind]
     if features.mode == "plan" and (chosen is None or chosen.kind is ActionKind.FINISH):
         kind = StepKind.PLAN

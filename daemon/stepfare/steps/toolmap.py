@@ -160,6 +160,7 @@ _URL_KEYS = frozenset(["url", "urls", "uri"])
 
 _LOOSE_PATH = re.compile(r'"(?:path|file_path|filePath|filepath|target_file|filename)"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _LOOSE_COMMAND = re.compile(r'"(?:command|cmd|commands)"\s*:\s*\[?\s*"((?:[^"\\]|\\.)*)')
+_LOOSE_VERB = re.compile(r'"command"\s*:\s*"(\w+)"')
 _SCRIPT_CALL = re.compile(r"\btools\.(\w+)\(")
 _SCRIPT_COMMAND = re.compile(r"""\b(?:cmd|command)\b["']?\s*[:=]\s*(?:String\.raw\s*)?(["'`])((?:\\.|(?!\1).)*)\1""", re.DOTALL)
 """A command as a script writes it: under a key, quoted or not, or in a variable of that name."""
@@ -173,11 +174,14 @@ def action_of(tool_name: str, arguments: str, offered: Tool | None = None) -> Ac
     return _action(tool_name, _decoded(arguments), arguments, offered, nested=False)
 
 
-def kind_by_name(tool_name: str, offered: Tool | None = None) -> ActionKind | None:
-    """What every call of this tool does, whatever its arguments; None where they decide."""
+def kind_so_far(tool_name: str, arguments: str, offered: Tool | None = None) -> ActionKind | None:
+    """What a call does of which not all arguments have come; None where what is still to come decides."""
     meaning = TOOLS.get(_key(tool_name))
     if meaning == _PATCH:
         return ActionKind.EDIT
+    if meaning == _EDITOR:
+        verb = _LOOSE_VERB.search(arguments[:ARGUMENT_CHARS_MAX])
+        return None if verb is None else _editor_kind({"command": verb.group(1)})
     if isinstance(meaning, ActionKind):
         return meaning
     # A tool never seen is what its name and the names of its parameters say; only where these say a change may no argument gainsay it.
