@@ -17,9 +17,12 @@ FLOORS = edits_only(PROFILES["balanced"])
 CACHING = Provider("lab", "openai", "http://127.0.0.1:9/v1", cache=CacheRule())
 
 
-def a_rung(tier: Tier, rates: Rates, *steps: LengthStep, window_tokens: int = 1_000_000, provider: Provider = CACHING) -> Rung:
+def a_rung(
+    tier: Tier, rates: Rates, *steps: LengthStep, window_tokens: int = 1_000_000, provider: Provider = CACHING, name: str = ""
+) -> Rung:
     price = Price(rates, steps)
-    model = Model(f"lab/{tier.word}", provider.id, tier.word, tier, window_tokens, 8_000, frozenset(), (PriceRow(price),))
+    name = name or tier.word
+    model = Model(f"lab/{name}", provider.id, name, tier, window_tokens, 8_000, frozenset(), (PriceRow(price),))
     return rung_of(Candidate(model, provider, price))
 
 

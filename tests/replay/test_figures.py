@@ -9,7 +9,7 @@ from stepfare.replay.figures import Outcome, Parts, figures_of
 from stepfare.replay.recording import Recording
 from tests.replay.little import a_ladder, a_session, a_step, an_edit
 
-LADDER = a_ladder()
+RUNGS = tuple(a_ladder().values())
 
 
 def an_outcome(name: str, policy_pusd: int, balanced_pusd: int, booked_pusd: int | None = None) -> Outcome:
@@ -55,7 +55,7 @@ def a_task(name: str = "s", project: str = "p") -> Recording:
 
 @pytest.mark.parametrize("policy", ["planner", "gate", "touch", "frugal", "balanced", "premium", "optimum"])
 def test_the_parts_of_a_policy_add_up_and_the_optimum_is_never_dearer(policy: str) -> None:
-    (outcome,) = compared([a_task()], LADDER, tuple(LADDER.values()), Plan(policy))
+    (outcome,) = compared([a_task()], RUNGS, Plan(policy))
     by_tier = {"frugal": outcome.frugal_pusd, "balanced": outcome.balanced_pusd, "premium": outcome.premium_pusd}
     assert outcome.policy.pusd == by_tier.get(policy, outcome.policy.pusd)
     assert outcome.edits_below_floor == (2 if policy == "frugal" else 0)
@@ -65,6 +65,6 @@ def test_the_parts_of_a_policy_add_up_and_the_optimum_is_never_dearer(policy: st
 
 
 def test_a_session_costs_the_same_whatever_other_projects_do() -> None:
-    alone = compared([a_task()], LADDER, tuple(LADDER.values()), Plan())
-    among = compared([a_task("t", "q"), a_task()], LADDER, tuple(LADDER.values()), Plan())
+    alone = compared([a_task()], RUNGS, Plan())
+    among = compared([a_task("t", "q"), a_task()], RUNGS, Plan())
     assert alone[0] in among

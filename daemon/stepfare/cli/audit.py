@@ -49,9 +49,9 @@ def audit(since: str, agent: str | None, seed: int, as_json: bool) -> None:
 
 def _ladder() -> Ladder:
     from stepfare.core.step import Tier
-    from stepfare.replay.price_sets import ladder_of
+    from stepfare.replay.price_sets import baselines_of, rungs_of
 
-    ladder = ladder_of(candidates_in_play())
+    ladder = baselines_of(rungs_of(candidates_in_play()))
     if not {Tier.FRUGAL, Tier.BALANCED} <= set(ladder):
         raise Trouble("no-prices", "There is no priced frugal and balanced model in play to compare with. `stepfare models` lists them.")
     return ladder

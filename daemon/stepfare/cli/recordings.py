@@ -22,9 +22,8 @@ from stepfare.cli.asking import Trouble
 from stepfare.core.model import Candidate
 from stepfare.core.step import Step, StepFeatures
 from stepfare.replay.compare import Plan, compared
-from stepfare.replay.costs import rung_of
 from stepfare.replay.figures import Outcome
-from stepfare.replay.price_sets import CATALOGUE, SETS, ladder_of
+from stepfare.replay.price_sets import CATALOGUE, SETS, rungs_of
 from stepfare.replay.recorded import recording_of
 from stepfare.replay.recording import Recording
 from stepfare.steps.classify import classify, read_table
@@ -47,10 +46,8 @@ class Pricing:
     candidates: tuple[Candidate, ...] = ()
 
     def outcomes(self, recordings: Sequence[Recording], plan: Plan) -> list[Outcome]:
-        if self.name != CATALOGUE:
-            return compared(recordings, SETS[self.name], tuple(SETS[self.name].values()), plan)
-        rungs = tuple(rung_of(one) for one in self.candidates if one.price is not None and one.model.converses)
-        return compared(recordings, ladder_of(self.candidates), rungs, plan)
+        rungs = rungs_of(self.candidates) if self.name == CATALOGUE else tuple(SETS[self.name].values())
+        return compared(recordings, rungs, plan)
 
 
 class Workers:

@@ -146,14 +146,14 @@ def _profile(name: str) -> Mapping[StepKind, Tier]:
 
 def _pricing(name: str) -> Pricing:
     from stepfare.cli.recordings import Pricing
-    from stepfare.replay.price_sets import CATALOGUE, SETS, ladder_of
+    from stepfare.replay.price_sets import CATALOGUE, SETS, rungs_of
 
     if name in SETS:
         return Pricing(name)
     if name != CATALOGUE:
         raise Trouble("usage", f"There is no price set {name!r}. There are {', '.join([*SETS, CATALOGUE])}.", USAGE)
     candidates = candidates_in_play()
-    if not ladder_of(candidates):
+    if not rungs_of(candidates):
         raise Trouble("no-prices", "No model in play has a price, so nothing can be said of money. `stepfare models` lists them.")
     return Pricing(name, candidates)
 

@@ -13,7 +13,7 @@ from stepfare.replay.floors import Floors, by_profile, edits_only
 from stepfare.replay.optimum import optimum
 from stepfare.replay.planned import Planner
 from stepfare.replay.policies import Serve, always, course_of, gated
-from stepfare.replay.price_sets import Ladder
+from stepfare.replay.price_sets import Ladder, baselines_of, cheapest_of
 from stepfare.replay.recording import Recording
 
 POLICIES = ("planner", "gate", "touch", "frugal", "balanced", "premium", "optimum")
@@ -38,41 +38,51 @@ class Plan:
         return edits_only(profile, lifts=self.lifts) if self.edits_only else by_profile(profile, lifts=self.lifts)
 
 
-def compared(recordings: Iterable[Recording], ladder: Ladder, rungs: Sequence[Rung], plan: Plan) -> list[Outcome]:
+@dataclass(frozen=True, slots=True)
+class _Models:
+    """Who may serve in a replay, and the ladders that are made of them."""
+
+    all: tuple[Rung, ...]
+    baselines: Ladder
+    cheapest: Ladder
+    floors: Floors
+
+
+def compared(recordings: Iterable[Recording], rungs: Sequence[Rung], plan: Plan) -> list[Outcome]:
     """What each session cost. Sessions of a project follow each other in time, since a policy may learn from the ones before. `rungs` are
-    all models that may serve, `ladder` the one of each tier on which baselines and optimum stand."""
-    floors = plan.floors()
+    all models that may serve; baselines stand on the dearest of each tier, the gate alone and the optimum on the cheapest."""
     if plan.lifetime == "1h":
-        ladder, rungs = {tier: hourly(rung) for tier, rung in ladder.items()}, tuple(hourly(rung) for rung in rungs)
+        rungs = tuple(hourly(rung) for rung in rungs)
+    models = _Models(tuple(rungs), baselines_of(rungs), cheapest_of(rungs), plan.floors())
     found: list[Outcome] = []
     by_project: dict[str, list[Recording]] = {}
     for recording in recordings:
         by_project.setdefault(recording.project, []).append(recording)
     for of_project in by_project.values():
-        run = _runner(plan, ladder, rungs, floors)
+        run = _runner(plan, models)
         in_time = sorted(of_project, key=lambda one: one.steps[0].at_ms)
-        found += [_outcome(recording, run(recording), ladder, floors, plan) for recording in in_time]
+        found += [_outcome(recording, run(recording), models, plan) for recording in in_time]
     return found
 
 
-def _runner(plan: Plan, ladder: Ladder, rungs: Sequence[Rung], floors: Floors) -> Callable[[Recording], Course]:
+def _runner(plan: Plan, models: _Models) -> Callable[[Recording], Course]:
     def simply(serve: Serve) -> Callable[[Recording], Course]:
         return lambda recording: course_of(recording, serve)
 
     match plan.policy:
         case "planner":
-            return Planner(rungs, floors).course
+            return Planner(models.all, models.floors).course
         case "optimum":
-            return lambda recording: optimum(ladder, floors, recording.steps, free=plan.lifetime == "free")
+            return lambda recording: optimum(models.cheapest, models.floors, recording.steps, free=plan.lifetime == "free")
         case "gate" | "touch":
-            return simply(gated(ladder, floors, touch=plan.policy == "touch"))
+            return simply(gated(models.cheapest, models.floors, touch=plan.policy == "touch"))
         case _:
-            return simply(always(ladder, Tier.of(plan.policy)))
+            return simply(always(models.baselines, Tier.of(plan.policy)))
 
 
-def _outcome(recording: Recording, course: Course, ladder: Ladder, floors: Floors, plan: Plan) -> Outcome:
+def _outcome(recording: Recording, course: Course, models: _Models, plan: Plan) -> Outcome:
     # With lifetimes free, the baselines stay at five minutes: that is what a session without us costs.
-    baselines = {tier: parts_of(course_of(recording, always(ladder, tier))).pusd for tier in Tier}
+    baselines = {tier: parts_of(course_of(recording, always(models.baselines, tier))).pusd for tier in Tier}
     booked = [step.booked_pusd for step in recording.steps if step.booked_pusd is not None]
     return Outcome(
         session=recording.id,
@@ -80,13 +90,13 @@ def _outcome(recording: Recording, course: Course, ladder: Ladder, floors: Floor
         project=recording.project,
         steps=len(recording.steps),
         policy=parts_of(course),
-        optimum=parts_of(optimum(ladder, floors, recording.steps, free=plan.lifetime == "free")),
+        optimum=parts_of(optimum(models.cheapest, models.floors, recording.steps, free=plan.lifetime == "free")),
         balanced_pusd=baselines[Tier.BALANCED],
         premium_pusd=baselines[Tier.PREMIUM],
         frugal_pusd=baselines[Tier.FRUGAL],
         switch_pusd=sum(call.switch_pusd for call in course.calls),
-        edits_below_floor=edits_below(course, floors),
+        edits_below_floor=edits_below(course, models.floors),
         escalations=sum(call.probe for call in course.calls),
         booked_pusd=sum(booked) if len(booked) == len(recording.steps) else None,
-        decided=decided(course, floors) if plan.stepwise else (),
+        decided=decided(course, models.floors) if plan.stepwise else (),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -67,15 +67,23 @@ SETS: Mapping[str, Ladder] = MappingProxyType(
 twice their input, though the provider sells none: so that lifetimes can be compared."""
 
 
-def ladder_of(candidates: Iterable[Candidate]) -> Ladder:
-    """The ladder of a catalogue: the dearest priced model of each tier above frugal, since savings are measured against it, and the
-    cheapest frugal one."""
-    rungs: dict[Tier, Rung] = {}
-    for candidate in candidates:
-        if candidate.price is None or not candidate.model.converses:
-            continue
-        rung, known = rung_of(candidate), rungs.get(candidate.model.tier)
-        better = known is None or (rung.price.base.input < known.price.base.input) is (rung.tier is Tier.FRUGAL)
-        if better and (known is None or rung.price.base.input != known.price.base.input):
-            rungs[rung.tier] = rung
-    return MappingProxyType(dict(sorted(rungs.items())))
+def baselines_of(rungs: Iterable[Rung]) -> Ladder:
+    """Of each tier the model against which savings are measured: the dearest, and among frugal ones the cheapest."""
+    return _one_each(rungs, lambda rung: (rung.price.base.input if rung.tier is Tier.FRUGAL else -rung.price.base.input, rung.id))
+
+
+def cheapest_of(rungs: Iterable[Rung]) -> Ladder:
+    """Of each tier the cheapest model."""
+    return _one_each(rungs, lambda rung: (rung.price.base.input, rung.id))
+
+
+def rungs_of(candidates: Iterable[Candidate]) -> tuple[Rung, ...]:
+    """Those that take part in conversations and have a price."""
+    return tuple(rung_of(one) for one in candidates if one.price is not None and one.model.converses)
+
+
+def _one_each(rungs: Iterable[Rung], key: Callable[[Rung], tuple[int, str]]) -> Ladder:
+    found: dict[Tier, Rung] = {}
+    for rung in sorted(rungs, key=key):
+        found.setdefault(rung.tier, rung)
+    return MappingProxyType(dict(sorted(found.items())))
