@@ -153,6 +153,8 @@ async def test_what_needs_more_is_never_shown(
     assert (step["escalated"], step["tier"], step["floor"], step["kind"]) == (True, "balanced", "balanced", "edit")
     assert step["cost_pusd"] == sum(one["cost_pusd"] for one in step["attempts"])
     assert step["attempts"][0]["cost_pusd"] > 0
+    assert step["because"][-1].startswith("what cheap/one answered ")
+    assert step["because"][-1].endswith(": it was dropped, and better/one was asked")
 
 
 LONG = " ".join(f"plan{number}" for number in range(120))
@@ -268,17 +270,11 @@ async def test_thinking_alone_is_shown_when_the_hold_ends(start: Start) -> None:
 
 
 async def test_too_much_to_hold_goes_to_a_better_model(start: Start) -> None:
-    call = ("call_r1", "read_file", json.dumps({"path": "x" * 70_000}))
-    pieces = answer("openai", "", [call]).pieces
-    big = [pieces[0], pieces[1], *(pieces[2][:-5] + b"" for _ in ())]
-    chunks = [
-        b'data: {"id":"c1","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"'
-        + b"x" * 1000
-        + b'"}}]}}]}\n\n'
-    ] * 80
-    running = await start(Play(pieces=[*big, *chunks]), said("openai", "", A_LOOK), settings=settings("openai", "openai"))
+    call = ("call_r1", "read_file", json.dumps({"path": "secret" * 12_000}))
+    running = await start(said("openai", "", call), said("openai", "", A_LOOK), settings=settings("openai", "openai"))
     told = await ask(running, "openai", question("openai"))
     assert [call[0] for call in told.calls] == [A_LOOK[0]]
+    assert b"secret" not in told.raw
     assert await attempts(running) == [("cheap/one", "escalated"), ("better/one", "ok")]
 
 

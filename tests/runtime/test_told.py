@@ -129,3 +129,9 @@ def test_a_decision_that_was_only_asked_for_has_no_id_and_may_have_no_choice() -
     empty = replace(made.decision, id="", ranked=())
     message = protocol.Decision.model_validate_json(record_of(empty))
     assert (message.id, message.chosen, message.candidates) == (None, None, [])
+
+
+def test_whoever_took_over_says_what_the_answer_before_turned_out_to_need() -> None:
+    run = a_run(floor=Floor(Tier.BALANCED, "settings", "profile balanced (the default): edit is balanced"))
+    headers = headers_of(asked(), run, 2, simulated=False)
+    assert (headers["x-stepfare-floor"], headers["x-stepfare-reason"]) == ("balanced", "profile balanced (the default): edit is balanced")

@@ -64,8 +64,8 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
                         return
                     again = None
                     turn.escalate(end.needs, end.cost_pusd)
-                    if view.stream:
-                        reply.waiting(lambda: headers_of(asked, None, turn.attempts, simulated=state.play.simulated))
+                    if turn.shown:
+                        reply.waiting(dict)  # Behind the words that the client has, it waits anew.
                     continue
                 # What a refusal teaches is heeded at once; what it teaches about a model, by every later call too.
                 heeded = turn.attempts < ATTEMPTS_MAX and not turn.begun and _learnt(end.lesson, ranked, once, asked, state)

@@ -17,10 +17,13 @@ from stepfare.dialects.framed import Piece
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.table import DIALECTS, Stream
 from stepfare.dialects.tool_offers import offers_in
-from stepfare.routing.gate import Escalate, Pass, Seen, due_ms, verdict
+from stepfare.routing.gate import HELD_BYTES_MAX, Escalate, Pass, Seen, due_ms, verdict
 from stepfare.routing.sight import Measure, Sight
 from stepfare.runtime.consider import Asked
 from stepfare.runtime.workspaces import relative_to_folder
+
+FRAMES_BYTES_MAX = 1024 * 1024
+"""Of the frames of a held answer, whatever they say."""
 
 
 @dataclass(slots=True)
@@ -50,7 +53,8 @@ class Holding:
         self._open = False
         self._since: float | None = None
         self._text_since: float | None = None
-        self._held_bytes = 0
+        self._frames_bytes = 0
+        self._chars_before = 0
         self._held_s = 0.0
         self._calls_shown = 0
 
@@ -75,7 +79,7 @@ class Holding:
         if self._open and not self._watched:
             return self._stream.feed(chunk)
         if self._stream.heard.started:
-            self._held_bytes += len(chunk)
+            self._frames_bytes += len(chunk)
         return self._take(self._stream.pieces(chunk))
 
     def wake(self) -> bytes:
@@ -152,7 +156,7 @@ class Holding:
             said.append(self._said(self._queue.popleft().piece))
         self._count()
         self._text_since = None
-        self._held_bytes = 0
+        self._frames_bytes, self._chars_before = 0, self._stream.heard.output_chars
         self._since = monotonic() if self._queue else None
         if all_of_it:
             self._open = True
@@ -177,9 +181,14 @@ class Holding:
             shown=bool(self.shown),
             held_ms=0 if self._since is None else round((now - self._since) * 1000),
             text_ms=0 if self._text_since is None else round((now - self._text_since) * 1000),
-            held_bytes=self._held_bytes,
+            held_bytes=self._held_bytes(),
             ended=ended,
         )
+
+    def _held_bytes(self) -> int:
+        """What is held of the answer itself: of the frames that carry it there may be a hundred times as much, up to a bound of its own."""
+        said = self._stream.heard.output_chars - self._chars_before
+        return said if self._frames_bytes <= FRAMES_BYTES_MAX else max(said, HELD_BYTES_MAX)
 
 
 _OF_CALLS = (ToolCallStarted, ToolCallDelta)

@@ -25,7 +25,7 @@ def headers_of(asked: Asked, run: Run | None, attempts: int, *, simulated: bool)
         "x-stepfare-session": decision.session,
         "x-stepfare-step": decision.step.kind.value,
         "x-stepfare-floor": (run.floor if run is not None else decision.floor).tier.word,
-        "x-stepfare-reason": _plain(reason_of(decision)),
+        "x-stepfare-reason": _plain(reason_of(decision) if run is None else _reason(asked, run)),
         "x-stepfare-attempts": str(attempts),
     }
     if run is not None:
@@ -50,11 +50,17 @@ def comment_of(asked: Asked, run: Run, turn: Turn, kind: str, cost_pusd: int | N
         "attempts": turn.attempts,
         "escalated": turn.escalations > 0,
         "cost_usd": None if cost_pusd is None else usd_text(cost_pusd),
-        "reason": reason_of(decision),
+        "reason": _reason(asked, run),
     }
     if model.provider == PROVIDER_ID:
         told["simulator"] = True
     return b": stepfare " + msgspec.json.encode(told) + b"\n\n"
+
+
+def _reason(asked: Asked, run: Run) -> str:
+    """Why it was this model: what was decided, or what an earlier answer turned out to need."""
+    same = run.floor.tier == asked.decision.floor.tier
+    return reason_of(asked.decision) if same else run.floor.words[:REASON_CHARS_MAX]
 
 
 def reason_of(decision: Decision) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 from stepfare.control import protocol
 from stepfare.core.decision import Decision
@@ -13,6 +14,7 @@ from stepfare.core.problem import Problem
 from stepfare.core.session import Session
 from stepfare.core.step import Tier
 from stepfare.ledger.totals import Bucket, Totals
+from stepfare.routing.gate import SOURCE
 from stepfare.routing.snapshot import Cap
 from stepfare.runtime.state import State
 from stepfare.runtime.told import record_of
@@ -118,8 +120,19 @@ def step(row: StepRow, record: bytes | None) -> protocol.Step:
         cost_source=settled.source if settled else None,
         escalated=any(one.outcome == "escalated" for one in closed),
         held_ms=sum(one.held_ms for one in closed),
-        because=decision.because if decision else [],
+        because=[*(decision.because if decision else []), *_escalations(row)],
     )
+
+
+def _escalations(row: StepRow) -> list[str]:
+    """How the gate gave the step from one model to the next."""
+    said: list[str] = []
+    for one, after in pairwise(row.attempts):
+        if isinstance(one.closing, Settled) and one.closing.outcome == "escalated":
+            floor, use = after.reserved.floor, after.reserved.floor_source != SOURCE
+            why = f"was of kind {one.closing.kind}, which needs {floor}" if use else f"({one.closing.kind}) was of no use"
+            said.append(f"what {one.reserved.model} answered {why}: it was dropped, and {after.reserved.model} was asked")
+    return said
 
 
 def attempt(row: AttemptRow) -> protocol.Attempt:
