@@ -22,7 +22,7 @@ from stepfare.routing.sight import Measure, Sight
 from stepfare.runtime.consider import Asked
 from stepfare.runtime.workspaces import relative_to_folder
 
-FRAMES_BYTES_MAX = 1024 * 1024
+FRAMES_BYTES_MAX = 4 * 1024 * 1024
 """Of the frames of a held answer, whatever they say."""
 
 
