@@ -108,8 +108,8 @@ def snapshot(*candidates: Candidate, **fields: Any) -> Snapshot:
 
 
 def warm(**tokens: int) -> Mapping[str, Warmth]:
-    """Caches by the model's upstream name at `lab`, alive for another minute."""
-    return {f"lab/{name}": Warmth(f"lab/{name}", count, NOW_MS + 60_000) for name, count in tokens.items()}
+    """Caches by the model's upstream name at `lab`, just used and alive for a minute."""
+    return {f"lab/{name}": Warmth(f"lab/{name}", count, NOW_MS + 60_000, lifetime_ms=60_000) for name, count in tokens.items()}
 
 
 def dotfile(text: str) -> Dotfile:

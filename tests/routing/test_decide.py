@@ -25,7 +25,7 @@ def test_the_cheapest_that_meets_the_floor_is_chosen_and_every_other_has_its_wor
     assert found.because == (
         "it is to be edit",
         "profile balanced (the default): edit is balanced",
-        "lab/middle is the cheapest that can: $0.022 expected, lab/large $0.22",
+        "lab/middle is the cheapest that can: $0.004 expected, lab/large $0.22",
     )
 
 
@@ -33,7 +33,7 @@ def test_what_is_warm_and_what_is_left_is_said() -> None:
     session = Session("s1", last_model="lab/middle", warm=warm(small=9_000))
     found = decided(snapshot(session=session), StepKind.EXPLORE)
     assert found.because[2:] == (
-        "lab/small is the cheapest that can: $0.00029 expected, lab/middle $0.022",
+        "lab/small is the cheapest that can: $0.0002 expected, lab/middle $0.01012",
         "its cache is believed to hold 9,000 of about 10,000 prompt tokens",
         "the session leaves lab/middle",
     )

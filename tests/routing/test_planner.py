@@ -5,7 +5,8 @@ from __future__ import annotations
 from stepfare.core.model import Candidate
 from stepfare.core.session import Session
 from stepfare.core.step import StepKind, Tier
-from stepfare.routing.planner import Outlook, planned
+from stepfare.routing.futures import Outlook
+from stepfare.routing.planner import planned
 from tests.routing.samples import THREE, candidate, rates, snapshot, warm
 
 EXPLORE, EDIT = StepKind.EXPLORE, StepKind.EDIT
@@ -39,6 +40,7 @@ def test_a_chance_of_an_edit_is_the_chance_of_paying_both() -> None:
         ("to be written into its cache", 2_000, 125, 250_000),
         ("expected output", 170, 500, 85_000),
         ("25% go on to lab/middle", 0, 0, (10_000 * 100 + 200 * 10_000) // 4),
+        ("saved when its cache is needed later", 0, 0, -2_000 * (125 - 10)),
     ]
 
 

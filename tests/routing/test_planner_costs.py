@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepfare.core.model import Candidate
-from stepfare.core.session import Session, Warmth
+from stepfare.core.session import Habits, Session, Warmth
 from stepfare.core.step import StepKind, Tier
-from stepfare.routing.planner import Outlook, planned, warm_tokens
+from stepfare.routing.futures import Outlook
+from stepfare.routing.planner import planned
 from stepfare.routing.snapshot import Policy
+from stepfare.routing.warmth import warm_tokens
 from tests.routing.samples import CACHES, LARGE, MIDDLE, NOW_MS, candidate, rates, snapshot, stepped, warm
 
 LOOK = Outlook({StepKind.EXPLORE: 1.0}, {StepKind.EXPLORE: Tier.FRUGAL})
@@ -139,4 +141,6 @@ def test_the_order_does_not_depend_on_that_of_the_catalogue(candidates: list[Can
 def test_the_same_model_elsewhere_is_another_candidate() -> None:
     elsewhere = candidate("other/small", price=rates(50_000, 250_000), cache=CACHES)
     assert order(SMALL_ONE, elsewhere) == ["other/small", "lab/small"]
-    assert order(SMALL_ONE, elsewhere, session=Session("s1", warm=warm(small=10_000))) == ["lab/small", "other/small"]
+    short_runs = Habits(steps=60, segments=30, kinds={StepKind.EXPLORE: 60})
+    assert order(SMALL_ONE, elsewhere, session=Session("s1", warm=warm(small=10_000))) == ["other/small", "lab/small"]
+    assert order(SMALL_ONE, elsewhere, session=Session("s1", warm=warm(small=10_000), habits=short_runs)) == ["lab/small", "other/small"]

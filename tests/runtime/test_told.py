@@ -36,7 +36,7 @@ def test_headers_say_who_served_and_why() -> None:
         "x-stepfare-tier": "frugal",
         "x-stepfare-model": "lab/small",
         "x-stepfare-reason": "profile balanced (the default): explore is frugal; "
-        "lab/small is the cheapest that can: $0.00135 expected, lab/middle $0.027",
+        "lab/small is the cheapest that can: $0.0002 expected, lab/middle $0.012596666667",
         "x-stepfare-attempts": "2",
     }
 
@@ -120,8 +120,9 @@ def test_a_stored_decision_keeps_its_arithmetic() -> None:
     assert [(line.what, line.tokens, line.rate, line.pusd) for line in first.arithmetic] == [
         ("to be written into its cache", 10_000, 125_000, 1_250_000_000),
         ("expected output", 200, 500_000, 100_000_000),
+        ("saved when its cache is needed later", 0, 0, -1_150_000_000),
     ]
-    assert first.expected_pusd == 1_350_000_000
+    assert first.expected_pusd == 200_000_000
 
 
 def test_a_decision_that_was_only_asked_for_has_no_id_and_may_have_no_choice() -> None:

@@ -65,7 +65,7 @@ def test_a_session_may_be_opened_after_its_first_call_and_keeps_what_that_cost()
     index.apply(Opened("s1", 3, "opencode", "/ws", "/ws", "main", "Fix it"))
     index.apply(Opened("s1", 4, "opencode", "/elsewhere", "/elsewhere", "", ""))
     after = index.get("s1")
-    assert after == replace(before, opened=True, workspace="/ws", title="Fix it")
+    assert after == replace(before, opened=True, workspace="/ws", project="/ws", title="Fix it")
 
 
 def test_a_prompt_is_estimated_from_what_was_counted_last_and_has_grown_since(desk: Desk) -> None:

@@ -41,6 +41,8 @@ class Ranked:
     """The prompt in this model's own tokens, estimated."""
     above: Tier = Tier.FRUGAL
     """The lowest floor for which it may be asked: the step's own, or a higher one where the user lists other models for that."""
+    hour: bool = False
+    """Whether what it writes into its cache is to live an hour, where the client asks for nothing itself."""
 
 
 @dataclass(frozen=True, slots=True)

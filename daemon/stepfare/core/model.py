@@ -31,6 +31,8 @@ class CacheRule:
     lifetime_ms: int = 300_000
     marked: bool = False
     """Whether only what the request marks is cached (Anthropic's way); else every prefix is."""
+    hour: bool = False
+    """Whether a request may ask for a life of an hour, at a price of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class _CacheTable(_Table):
     min_tokens: Annotated[int, Field(ge=0)]
     lifetime_s: Annotated[int, Field(gt=0)]
     marked: bool = False
+    hour: bool = False
 
 
 class _DoorTable(_Table):
@@ -118,7 +119,8 @@ def _contradictions(file: _CatalogFile) -> Iterator[str]:
 
 
 def _provider(name: str, table: _ProviderTable) -> Provider:
-    cache = None if table.cache is None else CacheRule(table.cache.min_tokens, table.cache.lifetime_s * 1000, table.cache.marked)
+    kept = table.cache
+    cache = None if kept is None else CacheRule(kept.min_tokens, kept.lifetime_s * 1000, kept.marked, kept.hour)
     base_url = table.base_url or ""
     doors = tuple(Door(door.dialect, door.base_url or base_url) for door in table.doors)
     return Provider(name, table.dialect, base_url, table.key, table.auth, table.quirks, cache, table.local, doors)

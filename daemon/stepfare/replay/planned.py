@@ -17,7 +17,8 @@ from stepfare.replay.costs import Call, Course, Rung
 from stepfare.replay.floors import Floors
 from stepfare.replay.policies import PROBE_OUTPUT_TOKENS
 from stepfare.replay.recording import RecordedStep, Recording
-from stepfare.routing.planner import Outlook, planned
+from stepfare.routing.futures import Outlook
+from stepfare.routing.planner import planned
 from stepfare.routing.snapshot import Policy, Snapshot
 from stepfare.sessions.index import SessionIndex
 from stepfare.steps.classify import expected_output_tokens

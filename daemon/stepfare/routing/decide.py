@@ -12,9 +12,11 @@ from stepfare.core.money import usd_text
 from stepfare.core.request import RequestView
 from stepfare.core.step import Step, StepFeatures, StepKind, Tier
 from stepfare.routing.filters import Losses, Need, lowest_served, no_losses, rejected
-from stepfare.routing.planner import Outlook, planned, warm_tokens
+from stepfare.routing.futures import Outlook
+from stepfare.routing.planner import planned
 from stepfare.routing.policy import behind_gate, floors_for, gate_plan, lowered, lowest
 from stepfare.routing.snapshot import Snapshot
+from stepfare.routing.warmth import warm_tokens
 
 CANDIDATES_KEPT = 8
 """Ranked candidates that a decision keeps: more are never tried, and explanations stay readable."""

@@ -72,7 +72,9 @@ def ceiling_pusd(candidate: Candidate, view: RequestView, prompt_tokens: int) ->
     asked, model = view.max_output_tokens, candidate.model
     output = min(asked, model.context_tokens) if asked else min(model.max_output_tokens, OUTPUT_TOKENS_RESERVED_MAX)
     fresh = priced(candidate.price, Usage(prompt, output_tokens=output))
-    written = priced(candidate.price, Usage(prompt, cache_write_tokens=prompt, output_tokens=output))
+    cache = candidate.provider.cache
+    hour = prompt if cache is not None and cache.hour else 0
+    written = priced(candidate.price, Usage(prompt, cache_write_tokens=prompt, output_tokens=output, cache_write_1h_tokens=hour))
     return max(fresh, written)
 
 

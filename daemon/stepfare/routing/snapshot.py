@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from stepfare.config.dotfile import WARN_AT_DEFAULT, Dotfile
 from stepfare.core.decision import HOLD_MS
 from stepfare.core.model import Candidate
-from stepfare.core.session import Session
+from stepfare.core.session import Habits, Session
 from stepfare.core.step import StepKind, Tier
 from stepfare.routing.health import Health
 
@@ -48,6 +48,8 @@ class Snapshot:
     candidates: tuple[Candidate, ...]
     health: Mapping[str, Health]
     session: Session
+    project: Habits = field(default_factory=Habits)
+    """How the sessions of this project went so far."""
     dotfile: Dotfile | None = None
     named: tuple[Candidate, ...] = ()
     caps: tuple[Cap, ...] = ()

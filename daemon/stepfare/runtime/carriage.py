@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from stepfare.core.attempt import Fault, HttpCall
 from stepfare.core.model import Candidate
+from stepfare.core.prompt import HOUR_S
 from stepfare.core.request import RequestView
 from stepfare.dialects import breakpoints, rules
 from stepfare.dialects.anthropic_messages import NAME as ANTHROPIC
@@ -125,6 +126,8 @@ def _cache_asked(draft: Draft, dialect: Dialect, asked: Asked, candidate: Candid
     marked = claude or (rule is not None and rule.marked)
     if not marked or asked.apart:
         return ()
-    session, model, cache_s = asked.session.id, candidate.model.id, rule.lifetime_ms // 1000 if rule else 0
+    session, model = asked.session.id, candidate.model.id
+    hour = any(row.hour for row in asked.decision.ranked if row.candidate.model.id == model)
+    cache_s = HOUR_S if hour else rule.lifetime_ms // 1000 if rule else 0
     held = state.reach.move(session, model, breakpoints.messages_in(draft))
     return breakpoints.mark(draft, dialect.name, breakpoints.MARKS, cache_s, session, held)

@@ -14,8 +14,8 @@ from stepfare.dialects import meter
 from stepfare.dialects.heard import Heard
 from stepfare.providers.quirks import BILLED_COST
 from stepfare.routing.filters import ceiling_pusd
-from stepfare.routing.planner import warm_tokens
 from stepfare.routing.policy import rungs
+from stepfare.routing.warmth import warm_tokens
 from stepfare.runtime.consider import Asked
 from stepfare.runtime.state import State
 from stepfare.steps.outcome import kind_of_answer

@@ -17,8 +17,9 @@ from stepfare.core.step import Tier
 from stepfare.dialects.base import Finished, StreamEvent, TextDelta, ToolCallDelta, ToolCallStarted, UsageReported
 from stepfare.dialects.meter import CHARS_PER_TOKEN
 from stepfare.routing.failover import Try, next_move
+from stepfare.routing.futures import PROBE_OUTPUT_TOKENS
 from stepfare.routing.gate import TEXT_CHARS
-from stepfare.routing.planner import PROBE_OUTPUT_TOKENS, warm_tokens
+from stepfare.routing.warmth import warm_tokens
 from stepfare.runtime.consider import Asked, consider
 from stepfare.runtime.entries import Run, closing, opening
 from stepfare.runtime.holding import needed_by, sight_of

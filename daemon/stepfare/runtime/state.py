@@ -148,6 +148,7 @@ class State:
             candidates=self.candidates(),
             health=self.health,
             session=session,
+            project=self.sessions.project_habits(workspace.project),
             dotfile=workspace.dotfile,
             named=tuple(named),
             caps=self.caps(session, workspace),

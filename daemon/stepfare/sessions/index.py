@@ -11,15 +11,19 @@ from dataclasses import dataclass, field, replace
 
 from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
 from stepfare.core.model import CacheRule
-from stepfare.core.session import Session, Warmth
+from stepfare.core.session import Habits, Session
+from stepfare.core.step import StepKind
+from stepfare.sessions.caches import DEFAULT_CACHE, MEASURED, warmed
+from stepfare.sessions.habits import ProjectHabits, after_step
 
 SESSIONS_MAX = 2_000
 MARKS_PER_SESSION_MAX = 400
 """Chains and tool-call ids remembered for one session, each; the oldest go first."""
 UNANSWERED_MAX = 16
 """Bodies without an answer that are remembered for one session: their repetition is a retry."""
+ESCALATED = "escalated"
+"""The outcome of an attempt whose action turned out to need a better model: nobody saw it, but its prompt was read."""
 
-DEFAULT_CACHE = CacheRule()
 CacheRuleOf = Callable[[str], CacheRule | None]
 """The cache rule of a model's provider, or None where it is not known to cache."""
 
@@ -51,6 +55,11 @@ class SessionIndex:
         self._by_chain: dict[str, list[str]] = {}
         self._by_call: dict[str, list[str]] = {}
         self._open: dict[str, Reserved] = {}
+        self._projects = ProjectHabits()
+
+    def project_habits(self, project: str) -> Habits:
+        """How the sessions of that project went so far."""
+        return self._projects.of(project)
 
     def get(self, session: str) -> Session | None:
         return self._sessions.get(session)
@@ -136,8 +145,17 @@ class SessionIndex:
             trail.unanswered.pop(reserved.body, None)
             if not reserved.side and reserved.step == trail.last_step:
                 trail.answered, trail.last_reply = True, entry.reply
-        if entry.committed and not reserved.side:
-            self._put(_served(session, reserved, entry, self._cache_rule_of(reserved.model)))
+        if (entry.committed or entry.outcome == ESCALATED) and not reserved.side:
+            self._put(self._learned(_served(session, reserved, entry, self._cache_rule_of(reserved.model)), entry))
+
+    def _learned(self, session: Session, entry: Settled) -> Session:
+        """The session with what its last step says of how it goes, and its project with the same. An attempt that was escalated away
+        is no step of its own."""
+        if not entry.committed or entry.source not in MEASURED:
+            return session
+        habits = after_step(session.habits, StepKind(entry.kind), entry.at_ms, entry.usage.input_tokens)
+        self._projects.learn(session.project, session.habits, habits)
+        return replace(session, habits=habits)
 
     def _close(self, attempt: str, at_ms: int, *, spent: int, lost: int) -> None:
         reserved = self._open.pop(attempt, None)
@@ -184,34 +202,22 @@ def _disown(owners: dict[str, list[str]], mark: str, session: str) -> None:
 def _opened(entry: Opened, known: Session | None) -> Session:
     """The session as it is opened, with what was spent on it before that."""
     before = known or Session(entry.session, started_ms=entry.at_ms, last_ms=entry.at_ms)
-    return replace(before, client=entry.client, workspace=entry.workspace, title=entry.title, parent=entry.parent, opened=True)
+    return replace(
+        before, client=entry.client, workspace=entry.workspace, project=entry.project, title=entry.title, parent=entry.parent, opened=True
+    )
 
 
 def _served(session: Session, reserved: Reserved, entry: Settled, rule: CacheRule | None) -> Session:
-    """The session after a served attempt: the model that has it now, and what that model is believed to hold of its prompt."""
-    usage = entry.usage
-    measured = entry.source in ("usage-priced", "provider-billed", "unpriced")
-    if not measured:
-        return replace(session, last_model=reserved.model)
-    before = session.warm.get(reserved.model)
-    rule = rule or (DEFAULT_CACHE if usage.cache_read_tokens or usage.cache_write_tokens else None)
-    warm = dict(session.warm)
-    if rule is not None:
-        held = usage.input_tokens if usage.input_tokens >= rule.min_tokens else 0
-        warm[reserved.model] = Warmth(reserved.model, held, entry.at_ms + rule.lifetime_ms, _share(before, entry, rule))
-    # The two go together: the next prompt is estimated from what this one had and by how many bytes it has grown since.
-    counted = {
-        "last_prompt_tokens": usage.input_tokens,
-        "last_body_bytes": reserved.body_bytes,
-        "last_counted_tokens": reserved.counted_tokens,
-    }
-    return replace(session, last_model=reserved.model, warm=warm, **counted)
-
-
-def _share(before: Warmth | None, entry: Settled, rule: CacheRule) -> float:
-    """How much of what was expected to be read from the cache was read. What was observed last is believed."""
-    if before is None or entry.at_ms >= before.until_ms:
-        return 1.0 if before is None else before.share
-    if before.tokens < rule.min_tokens or entry.usage.input_tokens < before.tokens:
-        return before.share  # Nothing was to be expected: too short to be cached, or the client shortened the conversation.
-    return min(1.0, entry.usage.cache_read_tokens / before.tokens)
+    """The session after an attempt whose prompt a model has read: who has it now, and what models hold of its prompt."""
+    if entry.source not in MEASURED:
+        warm = warmed(session, reserved, entry, rule) if entry.outcome == ESCALATED else session.warm
+        return replace(session, last_model=reserved.model, warm=warm)
+    return replace(
+        session,
+        last_model=reserved.model,
+        warm=warmed(session, reserved, entry, rule),
+        # The three go together: the next prompt is estimated from what this one had and by how many bytes it has grown since.
+        last_prompt_tokens=entry.usage.input_tokens,
+        last_body_bytes=reserved.body_bytes,
+        last_counted_tokens=reserved.counted_tokens,
+    )
