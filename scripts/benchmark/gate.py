@@ -1,7 +1,8 @@
 """What the gate costs where it lets pass: the time until a client has the whole call of a look around, beyond that of the upstream itself.
 
-Held back are only answers of models below what an edit needs; the upstream sends a call as providers do, piece by piece. Beside it stands
-what a step costs in time that was asked twice, because the first answer was an edit.
+Held back are only answers of models below what an edit needs; the upstream sends a call as providers do, piece by piece. What of the
+time is the gate's own is told by the same steps under the profile `frugal`, which needs no gate. Beside it stands what a step costs in
+time that was asked twice, because the first answer was an edit.
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ class Way:
     def target_ms(self) -> float | None:
         return TARGET_MS if self.asked == 1 else None
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The profiles that are asked for: one with a gate, and for looks one without."""
+        return ("auto", "frugal") if self.asked == 1 else ("auto",)
+
 
 WAYS = (
     Way("a look around, streamed", stream=True, parallel=True, calls=LOOKS),
@@ -57,50 +63,50 @@ def measure(stand: Stand) -> list[Row]:
 
 def _rows(stand: Stand, size_bytes: int, way: Way) -> list[Row]:
     took = _taken(stand, size_bytes, way)
-    direct = took["direct"]
     label = f"{size_bytes // KB} KB, {way.words}: added until its call is whole"
-
-    def added(name: str, share: str) -> float | None:
-        measured = p50 if share == "p50" else p99
-        times = way.asked if name == "stepfare" else 1
-        return measured(took[name]) - times * measured(direct) if took.get(name) else None
-
-    return [
+    gated, open_, bare, direct = (took.get(key, []) for key in (_GATED, _OPEN, ("pass-through", "auto"), ("direct", "auto")))
+    rows = [
         Row(
             "gate",
-            f"{label}, {share}",
+            f"{label}, {name}",
             "ms",
-            ours=added("stepfare", share),
-            bare=added("pass-through", share),
-            direct=(p50 if share == "p50" else p99)(direct),
-            target=way.target_ms if share == "p50" else None,
+            ours=share(gated) - way.asked * share(direct) if gated else None,
+            bare=share(bare) - share(direct),
+            direct=share(direct),
+            target=way.target_ms if name == "p50" else None,
             note="" if way.asked == 1 else f"beyond {way.asked} answers of the upstream's",
         )
-        for share in ("p50", "p99")
+        for name, share in (("p50", p50), ("p99", p99))
     ]
+    if open_:
+        rows.append(Row("gate", f"{label}, the gate's own part of it, p50", "ms", ours=p50(gated) - p50(open_)))
+    return rows
 
 
-def _taken(stand: Stand, size_bytes: int, way: Way) -> dict[str, list[float]]:
-    """Milliseconds until the whole call had come, by target."""
+_GATED, _OPEN = ("stepfare", "auto"), ("stepfare", "frugal")
+
+
+def _taken(stand: Stand, size_bytes: int, way: Way) -> dict[tuple[str, str], list[float]]:
+    """Milliseconds until the whole call had come, by target and the profile that was asked for."""
     stand.upstream.plan(chunks=WORDS, gap_ms=GAP_MS, first_ms=GAP_MS, calls=way.calls)
-    lines = [Line(target) for target in stand.targets()]
-    took: dict[str, list[float]] = {line.target.name: [] for line in lines}
-    opening = bodies.template(size_bytes, stream=way.stream, parallel=way.parallel)
+    lines = [(Line(target), model) for target in stand.targets() for model in way.models if model == "auto" or target.name == "stepfare"]
+    took: dict[tuple[str, str], list[float]] = {(line.target.name, model): [] for line, model in lines}
+    openings = {model: bodies.template(size_bytes, stream=way.stream, parallel=way.parallel, model=model) for model in way.models}
     sessions = stand.rounds(SESSIONS, SESSIONS_QUICK)
     gc.disable()
     try:
         for number in range(-WARM_UP_SESSIONS, sessions):
-            session = bodies.session(opening)
+            session = {model: bodies.session(opening) for model, opening in openings.items()}
             for step in range(STEPS_PER_SESSION):
-                body = session.next_body()
+                body = {model: one.next_body() for model, one in session.items()}
                 turn = (number * STEPS_PER_SESSION + step) % len(lines)
-                for line in lines[turn:] + lines[:turn]:
-                    timing = line.timed(body, CALL_END.encode())
+                for line, model in lines[turn:] + lines[:turn]:
+                    timing = line.timed(body[model], CALL_END.encode())
                     if number >= 0:
-                        took[line.target.name].append(timing.first_byte_s * MS)
+                        took[line.target.name, model].append(timing.first_byte_s * MS)
             gc.collect()
     finally:
         gc.enable()
-        for line in lines:
+        for line, _ in lines:
             line.close()
     return took
