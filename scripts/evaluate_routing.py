@@ -1,7 +1,8 @@
-"""How well the kind of a coming turn is foretold, on recorded agent sessions of repositories that the table was not learned from.
+"""How well the kind of a coming turn is foretold, on recorded agent sessions of repositories that nothing was learned from.
 
-Each repository is foretold by a table learned from the others, beside the majority, the last action alone, and a table learned from
-shuffled labels. It also says how far our reading of tool calls agrees with the recordings, and what a step costs in time.
+Each repository is foretold by weights learned from the others, beside the majority, a count of what followed after the last three actions,
+and weights learned from shuffled labels. With `--shipped` the weights that the daemon ships are judged on the folder as it is, for
+sessions that they have not seen. It also says how far our reading of tool calls agrees with the recordings, and what a step costs in time.
 """
 
 from __future__ import annotations
@@ -9,102 +10,56 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stepfare.core.step import ActionKind, StepKind
-from stepfare.steps.classify import EDIT_THRESHOLD, PREDICTED, TABLE, Table, classify, predicted_kind
-from stepfare.steps.features import features_of
+from foretold import TIERS, Foretold, Markov, calibration, calibration_error, group_names, judged
+from recordings import Example, action_of_label, argument_text, examples, sessions
+from step_times import timing
+from stepfare.core.step import ActionKind, StepKind, Trouble
+from stepfare.steps.classify import EDIT_THRESHOLD, WEIGHTS
 from stepfare.steps.outcome import kind_of_answer
-from stepfare.steps.rules import RECOVERABLE
 from stepfare.steps.toolmap import action_of
-from stepfare.steps.trouble import stuck
-from train_steps import Example, action_of_label, argument_text, digests_of, examples, learned, sessions, turns_of, view_of
+from stepfare.steps.vector import vector_of
+from stepfare.steps.weights import Weights, read_weights
+from train_classifier import learned
 
 SEED = 4884
-TIMED_STEPS = 3_000
-TIERS = ("frugal", "balanced", "premium")
-# The profile `careful`, which is what the recordings' own tier labels come nearest to.
-TIER_OF = {StepKind.EDIT: 1, StepKind.ANSWER: 1, StepKind.PLAN: 2, StepKind.RECOVER: 2}
+MODEL = "weights"
 
 
-def auc(scores: Sequence[float], truths: Sequence[bool]) -> float:
-    """The chance that an edit was given a higher score than another step; ties count half."""
-    ranked = sorted(zip(scores, truths, strict=True), key=lambda pair: pair[0])
-    positives = sum(truths)
-    negatives = len(truths) - positives
-    if not positives or not negatives:
-        return float("nan")
-    total, index = 0.0, 0
-    while index < len(ranked):
-        end = index
-        while end < len(ranked) and ranked[end][0] == ranked[index][0]:
-            end += 1
-        total += sum(truth for _, truth in ranked[index:end]) * (index + 1 + end) / 2
-        index = end
-    return (total - positives * (positives + 1) / 2) / (positives * negatives)
-
-
-def f1_by_class(predicted: Sequence[Any], truths: Sequence[Any], classes: Sequence[Any]) -> dict[Any, dict[str, float]]:
-    """Precision, recall and F1 of each class."""
-    hits = Counter(one for one, truth in zip(predicted, truths, strict=True) if one == truth)
-    said, true = Counter(predicted), Counter(truths)
-    scores: dict[Any, dict[str, float]] = {}
-    for name in classes:
-        precision = hits[name] / said[name] if said[name] else 0.0
-        recall = hits[name] / true[name] if true[name] else 0.0
-        f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-        scores[name] = {"precision": precision, "recall": recall, "f1": f1, "cases": true[name], "said": said[name]}
-    return scores
-
-
-def judged(seen: Sequence[Example], probabilities: Sequence[dict[StepKind, float]], *, threshold: bool) -> dict[str, Any]:
-    """The figures of one way of foretelling."""
-    truths = [example.kind is StepKind.EDIT for example in seen]
-    kinds = [predicted_kind(one) if threshold else max(PREDICTED, key=one.__getitem__) for one in probabilities]
-    tiers = [
-        TIER_OF.get(StepKind.RECOVER if kind in RECOVERABLE and stuck(example.features) else kind, 0)
-        for kind, example in zip(kinds, seen, strict=True)
-    ]
-    true_tiers = [TIERS.index(example.tier) for example in seen]
-    by_tier = f1_by_class(tiers, true_tiers, range(3))
-    by_kind = f1_by_class(kinds, [example.kind for example in seen], PREDICTED)
-    return {
-        "auc_edit": auc([one[StepKind.EDIT] for one in probabilities], truths),
-        "edits_foreseen": by_kind[StepKind.EDIT]["recall"],
-        "steps_sent_up": sum(kind is StepKind.EDIT for kind in kinds) / len(seen),
-        "kind_accuracy": sum(kind is example.kind for kind, example in zip(kinds, seen, strict=True)) / len(seen),
-        "tier_accuracy": sum(one == truth for one, truth in zip(tiers, true_tiers, strict=True)) / len(seen),
-        "tier_macro_f1": sum(score["f1"] for score in by_tier.values()) / 3,
-        "by_kind": {kind.value: score for kind, score in by_kind.items()},
-    }
-
-
-def held_out(seen: Sequence[Example]) -> dict[str, list[dict[StepKind, float]]]:
-    """P(kind) for every example by tables that have seen nothing of its repository."""
+def held_out(seen: Sequence[Example], *, control: bool, trees_max: int | None) -> dict[str, list[Foretold]]:
+    """P(kind) for every example by what has seen nothing of its repository."""
     by_project: defaultdict[str, list[int]] = defaultdict(list)
     for index, example in enumerate(seen):
         by_project[example.project].append(index)
-    found: dict[str, list[dict[StepKind, float]]] = {
-        name: [{} for _ in seen] for name in ("majority", "last action", "last three", "shuffled")
-    }
+    names = ("majority", "last three actions", "shuffled labels", MODEL) if control else ("majority", "last three actions", MODEL)
+    found: dict[str, list[Foretold]] = {name: [{} for _ in seen] for name in names}
     for project, indices in by_project.items():
         rest = [example for example in seen if example.project != project]
-        table = learned(rest)
-        labels = [example.kind for example in rest]
-        random.Random(SEED).shuffle(labels)
-        control = learned([replace(example, kind=label) for example, label in zip(rest, labels, strict=True)])
+        if not rest:
+            raise SystemExit(f"all sessions are of {project}: there is nothing else to learn from; --shipped judges the shipped weights")
+        markov = Markov(rest)
+        foretellers: dict[str, Weights] = {MODEL: read_weights(learned(rest, trees_max=trees_max))}
+        if control:
+            labels = [example.kind for example in rest]
+            random.Random(SEED).shuffle(labels)
+            foretellers["shuffled labels"] = read_weights(learned(rest, labels, trees_max))
         for index in indices:
-            context = seen[index].context
-            found["majority"][index] = table.probabilities(())
-            found["last action"][index] = table.probabilities(context[-2:])
-            found["last three"][index] = table.probabilities(context)
-            found["shuffled"][index] = control.probabilities(context)
+            found["majority"][index] = markov.shares(())
+            found["last three actions"][index] = markov.of(seen[index].features)
+            numbers = vector_of(seen[index].features)
+            for name, weights in foretellers.items():
+                found[name][index] = weights.probabilities(numbers)
     return found
+
+
+def shipped(seen: Sequence[Example]) -> dict[str, list[Foretold]]:
+    """P(kind) for every example by the weights that the daemon ships."""
+    return {MODEL: [WEIGHTS.probabilities(vector_of(example.features)) for example in seen]}
 
 
 def agreement(folder: Path) -> dict[str, Any]:
@@ -133,85 +88,56 @@ def agreement(folder: Path) -> dict[str, Any]:
     }
 
 
-def timing(folder: Path) -> dict[str, float]:
-    """Microseconds of processor time for features and verdict of one step: of a conversation met in its middle, and of its next step."""
-    met: list[float] = []
-    following: list[float] = []
-    generator = random.Random(SEED)
-    for session in sessions(folder):
-        turns = turns_of(session)
-        digests = digests_of(turns)
-        steps = session["steps"]
-        for place in generator.sample(range(len(steps) - 1), min(8, len(steps) - 1)):
-            for step, spent in zip(steps[place : place + 2], (met, following), strict=True):
-                view = view_of(session, turns, digests, step["i"])
-                start = time.process_time()
-                classify(features_of(view))
-                spent.append((time.process_time() - start) * 1e6)
-        if len(met) >= TIMED_STEPS:
-            break
-    met.sort()
-    following.sort()
-    middle, high = len(met) // 2, len(met) * 99 // 100
-    return {
-        "met_p50_us": met[middle],
-        "met_p99_us": met[high],
-        "next_p50_us": following[middle],
-        "next_p99_us": following[high],
-        "steps": len(met),
-    }
+def outcome_agreement(seen: Sequence[Example]) -> float:
+    """How often what a turn turned out to be, as the books keep it, is what the recording says; trouble not heeded."""
+    calm = (kind_of_answer(replace(one.features, failures=0, trouble=Trouble()), one.calls, one.text) is one.kind for one in seen)
+    return sum(calm) / len(seen)
 
 
-def evaluated(folder: Path) -> dict[str, Any]:
+def evaluated(folder: Path, *, ship: bool, control: bool = True, trees_max: int | None = None) -> dict[str, Any]:
     seen = list(examples(folder))
-    foretold = held_out(seen)
-    methods = {
-        "majority": judged(seen, foretold["majority"], threshold=False),
-        "last action": judged(seen, foretold["last action"], threshold=False),
-        "shuffled labels": judged(seen, foretold["shuffled"], threshold=False),
-        "last three, likeliest": judged(seen, foretold["last three"], threshold=False),
-        f"last three, edit from {EDIT_THRESHOLD:.2f}": judged(seen, foretold["last three"], threshold=True),
-    }
-    truths = [example.kind is StepKind.EDIT for example in seen]
-    groups: defaultdict[str, list[int]] = defaultdict(list)
+    foretold = shipped(seen) if ship else held_out(seen, control=control, trees_max=trees_max)
+    by_group: defaultdict[str, list[int]] = defaultdict(list)
     for index, example in enumerate(seen):
-        groups[f"{example.project} ({example.agent})"].append(index)
-    scores = [one[StepKind.EDIT] for one in foretold["last three"]]
-    outcomes = Counter(
-        (example.kind.value, kind.value)
-        for example in seen
-        for kind in (kind_of_answer(replace(example.features, failures=0), example.calls, example.text),)
-    )
+        for name in group_names(example):
+            by_group[name].append(index)
+    ours = foretold[MODEL]
     return {
         "steps": len(seen),
-        "edit_share": sum(truths) / len(seen),
-        "methods": methods,
-        "auc_by_group": {
-            name: {"auc_edit": auc([scores[i] for i in at], [truths[i] for i in at]), "steps": len(at)}
-            for name, at in sorted(groups.items())
-        },
-        "outcome_agreement": sum(count for (said, ours), count in outcomes.items() if said == ours) / len(seen),
+        "weights": "shipped" if ship else "held out",
+        "threshold": EDIT_THRESHOLD,
+        "edit_share": sum(example.kind is StepKind.EDIT for example in seen) / len(seen),
+        "methods": {name: judged(seen, one) for name, one in foretold.items()},
+        "groups": {name: judged([seen[i] for i in at], [ours[i] for i in at]) for name, at in sorted(by_group.items())},
+        "calibration": calibration(seen, ours),
+        "calibration_error": calibration_error(seen, ours),
+        "outcome_agreement": outcome_agreement(seen),
         "toolmap": agreement(folder),
         "time": timing(folder),
-        "table_contexts": len(TABLE.counts) if isinstance(TABLE, Table) else 0,
     }
 
 
 def show(found: dict[str, Any]) -> None:
-    print(f"{found['steps']:,} recorded steps, {found['edit_share']:.1%} of them edits; every repository foretold by the others\n")
-    print(f"{'method':28}{'AUC edit':>9}{'edits seen':>11}{'sent up':>9}{'kinds':>7}{'tiers':>7}{'macro-F1':>10}")
-    for name, one in found["methods"].items():
-        print(
-            f"{name:28}{one['auc_edit']:9.3f}{one['edits_foreseen']:11.1%}{one['steps_sent_up']:9.1%}{one['kind_accuracy']:7.1%}"
-            f"{one['tier_accuracy']:7.1%}{one['tier_macro_f1']:10.3f}"
-        )
-    print("\nAUC of edits by repository")
-    for name, one in found["auc_by_group"].items():
-        print(f"  {name:44}{one['auc_edit']:7.3f}{one['steps']:9,} steps")
-    name, last = list(found["methods"].items())[-1]
-    print(f"\nby kind ({name})\n  {'kind':12}{'precision':>10}{'recall':>8}{'F1':>7}{'cases':>9}")
-    for kind, score in last["by_kind"].items():
-        print(f"  {kind:12}{score['precision']:10.2f}{score['recall']:8.2f}{score['f1']:7.2f}{score['cases']:9,}")
+    how = "by the shipped weights" if found["weights"] == "shipped" else "every repository by what the others teach"
+    print(f"{found['steps']:,} recorded steps, {found['edit_share']:.1%} of them edits; foretold {how}\n")
+    head = f"{'AUC edit':>9}{'edits seen':>11}{'sent up':>9}{'kinds':>7}{'tiers':>7}{'macro-F1':>10}{'log-loss':>10}"
+    print(f"{'method':44}{head}")
+    _table(found["methods"])
+    print(f"\n{'repository, client':44}{head}{'steps':>9}")
+    _table(found["groups"], steps=True)
+    ours = found["methods"][MODEL]
+    print(f"\nby kind\n  {'kind':12}{'precision':>10}{'recall':>8}{'F1':>7}{'AUC':>7}{'cases':>9}")
+    for kind, score in ours["by_kind"].items():
+        print(f"  {kind:12}{score['precision']:10.2f}{score['recall']:8.2f}{score['f1']:7.2f}{score['auc']:7.3f}{score['cases']:9,}")
+    print(f"\nby tier\n  {'tier':12}{'precision':>10}{'recall':>8}{'F1':>7}{'cases':>9}")
+    for tier in TIERS:
+        score = ours["by_tier"][tier]
+        print(f"  {tier:12}{score['precision']:10.2f}{score['recall']:8.2f}{score['f1']:7.2f}{score['cases']:9,}")
+    print("\nchance of an edit: foretold and seen")
+    for row in found["calibration"]:
+        distance = row["seen"] - row["foretold"]
+        print(f"  {row['from']:.1f} to {row['to']:.1f}{row['foretold']:9.3f}{row['seen']:9.3f}{distance:+9.3f}{row['steps']:9,}")
+    print(f"  mean distance (weighted by steps) {found['calibration_error']:.3f}")
     toolmap = found["toolmap"]
     turns = f"turns' kinds in {found['outcome_agreement']:.2%}"
     print(f"\ntool map: agrees with the recordings in {toolmap['agreement']:.2%} of {toolmap['calls']:,} calls; {turns}")
@@ -223,18 +149,28 @@ def show(found: dict[str, Any]) -> None:
     print("  recorded, then ours:\n  " + " " * 10 + "".join(f"{kind[:7]:>8}" for kind in columns))
     for kind in kinds:
         print(f"  {kind:10}" + "".join(f"{cells.get((kind, column), 0) or '':>8}" for column in columns))
-    spent = found["time"]
-    print("\nprocessor time for features and verdict")
-    print(f"  a conversation met in its middle: p50 {spent['met_p50_us']:.0f} us, p99 {spent['met_p99_us']:.0f} us")
-    print(f"  its next step: p50 {spent['next_p50_us']:.0f} us, p99 {spent['next_p99_us']:.0f} us ({spent['steps']:,} of each)")
+    print(f"\n{'processor time in microseconds':44}{'p50':>8}{'p99':>8}{'cases':>9}")
+    for name, one in found["time"].items():
+        print(f"  {name:42}{one['p50_us']:8.0f}{one['p99_us']:8.0f}{one['cases']:9,}")
+
+
+def _table(rows: Mapping[str, Mapping[str, Any]], *, steps: bool = False) -> None:
+    for name, one in rows.items():
+        print(
+            f"{name:44}{one['auc_edit']:9.3f}{one['edits_foreseen']:11.1%}{one['steps_sent_up']:9.1%}{one['kind_accuracy']:7.1%}"
+            f"{one['tier_accuracy']:7.1%}{one['tier_macro_f1']:10.3f}{one['log_loss']:10.3f}" + (f"{one['steps']:9,}" if steps else "")
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with recorded sessions (*.jsonl.gz)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--shipped", action="store_true", help="judge the shipped weights on this folder as it is; learn nothing")
+    parser.add_argument("--no-control", action="store_true", help="leave out the weights learned from shuffled labels, half of the time")
+    parser.add_argument("--trees", type=int, help="grow no more trees than so many: for a quick look")
     arguments = parser.parse_args()
-    found = evaluated(arguments.data)
+    found = evaluated(arguments.data, ship=arguments.shipped, control=not arguments.no_control, trees_max=arguments.trees)
     if arguments.json:
         print(json.dumps(found, indent=1))
     else:

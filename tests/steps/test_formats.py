@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 
 from stepfare.core.step import StepKind
-from stepfare.steps.classify import classify
 from stepfare.steps.features import features_of
-from tests.steps.views import FORMATS, spoken, told
+from tests.steps.views import FORMATS, OPEN, settled, spoken, told
 
 WS, PATH_WS = "/home/dev/shop", "/path/ws"
 TOTAL, TEST, PRICING = "shop/total.py", "tests/test_total.py", "src/pricing.py"
@@ -18,48 +17,48 @@ PRICE = "The test of pricing fails. Find out why and mend it — “round half u
 CLINE, CONTINUE = "Mend the failing test of pricing.", "The test fails; mend it."
 TITLE = "Given the following... please reply with a title for the chat that is 3-4 words in length: mend the test"
 
-Expected = tuple[str, str, str, str, str, int, tuple[str, ...], str, StepKind]
+Expected = tuple[str, str, str, str, str, int, tuple[str, ...], str, StepKind | None]
 
 # request: client, mode, side call, workspace, what was done since the human spoke, failures, files in play, the human's words, what follows
 RECORDED: dict[str, Expected] = {
-    "anthropic/claude-code/after_compaction": ("claude-code", "act", "", WS, "", 0, (), "", StepKind.EXPLORE),
-    "anthropic/claude-code/after_editing": ("claude-code", "act", "", WS, "read test! read edit", 1, (TOTAL, TEST), ASKED, StepKind.EDIT),
-    "anthropic/claude-code/after_reading": ("claude-code", "act", "", WS, "read", 0, (TEST, TOTAL), ASKED, StepKind.EXPLORE),
-    "anthropic/claude-code/agents": ("claude-code", "act", "", WS, "delegate list", 0, (TEST, TOTAL), ASKED, StepKind.EXPLORE),
-    "anthropic/claude-code/budget": ("claude-code", "act", "", WS, "", 0, (TEST, TOTAL), ASKED, StepKind.EXPLORE),
+    "anthropic/claude-code/after_compaction": ("claude-code", "act", "", WS, "", 0, (), "", OPEN),
+    "anthropic/claude-code/after_editing": ("claude-code", "act", "", WS, "read test! read edit", 1, (TOTAL, TEST), ASKED, OPEN),
+    "anthropic/claude-code/after_reading": ("claude-code", "act", "", WS, "read", 0, (TEST, TOTAL), ASKED, OPEN),
+    "anthropic/claude-code/agents": ("claude-code", "act", "", WS, "delegate list", 0, (TEST, TOTAL), ASKED, OPEN),
+    "anthropic/claude-code/budget": ("claude-code", "act", "", WS, "", 0, (TEST, TOTAL), ASKED, OPEN),
     "anthropic/claude-code/compaction": (
         "claude-code", "act", "compaction", WS, "read test! read edit", 1, (TOTAL, TEST), ASKED, StepKind.SIDE,
     ),
-    "anthropic/claude-code/first": ("claude-code", "act", "", WS, "", 0, (TEST, TOTAL), ASKED, StepKind.EXPLORE),
-    "anthropic/claude-code/image": ("claude-code", "act", "", WS, "read", 0, ("page.png", TEST, TOTAL), ASKED, StepKind.EXPLORE),
-    "anthropic/claude-code/parallel": ("claude-code", "act", "", WS, "read test! read", 1, (TOTAL, TEST), ASKED, StepKind.EXPLORE),
+    "anthropic/claude-code/first": ("claude-code", "act", "", WS, "", 0, (TEST, TOTAL), ASKED, OPEN),
+    "anthropic/claude-code/image": ("claude-code", "act", "", WS, "read", 0, ("page.png", TEST, TOTAL), ASKED, OPEN),
+    "anthropic/claude-code/parallel": ("claude-code", "act", "", WS, "read test! read", 1, (TOTAL, TEST), ASKED, OPEN),
     "anthropic/claude-code/plan": ("claude-code", "plan", "", WS, "", 0, (TEST, TOTAL), ASKED, StepKind.PLAN),
-    "anthropic/claude-code/subagent": ("claude-code", "act", "", WS, "", 0, (), "Find where totals are computed.", StepKind.EXPLORE),
+    "anthropic/claude-code/subagent": ("claude-code", "act", "", WS, "", 0, (), "Find where totals are computed.", OPEN),
     "anthropic/claude-code/title": (
         "claude-code", "act", "title", "", "", 0, (TEST,), "The test in tests/test_total.py fails. Find out why.", StepKind.SIDE,
     ),
-    "anthropic/claude-code/tool_search": ("claude-code", "act", "", WS, "search", 0, (TEST, TOTAL), ASKED, StepKind.EXPLORE),
+    "anthropic/claude-code/tool_search": ("claude-code", "act", "", WS, "search", 0, (TEST, TOTAL), ASKED, OPEN),
     "anthropic/claude-code/web_search": ("claude-code", "act", "web search", "", "", 0, (), "", StepKind.SIDE),
     "anthropic/cline/after_reading": (
-        "cline", "act", "", WS, "read", 0, (TOTAL, TEST), "The test in tests/test_total.py fails. Mend shop/total.py.", StepKind.EXPLORE,
+        "cline", "act", "", WS, "read", 0, (TOTAL, TEST), "The test in tests/test_total.py fails. Mend shop/total.py.", OPEN,
     ),
     "anthropic/cline/first": (
-        "cline", "act", "", WS, "", 0, (TEST, TOTAL), "The test in tests/test_total.py fails. Mend shop/total.py.", StepKind.EXPLORE,
+        "cline", "act", "", WS, "", 0, (TEST, TOTAL), "The test in tests/test_total.py fails. Mend shop/total.py.", OPEN,
     ),
-    "anthropic/cline-classic/after_reading": ("cline-classic", "act", "", WS, "read", 0, (TOTAL,), "Mend shop/total.py", StepKind.EXPLORE),
-    "anthropic/continue/after_failing": ("continue", "act", "", WS, "test!", 1, (), CONTINUE, StepKind.EXPLORE),
+    "anthropic/cline-classic/after_reading": ("cline-classic", "act", "", WS, "read", 0, (TOTAL,), "Mend shop/total.py", OPEN),
+    "anthropic/continue/after_failing": ("continue", "act", "", WS, "test!", 1, (), CONTINUE, OPEN),
     "anthropic/continue/title": ("continue", "act", "title", "", "", 0, (), TITLE, StepKind.SIDE),
-    "responses/cline_act": ("cline", "act", "", PATH_WS, "read test!", 1, (PRICING, "tests/test_pricing.py"), CLINE, StepKind.EXPLORE),
-    "responses/cline_thinking": ("cline", "act", "", PATH_WS, "", 0, (), CLINE, StepKind.EXPLORE),
-    "responses/codex_after_compaction": ("codex", "act", "", PATH_WS, "", 0, (), PRICE, StepKind.EXPLORE),
-    "responses/codex_classic": ("codex", "act", "", PATH_WS, "test! read search", 1, (PRICING,), PRICE, StepKind.EXPLORE),
-    "responses/codex_classic_first": ("codex", "act", "", PATH_WS, "", 0, (), PRICE, StepKind.EXPLORE),
+    "responses/cline_act": ("cline", "act", "", PATH_WS, "read test!", 1, (PRICING, "tests/test_pricing.py"), CLINE, OPEN),
+    "responses/cline_thinking": ("cline", "act", "", PATH_WS, "", 0, (), CLINE, OPEN),
+    "responses/codex_after_compaction": ("codex", "act", "", PATH_WS, "", 0, (), PRICE, OPEN),
+    "responses/codex_classic": ("codex", "act", "", PATH_WS, "test! read search", 1, (PRICING,), PRICE, OPEN),
+    "responses/codex_classic_first": ("codex", "act", "", PATH_WS, "", 0, (), PRICE, OPEN),
     "responses/codex_compaction": ("codex", "act", "compaction", PATH_WS, "test! read search", 1, (PRICING,), PRICE, StepKind.SIDE),
-    "responses/codex_default": ("codex", "act", "", PATH_WS, "test! edit", 1, (PRICING,), PRICE, StepKind.EDIT),
-    "responses/codex_namespace_and_image": ("codex", "act", "", PATH_WS, "", 0, ("docs/screen.png", PRICING), "Go on.", StepKind.EXPLORE),
-    "responses/codex_output_schema": ("codex", "act", "", PATH_WS, "", 0, (), PRICE, StepKind.EXPLORE),
-    "responses/codex_subagent": ("codex", "act", "", PATH_WS, "", 0, (), "", StepKind.EXPLORE),
-    "responses/continue_act": ("continue", "act", "", PATH_WS, "test!", 1, (), CLINE, StepKind.EXPLORE),
+    "responses/codex_default": ("codex", "act", "", PATH_WS, "test! edit", 1, (PRICING,), PRICE, OPEN),
+    "responses/codex_namespace_and_image": ("codex", "act", "", PATH_WS, "", 0, ("docs/screen.png", PRICING), "Go on.", OPEN),
+    "responses/codex_output_schema": ("codex", "act", "", PATH_WS, "", 0, (), PRICE, OPEN),
+    "responses/codex_subagent": ("codex", "act", "", PATH_WS, "", 0, (), "", OPEN),
+    "responses/continue_act": ("continue", "act", "", PATH_WS, "test!", 1, (), CLINE, OPEN),
     "responses/sdk_parse": ("unknown", "", "", "", "", 0, (), "Alice is 42.", StepKind.ANSWER),
     "responses/sdk_plain": ("unknown", "", "", "", "", 0, (), "Say hello in one word.", StepKind.ANSWER),
 }  # fmt: skip
@@ -77,7 +76,7 @@ def test_a_clients_request_is_understood(name: str) -> None:
         seen.failures,
         seen.files,
         seen.human_words,
-        classify(seen).kind,
+        settled(seen),
     )
     assert found == RECORDED[name]
 

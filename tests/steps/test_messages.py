@@ -9,9 +9,8 @@ import pytest
 
 from stepfare.core.step import StepKind
 from stepfare.dialects.anthropic_messages import read_request
-from stepfare.steps.classify import classify
 from stepfare.steps.features import features_of
-from tests.steps.views import AGENT_HEADERS, spoken, told
+from tests.steps.views import AGENT_HEADERS, OPEN, settled, spoken, told
 
 ASKED = "The test in tests/test_total.py fails. Find out why and mend shop/total.py."
 CONTINUE = "The test fails; mend it."
@@ -68,7 +67,7 @@ REFUSED = (
             "read test! read edit test",
             0,
             ASKED,
-            StepKind.RUN,
+            OPEN,
         ),
         (
             "claude-code/subagent",
@@ -81,7 +80,7 @@ REFUSED = (
             "search read",
             0,
             "Find where totals are computed.",
-            StepKind.EXPLORE,
+            OPEN,
         ),
         (
             "claude-code/first",
@@ -99,7 +98,7 @@ REFUSED = (
             "plan",
             0,
             ASKED,
-            StepKind.EXPLORE,
+            OPEN,
         ),
         (
             "claude-code/plan",
@@ -108,7 +107,7 @@ REFUSED = (
             "plan",
             0,
             ASKED,
-            StepKind.EXPLORE,
+            OPEN,
         ),
         (
             "claude-code/plan",
@@ -126,7 +125,7 @@ REFUSED = (
             "",
             0,
             "leave build alone",
-            StepKind.EXPLORE,
+            OPEN,
         ),
         (
             "claude-code/after_editing",
@@ -135,7 +134,7 @@ REFUSED = (
             "",
             0,
             "Thanks. What else is in shop/tax.py?",
-            StepKind.EXPLORE,
+            OPEN,
         ),
         (
             "claude-code/first",
@@ -147,7 +146,7 @@ REFUSED = (
             "skill",
             0,
             ASKED,
-            StepKind.EXPLORE,
+            OPEN,
         ),
         (
             "claude-code/after_reading",
@@ -161,7 +160,7 @@ REFUSED = (
             "read edit",
             0,
             ASKED,
-            StepKind.EDIT,
+            OPEN,
         ),
         (
             "claude-code/after_reading",
@@ -173,7 +172,7 @@ REFUSED = (
             "read edit!",
             1,
             ASKED,
-            StepKind.EDIT,
+            OPEN,
         ),
         (
             "claude-code/after_reading",
@@ -189,7 +188,7 @@ REFUSED = (
             "read read test!",
             1,
             ASKED,
-            StepKind.EXPLORE,
+            OPEN,
         ),
         (
             "cline/after_reading",
@@ -198,7 +197,7 @@ REFUSED = (
             "read edit",
             0,
             None,
-            StepKind.EDIT,
+            OPEN,
         ),
         (
             "cline-classic/after_reading",
@@ -210,7 +209,7 @@ REFUSED = (
             "read test!",
             1,
             "Mend shop/total.py",
-            StepKind.EXPLORE,
+            OPEN,
         ),
         (
             "cline-classic/after_reading",
@@ -222,7 +221,7 @@ REFUSED = (
             "",
             0,
             "not yet",
-            StepKind.EXPLORE,
+            OPEN,
         ),
         (
             "continue/after_failing",
@@ -241,10 +240,10 @@ REFUSED = (
     ],
 )
 def test_a_step_of_messages_is_told_by_what_came_before(
-    base: str, more: Sequence[Said], mode: str, done: str, failures: int, words: str | None, kind: StepKind
+    base: str, more: Sequence[Said], mode: str, done: str, failures: int, words: str | None, kind: StepKind | None
 ) -> None:
     seen = features_of(spoken(f"anthropic/{base}", *more))
-    found = (seen.mode, told(seen), seen.failures, seen.human_words, classify(seen).kind)
+    found = (seen.mode, told(seen), seen.failures, seen.human_words, settled(seen))
     assert found == (mode, done, failures, seen.human_words if words is None else words, kind)
 
 
@@ -266,7 +265,7 @@ RULES = "# *SEARCH/REPLACE block* Rules:\n\nEvery block names its file, as in ma
         ),
     ],
 )
-def test_aider_speaks_messages_as_it_does_chat(system: str, words: str, mode: str, kind: StepKind) -> None:
+def test_aider_speaks_messages_as_it_does_chat(system: str, words: str, mode: str, kind: StepKind | None) -> None:
     files = "I have *added these files to the chat* so you can go ahead and edit them.\n\nshop/other.py\n```\n```"
     body = {
         "model": "auto",
@@ -277,7 +276,7 @@ def test_aider_speaks_messages_as_it_does_chat(system: str, words: str, mode: st
         "messages": [asked(files), {"role": "assistant", "content": [{"type": "text", "text": "Ok."}]}, asked(words)],
     }
     seen = features_of(read_request(json.dumps(body).encode(), AGENT_HEADERS["anthropic/aider"]))
-    found = (seen.client, seen.mode, seen.human_words, seen.files, classify(seen).kind)
+    found = (seen.client, seen.mode, seen.human_words, seen.files, settled(seen))
     assert found == ("aider", mode, "Mend shop/total.py", ("shop/total.py",), kind)
 
 

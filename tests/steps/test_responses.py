@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from stepfare.core.step import StepKind
-from stepfare.steps.classify import classify
 from stepfare.steps.features import features_of
-from tests.steps.views import spoken, told
+from tests.steps.views import OPEN, settled, spoken, told
 
 Said = dict[str, object]
 
@@ -82,7 +81,7 @@ BY_DEFAULT = (
             "test! edit test",
             0,
             (PRICING,),
-            StepKind.RUN,
+            OPEN,
         ),
         (
             "codex_default",
@@ -91,7 +90,7 @@ BY_DEFAULT = (
             "test! edit edit!",
             1,
             (PRICING,),
-            StepKind.EDIT,
+            OPEN,
         ),
         (
             "codex_default",
@@ -114,7 +113,7 @@ BY_DEFAULT = (
             "test! read search edit",
             1,
             (PRICING,),
-            StepKind.EDIT,
+            OPEN,
         ),
         (
             "codex_classic",
@@ -123,7 +122,7 @@ BY_DEFAULT = (
             "test! read search edit!",
             1,
             (PRICING,),
-            StepKind.EDIT,
+            OPEN,
         ),
         (
             "codex_classic",
@@ -157,7 +156,7 @@ BY_DEFAULT = (
             "test! read search run run",
             1,
             (PRICING,),
-            StepKind.RUN,
+            OPEN,
         ),
         (
             "codex_classic",
@@ -170,7 +169,7 @@ BY_DEFAULT = (
             "test! read search delegate",
             1,
             (PRICING,),
-            StepKind.EXPLORE,
+            OPEN,
         ),
         (
             "codex_classic",
@@ -179,9 +178,9 @@ BY_DEFAULT = (
             "test! read search read",
             1,
             ("docs/a.png", PRICING),
-            StepKind.EXPLORE,
+            OPEN,
         ),
-        ("codex_classic", (message("And src/tax.py?"),), "act", "", 0, (PRICING, "src/tax.py"), StepKind.EXPLORE),
+        ("codex_classic", (message("And src/tax.py?"),), "act", "", 0, (PRICING, "src/tax.py"), OPEN),
         (
             "codex_classic",
             (message("<turn_aborted>The user interrupted.</turn_aborted>"), message("Stop.")),
@@ -189,7 +188,7 @@ BY_DEFAULT = (
             "",
             0,
             (PRICING,),
-            StepKind.EXPLORE,
+            OPEN,
         ),
         ("codex_classic", (message(IN_PLAN, "developer"), message("Plan it.")), "plan", "", 0, (PRICING,), StepKind.PLAN),
         (
@@ -199,7 +198,7 @@ BY_DEFAULT = (
             "",
             0,
             (PRICING,),
-            StepKind.EXPLORE,
+            OPEN,
         ),
         (
             "cline_act",
@@ -211,7 +210,7 @@ BY_DEFAULT = (
             "read test! edit!",
             2,
             (PRICING, "tests/test_pricing.py"),
-            StepKind.RUN,
+            StepKind.RECOVER,
         ),
         (
             "continue_act",
@@ -220,15 +219,15 @@ BY_DEFAULT = (
             "test! read",
             1,
             (PRICING,),
-            StepKind.EXPLORE,
+            OPEN,
         ),
     ],
 )
 def test_a_step_of_responses_is_told_by_what_came_before(
-    base: str, more: Sequence[Said], mode: str, done: str, failures: int, files: tuple[str, ...], kind: StepKind
+    base: str, more: Sequence[Said], mode: str, done: str, failures: int, files: tuple[str, ...], kind: StepKind | None
 ) -> None:
     seen = features_of(spoken(f"responses/{base}", *more))
-    assert (seen.mode, told(seen), seen.failures, seen.files, classify(seen).kind) == (mode, done, failures, files, kind)
+    assert (seen.mode, told(seen), seen.failures, seen.files, settled(seen)) == (mode, done, failures, files, kind)
 
 
 def test_words_of_a_human_are_found_as_far_back_as_in_any_other_format() -> None:

@@ -1,4 +1,4 @@
-"""The scripts that learn the table and judge it, on a handful of recorded sessions."""
+"""The scripts that learn the weights and judge them, on a handful of recorded sessions."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from stepfare.core.step import StepKind
-from stepfare.steps.classify import read_table
+from stepfare.steps.weights import read_weights
 
+SESSIONS = 60
+FEW = ("--trees", "3")
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
-def a_session(project: str, *moves: tuple[str, str, dict[str, Any], str]) -> dict[str, Any]:
+def a_session(name: str, project: str, *moves: tuple[str, str, dict[str, Any], str]) -> dict[str, Any]:
     """A recorded session: each move is the tool, the recording's kind, the arguments and the result."""
     messages: list[dict[str, Any]] = [{"r": "user", "t": "mend it"}]
     steps: list[dict[str, Any]] = []
@@ -28,7 +30,7 @@ def a_session(project: str, *moves: tuple[str, str, dict[str, Any], str]) -> dic
         messages.append({"r": "tool", "id": place, "t": result, "err": False})
     steps.append({"i": len(messages), "kind": "final_answer", "sub": "text", "out_chars": 36, "u": None, "tier": "frugal", "fails": 0})
     messages.append({"r": "assistant", "t": "done"})
-    return {"source": project, "project": project, "agent": "claude-code", "messages": messages, "steps": steps}
+    return {"session_id": name, "source": project, "project": project, "agent": "claude-code", "messages": messages, "steps": steps}
 
 
 READ = ("Read", "read", {"file_path": "a.py"}, "x")
@@ -39,7 +41,11 @@ FAIL = ("Bash", "exec_test", {"command": "pytest"}, "1 failed")
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    sessions = [a_session(project, READ, EDIT, FAIL, EDIT, PASS) for project in ("a/one", "a/one", "b/two", "b/two") for _ in range(3)]
+    sessions = [
+        a_session(f"{project}#{number}", project, READ, EDIT, FAIL, EDIT, PASS)
+        for project in ("a/one", "b/two")
+        for number in range(SESSIONS // 2)
+    ]
     with gzip.open(tmp_path / "recorded.jsonl.gz", "wt") as file:
         file.writelines(json.dumps(session) + "\n" for session in sessions)
     with gzip.open(tmp_path / "steps.jsonl.gz", "wt") as file:  # the flat view of the same
@@ -51,37 +57,44 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, SCRIPTS / script, *arguments], capture_output=True, text=True, check=False)
 
 
-def test_the_table_is_learned_bit_for_bit(data: Path, tmp_path: Path) -> None:
-    out = tmp_path / "table.json"
-    assert run("train_steps.py", str(data), "--out", str(out)).returncode == 0
+def test_the_weights_are_learned_bit_for_bit(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "weights.json"
+    arguments = (str(data), "--out", str(out), *FEW)
+    learned = run("train_classifier.py", *arguments)
+    assert learned.returncode == 0, learned.stderr
     text = out.read_text()
-    table = read_table(text)
-    assert table.counts[("human", "read", "~opening")] == (0, 12, 0, 0, 0, 0, 0)
-    assert table.counts[("read", "edit", "test!", "~led")] == (0, 12, 0, 0, 0, 0, 0)
-    assert table.counts[("test!", "edit", "test", "~led")] == (0, 0, 0, 12, 0, 0, 0)
-    assert table.output_tokens[StepKind.EDIT] == 100  # 360 characters are more than the 40 tokens that were logged
-    assert run("train_steps.py", str(data), "--out", str(out), "--check").returncode == 0
-    out.write_text(text.replace("12", "13"))
-    stale = run("train_steps.py", str(data), "--out", str(out), "--check")
+    weights = read_weights(text)
+    assert (len(weights.edit_trees), len(weights.others_trees)) == (3, 3)
+    assert weights.output_tokens[StepKind.EDIT] == 100  # 360 characters are more than the 40 tokens that were logged
+    assert run("train_classifier.py", *arguments, "--check").returncode == 0
+    out.write_text(text.replace("1", "2", 1))
+    stale = run("train_classifier.py", *arguments, "--check")
     assert (stale.returncode, "stale" in stale.stderr) == (1, True)
 
 
 def test_a_folder_without_recordings_is_named(tmp_path: Path) -> None:
-    missing = run("train_steps.py", str(tmp_path))
+    missing = run("train_classifier.py", str(tmp_path))
     assert (missing.returncode, str(tmp_path) in missing.stderr) == (1, True)
 
 
 def test_every_method_is_judged_on_repositories_that_it_has_not_seen(data: Path) -> None:
-    judged = run("evaluate_routing.py", "--data", str(data), "--json")
+    judged = run("evaluate_routing.py", "--data", str(data), "--json", *FEW)
     assert judged.returncode == 0, judged.stderr
     found = json.loads(judged.stdout)
-    assert found["steps"] == 72
+    assert found["steps"] == SESSIONS * 6
     assert found["toolmap"]["agreement"] == 1.0
     assert found["outcome_agreement"] == 1.0
-    assert found["methods"]["last three, likeliest"]["auc_edit"] == 1.0
-    assert found["methods"]["last three, likeliest"]["kind_accuracy"] == 1.0
-    assert found["methods"]["majority"]["auc_edit"] == 0.5
-    assert found["methods"]["shuffled labels"]["auc_edit"] < 1.0
-    shown = run("evaluate_routing.py", "--data", str(data))
-    assert "macro-F1" in shown.stdout
-    assert "tool map" in shown.stdout
+    methods = found["methods"]
+    assert methods["last three actions"]["auc_edit"] == methods["weights"]["auc_edit"] == 1.0
+    assert methods["majority"]["auc_edit"] == 0.5
+    assert methods["shuffled labels"]["auc_edit"] < 1.0
+    assert methods["last three actions"]["kind_accuracy"] == 1.0
+    assert sum(row["steps"] for row in found["calibration"]) == found["steps"]
+    assert set(found["groups"]) == {"a/one (claude-code)", "b/two (claude-code)", "all of claude-code"}
+
+
+def test_shipped_weights_are_judged_on_any_folder_as_it_is(data: Path) -> None:
+    judged = run("evaluate_routing.py", "--data", str(data), "--shipped")
+    assert judged.returncode == 0, judged.stderr
+    for words in ("foretold by the shipped weights", "macro-F1", "chance of an edit", "tool map", "met in its middle"):
+        assert words in judged.stdout

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from stepfare.core.request import RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
-from stepfare.core.step import Action, ActionKind, StepFeatures
+from stepfare.core.step import Action, ActionKind, StepFeatures, StepKind
 from stepfare.dialects.openai_chat import read_request
 from stepfare.dialects.table import DIALECTS
+from stepfare.steps.classify import classify
+from stepfare.steps.trouble import stuck
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "requests"
 
@@ -125,6 +127,16 @@ def spoken(name: str, *more: Mapping[str, object], client: str = "", **changed: 
         headers["x-codex-turn-metadata"] = turn
     raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     return DIALECTS[dialect].read_request(raw, headers)
+
+
+OPEN = None
+"""The kind of a step of which no rule is certain: that is for the weights to say."""
+
+
+def settled(seen: StepFeatures) -> StepKind | None:
+    """What the coming turn is for, as far as rules and evidence of trouble say; `OPEN` where the weights have to."""
+    step = classify(seen)
+    return step.kind if step.certain else StepKind.RECOVER if stuck(seen) else OPEN
 
 
 def told(seen: StepFeatures) -> str:

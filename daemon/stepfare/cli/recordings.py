@@ -26,7 +26,8 @@ from stepfare.replay.figures import Outcome
 from stepfare.replay.price_sets import CATALOGUE, SETS, rungs_of
 from stepfare.replay.recorded import recording_of
 from stepfare.replay.recording import Recording
-from stepfare.steps.classify import classify, read_table
+from stepfare.steps.classify import classify
+from stepfare.steps.weights import read_weights
 
 FLAT_VIEW = "steps.jsonl.gz"
 """In a folder of trajectories, the file that says the same as the others, step by step."""
@@ -163,5 +164,5 @@ def _recordings(path: str, lines: Sequence[bytes], merge: bool, weights: bytes |
 def _classifier(weights: bytes | None) -> Callable[[StepFeatures], Step]:
     if weights is None:
         return classify
-    table = read_table(weights)
-    return lambda features: classify(features, table)
+    learned = read_weights(weights)
+    return lambda features: classify(features, learned)

@@ -100,8 +100,12 @@ class Action:
     fault: Fault = Fault.NONE
     result_chars: int = -1
     """How long the result was; -1 where there is none yet."""
+    result_lines: int = 0
+    """How many lines its beginning has: dense or sparse."""
     argument_chars: int = 0
     """How long the call was."""
+    part: bool = False
+    """Whether it looked at some lines of a file only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +196,28 @@ class History:
     source_edits: int = 0
     test_edits: int = 0
     reverts: int = 0
+    files_waiting: int = 0
+    """Files that were read, by whatever means, and not edited since."""
+    chars_since_edit: int = 0
+    """How much the results since the last edit said."""
+    edit_steps: int = 0
+    """Turns of the model that edited."""
+    edit_bursts: int = 0
+    """Runs of such turns."""
+    edit_run: int = 0
+    """How many of the last turns in a row edited."""
+    likewise: tuple[int, int] = (0, 0)
+    """How often this conversation stood as it does now, by its last action, and how often an edit followed."""
+    likewise_two: tuple[int, int] = (0, 0)
+    """The same by its last two actions."""
+    todo_active: bool = False
+    """Whether an item of the list is being worked on."""
+    wording: tuple[int, ...] = ()
+    """How often each family of `steps.wording` stands in what the model wrote last; empty where it has written nothing."""
+    text_age: int = -1
+    """How many of the model's turns ago that was."""
+    named_by_human: bool = False
+    """Whether the human's words name the file of the last action."""
 
 
 @dataclass(frozen=True, slots=True)

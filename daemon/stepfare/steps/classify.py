@@ -1,113 +1,74 @@
-"""Which kind of turn is to come: a certain rule, or else a table learned from recorded agent sessions.
-
-The table counts what followed after the last three kinds of action, in each situation. Rare contexts lean on shorter ones: each
-count is joined by a prior of `shrink` cases that follow the shorter context, so that a handful of cases never shouts.
-`scripts/train_steps.py` writes it.
-"""
+"""Which kind of turn is to come: a certain rule, or else weights learned from recorded agent sessions, with what spoke for an edit."""
 
 from __future__ import annotations
 
-import json
 import pkgutil
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
 
 from stepfare.core.step import Step, StepFeatures, StepKind
-from stepfare.steps.context import CONTEXT_LENGTH, FAILED, HUMAN, LED, OPENING, context_of, is_situation
+from stepfare.steps.causes import CAUSES
 from stepfare.steps.rules import RECOVERABLE, certain_rule
 from stepfare.steps.trouble import stuck
+from stepfare.steps.vector import vector_of
+from stepfare.steps.weights import OTHERS, Weights, chances, read_weights
 
-EDIT_THRESHOLD = 0.20
-"""From this chance of an edit on, the step counts as one: a missed edit costs quality, a needless balanced read costs cents."""
-QUOTED_CASES_MIN = 30
-"""Figures are quoted from the longest context that was seen at least so often."""
-PREDICTED = (StepKind.EXPLORE, StepKind.EDIT, StepKind.RUN, StepKind.SUMMARIZE, StepKind.ANSWER, StepKind.SIDE, StepKind.PLAN)
-"""The kinds that the table tells apart, in the order of its counts."""
+EDIT_THRESHOLD = 0.28
+"""From this chance of an edit on, a step that no gate watches counts as one. An edit missed costs quality, an edit expected in vain the
+difference of two prices; at this chance both errors weigh the same where a missed edit is taken for two and a half times as bad, and on
+repositories not trained on the tiers are told apart best."""
+CONTRIBUTIONS_MAX = 6
+QUOTED_MAX = 2
+QUOTED_FROM = 0.1
+"""Causes that contribute less in log-odds are not worth a reader's time."""
 
 COMPLETION_OUTPUT_TOKENS = 64
 """A few lines: inline completions are in no recorded session."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Counts of the kinds (in the order of `PREDICTED`) that followed after a context; the empty context holds them all."""
-
-    counts: Mapping[tuple[str, ...], tuple[int, ...]]
-    shrink: float
-    output_tokens: Mapping[StepKind, int]
-
-    def probabilities(self, context: tuple[str, ...]) -> dict[StepKind, float]:
-        """P(kind) after this context. Every kind has its place; they sum to one."""
-        shares = [1 / len(PREDICTED)] * len(PREDICTED)
-        for length in range(len(context) + 1):
-            counts = self.counts.get(context[len(context) - length :])
-            if counts is None:
-                break
-            total = sum(counts) + self.shrink
-            shares = [(count + self.shrink * share) / total for count, share in zip(counts, shares, strict=True)]
-        return dict(zip(PREDICTED, shares, strict=True))
-
-    def quoted(self, context: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        """The longest end of this context with cases enough to quote, and its counts."""
-        for length in range(len(context), -1, -1):
-            counts = self.counts.get(context[len(context) - length :], ())
-            if sum(counts) >= QUOTED_CASES_MIN or not length:
-                return context[len(context) - length :], counts or (0,) * len(PREDICTED)
-        raise AssertionError(context)
+def _shipped() -> Weights:
+    data = pkgutil.get_data("stepfare.steps", "weights.json")
+    assert data is not None, "weights.json is part of the package"
+    return read_weights(data)
 
 
-def read_table(text: str | bytes) -> Table:
-    """The table in the words of its file."""
-    raw = cast("dict[str, Any]", json.loads(text))
-    assert raw["kinds"] == [kind.value for kind in PREDICTED], raw["kinds"]
-    counts = {tuple(key.split()): tuple(row) for key, row in cast("dict[str, list[int]]", raw["counts"]).items()}
-    assert all(len(key) <= CONTEXT_LENGTH and len(row) == len(PREDICTED) for key, row in counts.items())
-    tokens = {StepKind(kind): count for kind, count in cast("dict[str, int]", raw["output_tokens"]).items()}
-    return Table(counts, float(raw["shrink"]), tokens)
+WEIGHTS = _shipped()
 
 
-def _shipped() -> Table:
-    data = pkgutil.get_data("stepfare.steps", "table.json")
-    assert data is not None, "table.json is part of the package"
-    return read_table(data)
-
-
-TABLE = _shipped()
-
-
-def classify(features: StepFeatures, table: Table = TABLE) -> Step:
+def classify(features: StepFeatures, weights: Weights = WEIGHTS) -> Step:
     """What the coming turn is for, how sure that is, and the sentence that says why."""
     certain = certain_rule(features)
+    contributions: tuple[tuple[str, float], ...] = ()
     if certain is not None:
         kind, because = certain
         probabilities = {kind: 1.0}
     else:
-        context = context_of(features)
-        probabilities = table.probabilities(context)
+        numbers = vector_of(features)
+        reading = weights.read(numbers)
+        probabilities = chances(weights.corrected(reading, numbers))
         kind = predicted_kind(probabilities)
-        because = _because(kind, context, table)
+        contributions = _contributions(features, reading.causes)
+        because = _because(kind, probabilities, contributions)
     trouble = stuck(features) if kind in RECOVERABLE else ""
     if trouble:
         because = f"{trouble}: the coming {kind.value} has to get the session out of trouble ({because})"
         if certain is not None:
             probabilities = {StepKind.RECOVER: 1.0}
         kind = StepKind.RECOVER
-    return Step(kind, probabilities, because, certain=certain is not None)
+    return Step(kind, probabilities, because, certain=certain is not None, contributions=contributions)
 
 
 def predicted_kind(probabilities: Mapping[StepKind, float]) -> StepKind:
     """An edit from `EDIT_THRESHOLD` on, else the likeliest other kind."""
     if probabilities[StepKind.EDIT] >= EDIT_THRESHOLD:
         return StepKind.EDIT
-    return max((kind for kind in PREDICTED if kind is not StepKind.EDIT), key=probabilities.__getitem__)
+    return max(OTHERS, key=probabilities.__getitem__)
 
 
-def expected_output_tokens(kind: StepKind, table: Table = TABLE) -> int:
+def expected_output_tokens(kind: StepKind, weights: Weights = WEIGHTS) -> int:
     """How many tokens such a turn is expected to write, thinking included where the recorded sessions counted it."""
     if kind is StepKind.COMPLETE:
         return COMPLETION_OUTPUT_TOKENS
-    return table.output_tokens[StepKind.EDIT if kind is StepKind.RECOVER else kind]
+    return weights.output_tokens[StepKind.EDIT if kind is StepKind.RECOVER else kind]
 
 
 _NAMES: Mapping[StepKind, str] = {
@@ -121,20 +82,21 @@ _NAMES: Mapping[StepKind, str] = {
 }
 
 
-_SITUATIONS = {OPENING: "at the opening of a task", LED: "in the course of a task"}
+def _contributions(features: StepFeatures, shares: Sequence[float]) -> tuple[tuple[str, float], ...]:
+    """The strongest causes in words, with what they add to the log-odds of an edit."""
+    ranked = sorted(range(len(shares)), key=lambda place: -abs(shares[place]))[:CONTRIBUTIONS_MAX]
+    return tuple((_tellable(CAUSES[place].say(features)), round(shares[place], 3)) for place in ranked)
 
 
-def _because(kind: StepKind, context: tuple[str, ...], table: Table) -> str:
-    """A sentence with the figures of the context that can be quoted."""
-    quoted, counts = table.quoted(context)
-    cases = sum(counts)
-    share = {name: count / cases if cases else 0.0 for name, count in zip(PREDICTED, counts, strict=True)}
-    spoken = _spoken(quoted)
-    where = f"after {spoken}" if spoken else _SITUATIONS.get(quoted[-1] if quoted else "", "in a step of an agent")
-    said = f"{where} {_NAMES[kind]} follows in {share[kind]:.0%} of {cases:,} recorded cases"
-    return said if kind is StepKind.EDIT else f"{said}, an edit in {share[StepKind.EDIT]:.0%}"
+def _tellable(words: str) -> str:
+    """Paths come as models wrote them: half a character, or one that moves a terminal's cursor, is no word for a reader."""
+    return words if words.isprintable() else "".join(one if one.isprintable() else "?" for one in words)
 
 
-def _spoken(context: tuple[str, ...]) -> str:
-    words = {HUMAN: "the human's words", f"test{FAILED}": "a failing test"}
-    return ", ".join(words.get(symbol, symbol) for symbol in context if not is_situation(symbol))
+def _because(kind: StepKind, probabilities: Mapping[StepKind, float], contributions: Sequence[tuple[str, float]]) -> str:
+    """A sentence with the chances and the causes that carry them."""
+    sign = 1 if kind is StepKind.EDIT else -1
+    quoted = [words for words, share in contributions if sign * share >= QUOTED_FROM][:QUOTED_MAX]
+    said = f"{_NAMES[kind]} is to be expected ({probabilities[kind]:.0%}"
+    said += ")" if kind is StepKind.EDIT else f", an edit in {probabilities[StepKind.EDIT]:.0%})"
+    return f"{said}: {'; '.join(quoted)}" if quoted else said

@@ -17,9 +17,12 @@ from stepfare.steps import clients
 from stepfare.steps.envelopes import WORDS_CHARS_MAX
 from stepfare.steps.rules import EMBEDDING
 from stepfare.steps.side_calls import side_of
-from stepfare.steps.trail import EDITS, TRAILS, FileTrail, Trail, Trails, trail_of, trouble_of
+from stepfare.steps.trail import EDITS, TRAILS, FileTrail, Trail, Trails, situations_of, trail_of, trouble_of
+from stepfare.steps.wording import wording_of
 
-RECENT_MAX = 8
+RECENT_MAX = 12
+TOUCHING_MAX = 8
+"""So many of the last actions put their files into play."""
 FILES_MAX = 16
 CACHED_WORDS = 64
 
@@ -37,7 +40,7 @@ def features_of(view: RequestView, trails: Trails = TRAILS) -> StepFeatures:
     human = (trail.human_words or clients.first_words(view, len(view.turns)))[:WORDS_CHARS_MAX]
     workspace = trail.workspace or clients.workspace_of_head(view)
     trouble = trouble_of(trail)
-    newest = trail.recent[-1 : -1 - RECENT_MAX : -1]
+    newest = trail.recent[-1 : -1 - TOUCHING_MAX : -1]
     return StepFeatures(
         client=client,
         mode=trail.mode or clients.mode_of_head(view, client),
@@ -58,6 +61,7 @@ def features_of(view: RequestView, trails: Trails = TRAILS) -> StepFeatures:
 
 def _history(trail: Trail, human: str) -> History:
     last = trail.recent[-1] if trail.recent else None
+    situations = situations_of(trail)
     named = trail.files.get(last.paths[0], FileTrail()) if last is not None and last.paths else FileTrail()
     return History(
         steps=trail.steps,
@@ -91,7 +95,22 @@ def _history(trail: Trail, human: str) -> History:
         source_edits=trail.source_edits,
         test_edits=trail.test_edits,
         reverts=trail.reverts,
+        files_waiting=len(trail.waiting),
+        chars_since_edit=trail.chars_since_edit,
+        edit_steps=trail.edit_steps,
+        edit_bursts=trail.edit_bursts,
+        edit_run=trail.edit_run,
+        likewise=trail.habits.get(situations[0], (0, 0)),
+        likewise_two=trail.habits.get(situations[1], (0, 0)),
+        todo_active=trail.todos.active,
+        wording=wording_of(trail.text_tail),
+        text_age=trail.steps - trail.text_step if trail.text_tail else -1,
+        named_by_human=bool(last is not None and last.paths and _base(last.paths[0]) in human),
     )
+
+
+def _base(path: str) -> str:
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2] or "\0"
 
 
 def _files(actions: Sequence[Action], words: str, workspace: str) -> tuple[str, ...]:

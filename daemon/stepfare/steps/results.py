@@ -70,7 +70,7 @@ def _verdict(kind: ActionKind, head: str, tail: str, flagged: bool) -> Fault:
         return Fault.NONE
     if _UNREADABLE.match(head):
         return Fault.INVALID
-    if flagged and kind in LOOKING and head.startswith("Exit code 1"):
+    if kind in LOOKING and head.startswith(("Exit code 1", "<returncode>1<")):
         return Fault.NONE  # grep says so when it finds nothing.
     if _REFUSED.match(head) or _REPORTED.search(head):
         # What opens like a refusal may still be a command's own output.

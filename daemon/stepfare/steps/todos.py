@@ -16,10 +16,11 @@ _DONE = frozenset({"completed", "complete", "done", "cancelled", "canceled", "de
 
 
 class Todos(NamedTuple):
-    """How many items are open and how many are done."""
+    """How many items are open and how many are done, and whether one of the open ones is being worked on."""
 
     pending: int = 0
     done: int = 0
+    active: bool = False
 
 
 def todos_after(before: Todos, call: ToolCall) -> Todos:
@@ -34,13 +35,16 @@ def todos_after(before: Todos, call: ToolCall) -> Todos:
         if isinstance(value, list):
             items = [cast("dict[str, Any]", one) for one in cast("list[object]", value) if isinstance(one, dict)]
             done = sum(str(item.get("status", "")).lower() in _DONE or item.get("completed") is True for item in items)
-            return Todos(len(items) - done, done) if items else before
+            return Todos(len(items) - done, done, any(item.get("status") == "in_progress" for item in items)) if items else before
     for key in _TEXTS:
         value = given.get(key)
         if isinstance(value, str) and (_OPEN.search(value) or _CHECKED.search(value)):
             return Todos(len(_OPEN.findall(value)), len(_CHECKED.findall(value)))
     if call.name == "TaskCreate":
-        return Todos(before.pending + 1, before.done)
-    if call.name == "TaskUpdate" and str(given.get("status", "")).lower() in _DONE and before.pending:
-        return Todos(before.pending - 1, before.done + 1)
+        return Todos(before.pending + 1, before.done, before.active)
+    if call.name == "TaskUpdate":
+        status = str(given.get("status", "")).lower()
+        if status in _DONE and before.pending:
+            return Todos(before.pending - 1, before.done + 1)
+        return before._replace(active=before.active or status == "in_progress")
     return before

@@ -43,21 +43,22 @@ TOOLS: Mapping[str, ActionKind | str] = {
         words(
             "read readfile readfiles view viewfile viewimage openfile cat readmanyfiles readcurrentlyopenfile readfilerange",
             "notebookread taskoutput bashoutput checkbackgroundjob accessmcpresource readmcpresource loadmcpdocumentation",
-            "getdiagnostics viewdiff getterminaloutput readlints agentoutput kilolocalrecall readconsolemessages getfile",
+            "getdiagnostics viewdiff getterminaloutput readlints agentoutput kilolocalrecall readconsolemessages getfile readbash",
+            "goto scrollup scrolldown testfailure",
         ),
         ActionKind.READ,
     ),
     **dict.fromkeys(
         words(
             "grep glob searchfiles searchcodebase grepsearch filesearch findfiles codebasesearch codebase globsearch fileglobsearch",
-            "toolsearch toolsuggest lsp codesearch search findbyname greppattern listcodeusages reportfindings",
+            "toolsearch toolsuggest lsp codesearch search findbyname greppattern listcodeusages vscodelistcodeusages reportfindings",
         ),
         ActionKind.SEARCH,
     ),
     **dict.fromkeys(
         words(
             "webfetch fetch websearch fetchwebcontent fetchurlcontent searchweb googlewebsearch websearchtool browseraction browser",
-            "fetchurl openurl",
+            "fetchurl openurl fetchwebpage",
         ),
         ActionKind.WEB,
     ),
@@ -65,31 +66,36 @@ TOOLS: Mapping[str, ActionKind | str] = {
     **dict.fromkeys(
         words(
             "edit multiedit replaceinfile editexistingfile singlefindandreplace replace searchreplace notebookedit insertcontent",
-            "applydiff editfile strreplace findandreplace searchandreplace undoedit editnotebookfile",
+            "applydiff editfile strreplace findandreplace searchandreplace undoedit editnotebookfile insert deletefile movefile renamefile",
         ),
         ActionKind.EDIT,
     ),
-    **dict.fromkeys(["write", "writefile", "writetofile", "createnewfile", "createfile", "newfile", "savefile"], ActionKind.WRITE),
-    **dict.fromkeys(["editor", "strreplaceeditor", "strreplacebasededittool", "texteditor"], _EDITOR),
+    **dict.fromkeys(
+        ["write", "writefile", "writetofile", "create", "createnewfile", "createfile", "newfile", "savefile"], ActionKind.WRITE
+    ),
+    **dict.fromkeys(["editor", "strreplaceeditor", "strreplacebasededittool", "texteditor", "fileeditor"], _EDITOR),
     **dict.fromkeys(["applypatch", "patch"], _PATCH),
     # doing
     **dict.fromkeys(
         words(
             "bash runcommands executecommand runterminalcommand runterminalcmd runshellcommand execcommand shell localshell",
-            "powershell pwsh terminal runinterminal executebash cmd runcommand backgroundprocess shellcommand",
+            "powershell pwsh terminal runinterminal executebash cmd runcommand backgroundprocess shellcommand container.exec",
         ),
         _SHELL,
     ),
     "exec": _SCRIPT,
     **dict.fromkeys(
-        words("writestdin killshell killbash taskstop schedulewakeup monitor wait sleep"),
+        words(
+            "writestdin killshell killbash taskstop schedulewakeup monitor wait sleep writebash stopbash reportprogress runtask",
+            "createandruntask",
+        ),
         ActionKind.RUN,
     ),
     # keeping order
     **dict.fromkeys(
         words(
             "todowrite todoread taskcreate taskupdate tasklist taskget updateplan checklist updatetodolist writetodos creategoal",
-            "updategoal getgoal focuschain taskprogress memory savememory todo managetodolist",
+            "updategoal getgoal focuschain taskprogress memory savememory storememory todo managetodolist tasktracker think reportintent",
         ),
         ActionKind.TODO,
     ),
@@ -97,7 +103,7 @@ TOOLS: Mapping[str, ActionKind | str] = {
     **dict.fromkeys(
         words(
             "agent task spawnagent waitagent closeagent sendinput sendmessage newtask usesubagents invokeagent delegate subagent",
-            "teamtask dispatchagent resumeagent",
+            "teamtask dispatchagent resumeagent codebaseinvestigator",
         ),
         ActionKind.DELEGATE,
     ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from hashlib import blake2b
@@ -51,6 +51,11 @@ _MISSING = "result missing"
 """What classic Cline sends as a tool's result when the truth stands in the user's text that follows."""
 _OBSERVATIONS = ("<returncode>", "<output>", "Observation:", "<warning>", "<exception>")
 """How the texts begin in which an agent without tools is told what its shell said."""
+_PART = re.compile(r'"(?:offset|limit|start_line|end_line|view_range|line_start|head_limit)"|sed -n|\bhead\b|\btail\b')
+_IS_FILE = re.compile(r"\.\w{1,8}$")
+DENSITY_CHARS = 800
+TEXT_TAIL_CHARS = 300
+"""Of what the model writes beside its calls, its end is kept: what it says last."""
 _BLOCK_COMMAND = re.compile(r"```(?:bash|sh|mswea_bash_command)\s*\n(.*?)(?:\n```|\Z)", re.DOTALL)
 
 
@@ -133,11 +138,23 @@ class Trail:
     scratch_open: bool = False
     source_edits: int = 0
     test_edits: int = 0
+    waiting: dict[str, None] = field(default_factory=dict[str, None])
+    chars_since_edit: int = 0
+    text_tail: str = ""
+    text_step: int = 0
+    edits_step: int = 0
+    edit_steps: int = 0
+    edit_bursts: int = 0
+    edit_run: int = 0
+    habits: dict[Hashable, tuple[int, int]] = field(default_factory=dict[Hashable, tuple[int, int]])
+    """For each situation in which the model was asked: how often, and how often it edited then."""
+    situations: tuple[Hashable, ...] = ()
 
     def copy(self) -> Trail:
         """A trail to go on from; this one stays as it is."""
         made = Trail(**{name: getattr(self, name) for name in _NAMES})
         made.running, made.files, made.swaps = dict(self.running), dict(self.files), dict(self.swaps)
+        made.waiting, made.habits = dict(self.waiting), dict(self.habits)
         return made
 
 
@@ -229,6 +246,9 @@ def _take(trail: Trail, turn: Turn, offered: Mapping[str, Tool]) -> None:
     if turn.role is Role.ASSISTANT:
         _take_model(trail, turn, offered)
         return
+    if turn.role is not Role.SYSTEM and not trail.answered:
+        trail.answered = True
+        _end_step(trail)
     text = turn.text if turn.role is Role.USER and trail.protocol else ""
     for block in turn.blocks:
         if isinstance(block, ToolResult) and block.text.strip() != _MISSING:
@@ -242,8 +262,24 @@ def _take(trail: Trail, turn: Turn, offered: Mapping[str, Tool]) -> None:
     words = words_of_turn(turn)
     if words and not (trail.protocol == "bash" and text.lstrip().startswith(_OBSERVATIONS)):
         _take_human(trail, words)
-    if turn.role is not Role.SYSTEM:
-        trail.answered = True
+
+
+def _end_step(trail: Trail) -> None:
+    """The model's turn is whole: what it did in which situation is a habit of this conversation."""
+    edited = trail.edits_step > 0
+    for situation in trail.situations:
+        times, edits = trail.habits.get(situation, (0, 0))
+        trail.habits[situation] = (times + 1, edits + edited)
+    trail.edit_steps += edited
+    trail.edit_bursts += edited and not trail.edit_run
+    trail.edit_run = trail.edit_run + 1 if edited else 0
+
+
+def situations_of(trail: Trail) -> tuple[Hashable, ...]:
+    """Where a conversation stands: by its last action since the human spoke, and by its last two."""
+    seen = [(action.kind, action.failed) for action in trail.recent[len(trail.recent) - min(trail.since_human, len(trail.recent)) :][-2:]]
+    last = seen[-1] if seen else None
+    return last, (seen[0] if len(seen) > 1 else None, last)
 
 
 def _take_human(trail: Trail, words: str) -> None:
@@ -260,11 +296,15 @@ def _take_model(trail: Trail, turn: Turn, offered: Mapping[str, Tool]) -> None:
     if trail.answered:
         _judge(trail)
         trail.steps += 1
-        trail.parallel = trail.text_chars = 0
+        trail.parallel = trail.text_chars = trail.edits_step = 0
         trail.open = ()
+        trail.situations = situations_of(trail)
         trail.answered = False
     text = turn.text
     trail.text_chars += len(text)
+    if text.strip():
+        trail.text_tail = (trail.text_tail * (trail.text_step == trail.steps) + text[-TEXT_TAIL_CHARS:])[-TEXT_TAIL_CHARS:]
+        trail.text_step = trail.steps
     calls = [block for block in turn.blocks if isinstance(block, ToolCall)] or (text_calls(text, trail.protocol) if trail.protocol else ())
     for call in calls:
         _take_call(trail, call, offered.get(call.name))
@@ -281,7 +321,8 @@ def _take_call(trail: Trail, call: ToolCall, offered: Tool | None) -> None:
         _drop(trail, at)
         fresh = place < trail.human_place
     else:
-        action = replace(_understood(call, offered), argument_chars=len(call.arguments))
+        part = _PART.search(call.arguments, 0, CACHED_ARGUMENT_CHARS) is not None
+        action = replace(_understood(call, offered), argument_chars=len(call.arguments), part=part)
         fresh = True
     place = trail.places
     trail.places += 1
@@ -311,7 +352,8 @@ def _count(trail: Trail, action: Action, call: ToolCall) -> None:
         trail.edits += 1
         trail.edits_turn += 1
         trail.edits_since_test += 1
-        trail.reads_since_edit = trail.actions_since_edit = 0
+        trail.edits_step += 1
+        trail.reads_since_edit = trail.actions_since_edit = trail.chars_since_edit = 0
     elif kind in READS:
         trail.reads_since_edit += 1
         trail.reads_since_test += 1
@@ -334,6 +376,10 @@ def _count(trail: Trail, action: Action, call: ToolCall) -> None:
 def _count_files(trail: Trail, action: Action) -> None:
     kind = action.kind
     for path in action.paths:
+        if kind in EDITS:
+            trail.waiting.pop(path, None)
+        elif kind is ActionKind.READ or (kind is ActionKind.SEARCH and _IS_FILE.search(path)):
+            trail.waiting[path] = None
         before = trail.files.pop(path, None)
         seen = before or FileTrail()
         if kind in EDITS:
@@ -354,6 +400,8 @@ def _count_files(trail: Trail, action: Action) -> None:
             trail.scratch_open = False
             seen = replace(seen, run=seen.run + 1)
         trail.files[path] = seen  # The latest stands last.
+    while len(trail.waiting) > FILES_KEPT_MAX:
+        del trail.waiting[next(iter(trail.waiting))]
     while len(trail.files) > FILES_KEPT_MAX:
         del trail.files[next(iter(trail.files))]
 
@@ -384,9 +432,12 @@ def _settle(trail: Trail, one: _Open, text: str, flagged: bool) -> None:
     at = trail.places_of.index(one.place)
     action = trail.recent[at]
     fault = fault_of(action.kind, text, flagged=flagged)
-    action = replace(action, failed=fault is not Fault.NONE, fault=fault, result_chars=len(text))
+    action = replace(
+        action, failed=fault is not Fault.NONE, fault=fault, result_chars=len(text), result_lines=text.count("\n", 0, DENSITY_CHARS)
+    )
     trail.recent = (*trail.recent[:at], action, *trail.recent[at + 1 :])
     trail.marks = (*trail.marks[:at], (trail.marks[at][0], hash(text)), *trail.marks[at + 1 :])
+    trail.chars_since_edit += len(text) if action.kind not in EDITS else 0
     going_on = goes_on_as(text)
     if going_on:
         if len(trail.running) >= RUNNING_KEPT_MAX:

@@ -1,38 +1,29 @@
-"""Learns which kind of turn follows after which actions from recorded agent sessions, and writes the table that the daemon ships.
-
-The contexts are computed by the daemon's own reading of requests, so that they mean the same when learning and when deciding.
-The same data give the same file, byte for byte.
-"""
+"""Recorded agent sessions as the requests that the daemon would have seen, step by step, with what each turn turned out to be."""
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import hashlib
 import json
+import re
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean as mean
 from typing import Any
 
 from stepfare.core.request import RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
 from stepfare.core.step import ActionKind, StepFeatures, StepKind
-from stepfare.steps.classify import PREDICTED, Table
-from stepfare.steps.context import context_of
 from stepfare.steps.features import features_of
 
-TABLE_FILE = Path(__file__).resolve().parents[1] / "daemon" / "stepfare" / "steps" / "table.json"
 FLAT_VIEW = "steps.jsonl.gz"
-SHRINK = 20.0
 CHARS_PER_TOKEN = 3.6
-CASES_MIN = 5
-"""Rarer contexts say nothing that their ends do not say better."""
+CUT_CHARS_MAX = 200_000
 
 # The recordings do not hold the tools that were offered; that there were some is what counts.
 OFFERED = (Tool("Bash", ("command",)),)
+AGENTS = {"claude-code": "claude-cli/", "codex-cli": "codex_exec/", "mini-swe-agent": "mini-swe-agent/", "openhands": "openhands/"}
+"""How each agent calls itself in its requests."""
 
 # How the recordings name what a call did, in our words.
 ACTION_OF_LABEL = {
@@ -66,17 +57,17 @@ KIND_OF_LABEL = {
     ("plan", "delegate"): StepKind.ANSWER,
     ("plan", "exit_plan"): StepKind.PLAN,
 }
+_CUT = re.compile(r"\n?…\[(\d+) chars cut\]…\n?")
 
 
 @dataclass(frozen=True)
 class Example:
     """One recorded step: what was known before it, and what it was."""
 
-    source: str
+    session: str
     project: str
     agent: str
     features: StepFeatures
-    context: tuple[str, ...]
     kind: StepKind
     label: str
     tier: str
@@ -106,18 +97,33 @@ def turns_of(session: dict[str, Any]) -> list[Turn]:
     return [_turn(message) for message in session["messages"]]
 
 
-def digests_of(turns: list[Turn]) -> tuple[bytes, ...]:
+def digests_of(session: dict[str, Any]) -> tuple[bytes, ...]:
     """16 bytes for each turn, as the daemon's reader of requests gives them."""
-    return tuple(hashlib.blake2b(repr(turn).encode("utf-8", "surrogatepass"), digest_size=16).digest() for turn in turns)
+    return tuple(
+        hashlib.blake2b(f"{session['session_id']} {place}".encode(), digest_size=16).digest() for place in range(len(session["messages"]))
+    )
 
 
 def argument_text(given: Any) -> str:
     # The recordings blank out addresses in a form that a shell would take for redirections.
-    return json.dumps(given).replace("<email>", "user@host").replace("<redacted>", "redacted")
+    return json.dumps(_whole_again(given)).replace("<email>", "user@host").replace("<redacted>", "redacted")
+
+
+def _whole_again(given: Any) -> Any:
+    """Arguments as long as they were: what the recordings cut out is filled in with nothing that means anything."""
+    if isinstance(given, str):
+        return _filled(given)
+    if isinstance(given, list):
+        return [_whole_again(one) for one in given]
+    return {key: _whole_again(one) for key, one in given.items()} if isinstance(given, dict) else given
+
+
+def _filled(text: str) -> str:
+    return _CUT.sub(lambda cut: "\n" + "." * min(int(cut.group(1)), CUT_CHARS_MAX) + "\n", text) if "chars cut]" in text else text
 
 
 def _turn(message: dict[str, Any]) -> Turn:
-    text = message.get("t") or ""
+    text = _filled(message.get("t") or "")
     match message["r"]:
         case "assistant":
             calls = tuple(ToolCall(str(call["id"]), call["tool"], argument_text(call["a"])) for call in message.get("calls", ()))
@@ -134,10 +140,9 @@ def _turn(message: dict[str, Any]) -> Turn:
 
 def view_of(session: dict[str, Any], turns: list[Turn], digests: tuple[bytes, ...], until: int) -> RequestView:
     """The request that the recorded step answered."""
-    agent = {"claude-code": "claude-cli/", "codex-cli": "codex_exec/", "mini-swe-agent": "mini-swe-agent/"}.get(session["agent"], "")
     return RequestView(
-        dialect="openai", endpoint="chat", raw=b"", headers={"user-agent": agent}, model="auto", stream=True, turns=turns[:until],
-        digests=digests[:until], tools=OFFERED, needs=frozenset(),
+        dialect="openai", endpoint="chat", raw=b"", headers={"user-agent": AGENTS.get(session["agent"], "")}, model="auto", stream=True,
+        turns=turns[:until], digests=digests[:until], tools=OFFERED, needs=frozenset(),
     )  # fmt: skip
 
 
@@ -145,7 +150,7 @@ def examples(folder: Path) -> Iterator[Example]:
     """Every recorded step with its features."""
     for session in sessions(folder):
         turns = turns_of(session)
-        digests = digests_of(turns)
+        digests = digests_of(session)
         for step in session["steps"]:
             features = features_of(view_of(session, turns, digests, step["i"]))
             label, sub = step["kind"], step.get("sub") or ""
@@ -156,11 +161,10 @@ def examples(folder: Path) -> Iterator[Example]:
             answer = turns[step["i"]]
             usage = step.get("u") or {}
             yield Example(
-                source=session["source"],
+                session=session["session_id"],
                 project=session["project"],
                 agent=session["agent"],
                 features=features,
-                context=context_of(features),
                 kind=kind,
                 label=label,
                 tier=step["tier"],
@@ -168,47 +172,3 @@ def examples(folder: Path) -> Iterator[Example]:
                 calls=tuple(block for block in answer.blocks if isinstance(block, ToolCall)),
                 text=answer.text,
             )
-
-
-def learned(seen: Iterable[Example], shrink: float = SHRINK) -> Table:
-    """Counts of what followed after every context and all its ends, and the mean length of each kind's turns."""
-    counts: defaultdict[tuple[str, ...], Counter[StepKind]] = defaultdict(Counter)
-    written: defaultdict[StepKind, list[float]] = defaultdict(list)
-    for example in seen:
-        for start in range(len(example.context) + 1):
-            counts[example.context[start:]][example.kind] += 1
-        written[example.kind].append(example.output_tokens)
-    anything = [length for lengths in written.values() for length in lengths]
-    return Table(
-        {context: tuple(counts[context][kind] for kind in PREDICTED) for context in sorted(counts) if counts[context].total() >= CASES_MIN},
-        shrink,
-        # A kind that the recordings lack is expected to be as long as any turn.
-        {kind: round(mean(written[kind] or anything)) for kind in PREDICTED},
-    )
-
-
-def as_text(table: Table) -> str:
-    """The table as its file says it: one context a line."""
-    rows = ",\n".join(f"  {json.dumps(' '.join(context))}: {json.dumps(list(row))}" for context, row in table.counts.items())
-    tokens = json.dumps({kind.value: table.output_tokens[kind] for kind in PREDICTED})
-    kinds = json.dumps([kind.value for kind in PREDICTED])
-    return f'{{\n "kinds": {kinds},\n "shrink": {table.shrink},\n "output_tokens": {tokens},\n "counts": {{\n{rows}\n }}\n}}\n'
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="folder with recorded sessions (*.jsonl.gz)")
-    parser.add_argument("--out", type=Path, default=TABLE_FILE, help="where to write the table (default: the one that the daemon ships)")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the file is not what these data give")
-    arguments = parser.parse_args()
-    text = as_text(learned(examples(arguments.data)))
-    if arguments.check:
-        if not arguments.out.exists() or arguments.out.read_text(encoding="utf-8") != text:
-            sys.exit(f"{arguments.out} is stale: run scripts/train_steps.py {arguments.data}")
-        return
-    arguments.out.write_text(text, encoding="utf-8")
-    print(f"{arguments.out}: {text.count(chr(10)) - 6} contexts, {len(text)} bytes")
-
-
-if __name__ == "__main__":
-    main()
