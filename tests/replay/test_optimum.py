@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stepfare.core.model import CacheRule
 from stepfare.core.money import LengthStep, Rates
 from stepfare.core.step import Tier
 from stepfare.replay.costs import Course, Rung, cheapest_that_fits
 from stepfare.replay.optimum import optimum
 from stepfare.replay.price_sets import Ladder
 from stepfare.replay.recording import RecordedStep
-from tests.replay.little import BALANCED, FLOORS, FRUGAL, PREMIUM, a_ladder, a_rung, a_step, an_edit
+from tests.replay.little import BALANCED, CACHING, FLOORS, FRUGAL, PREMIUM, a_ladder, a_rung, a_step, an_edit
 
 STEEP = a_ladder(
     a_rung(Tier.FRUGAL, Rates(10, 1, 12, 20, 50), LengthStep(3_000, Rates(60, 6, 72, 120, 300)), window_tokens=6_000), BALANCED
 )
 
+SELLS_HOURS = replace(CACHING, cache=CacheRule(hour=True))
+FREE = a_ladder(*(a_rung(rung.tier, rung.price.base, provider=SELLS_HOURS) for rung in (FRUGAL, BALANCED)))
 
-def tried(ladder: Ladder, steps: list[RecordedStep], *, free: bool = False) -> int:
+
+def tried(ladder: Ladder, steps: list[RecordedStep]) -> int:
     """The least cost of all ways through the session."""
 
     def choices(step: RecordedStep) -> list[Rung]:
         able = [rung for rung in ladder.values() if FLOORS.needed(step) <= rung.tier <= Tier.BALANCED and rung.fits(step.prompt_tokens)]
         return able or [cheapest_that_fits(ladder, FLOORS.needed(step), step.prompt_tokens)]
 
-    each = [[(rung, hour) for rung in choices(step) for hour in ((False, True) if free else (False,))] for step in steps]
+    each = [[(rung, hour) for rung in choices(step) for hour in ((False, True) if rung.rule.hour else (False,))] for step in steps]
     least = None
     for way in product(*each):
         course = Course(steps)
@@ -71,8 +76,8 @@ def test_the_optimum_is_the_cheapest_of_all_ways(rows: list[tuple[int, int, int,
 @given(rows=STEPS.filter(lambda rows: len(rows) <= 4))
 def test_it_is_so_where_lifetimes_are_free_too(rows: list[tuple[int, int, int, bool]]) -> None:
     steps = session_of(rows)
-    course = optimum(a_ladder(), FLOORS, steps, free=True)
-    assert sum(call.pusd for call in course.calls) == tried(a_ladder(), steps, free=True)
+    course = optimum(FREE, FLOORS, steps)
+    assert sum(call.pusd for call in course.calls) == tried(FREE, steps)
 
 
 def test_no_step_is_served_below_its_floor_and_none_asked_in_vain() -> None:
@@ -89,5 +94,5 @@ def test_it_stays_where_it_is_warm_when_a_look_around_is_short() -> None:
 
 @pytest.mark.parametrize(("pause_s", "hour"), [(100, False), (2_000, True)])
 def test_with_lifetimes_free_it_pays_for_an_hour_where_a_pause_is_long(pause_s: float, hour: bool) -> None:
-    course = optimum(a_ladder(BALANCED, FRUGAL), FLOORS, [an_edit(0, 50_000), an_edit(pause_s, 50_000)], free=True)
+    course = optimum(FREE, FLOORS, [an_edit(0, 50_000), an_edit(pause_s, 50_000)])
     assert bool(course.calls[0].usage.cache_write_1h_tokens) is hour

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stepfare.replay.recording import Recording
 
 POLICIES = ("planner", "gate", "touch", "frugal", "balanced", "premium", "optimum")
-LEARNING = frozenset[str]()
+LEARNING = frozenset({"planner", "optimum"})
 """Policies that learn for how long to open caches."""
 PRICE_SETS = ("A", "C", "O", "catalogue")
 UNCALLED = "http://127.0.0.1/v1"
@@ -44,7 +44,9 @@ dollars_option = click.option("--json", "as_json", is_flag=True, help="Print the
     "[default: edits for recordings under `balanced`, so that figures can be compared; else profile]",
 )
 @click.option(
-    "--lifetime", type=click.Choice(("5m", "1h", "free")), default="5m", show_default=True, help="For how long caches are opened."
+    "--lifetime",
+    type=click.Choice(("5m", "1h", "free")),
+    help="For how long caches are opened; `free`: as the policy sees fit.  [default: 5m for recordings, with free beside it; else free]",
 )
 @click.option("--sets", "set_names", help="Price sets, of A, C, O, catalogue.  [default: A,C,O for recordings, else catalogue]")
 @click.option("--agent", help="Only sessions of this agent.")
@@ -61,7 +63,7 @@ def replay(
     policy: str,
     profile: str | None,
     floors: str | None,
-    lifetime: str,
+    lifetime: str | None,
     set_names: str | None,
     agent: str | None,
     by: str,
@@ -87,6 +89,8 @@ def replay(
     if source is not None and path is None and ("/" in source or source.endswith(recordings.SUFFIXES)):
         raise Trouble("no-file", f"There is no file or folder {source}.")
     profile = profile or (DEFAULT_PROFILE if path is not None else read_settings(here()).value.profile)
+    both = lifetime is None and path is not None and policy in LEARNING
+    lifetime = lifetime or ("5m" if path is not None else "free")
     edits_only = floors == "edits" if floors else path is not None and profile == DEFAULT_PROFILE
     plan = Plan(policy, _profile(profile), edits_only, lifetime, lifts=profile == LADDER, stepwise=stepwise)
     names = [name.strip() for name in (set_names or ("A,C,O" if path else "catalogue")).split(",")]
@@ -108,7 +112,6 @@ def replay(
             click.echo(f"{troubles[0]}{more} The rest is replayed.", err=True)
         pricings = [_pricing(name) for name in names]
         outcomes = recordings.replayed(usable, pricings, plan, workers)
-        both = path is not None and lifetime == "5m" and policy in LEARNING
         free = recordings.replayed(usable, pricings, replace(plan, lifetime="free"), workers) if both else {}
     message = Replay(
         policy=policy,

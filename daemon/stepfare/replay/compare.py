@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stepfare.config.profiles import DEFAULT_PROFILE, PROFILES
 from stepfare.core.step import StepKind, Tier
-from stepfare.replay.costs import Course, Rung, hourly
+from stepfare.replay.costs import Course, Rung, fixed, hourly
 from stepfare.replay.figures import Outcome, decided, edits_below, parts_of
 from stepfare.replay.floors import Floors, by_profile, edits_only
 from stepfare.replay.optimum import optimum
@@ -17,6 +17,9 @@ from stepfare.replay.price_sets import Ladder, baselines_of, cheapest_of
 from stepfare.replay.recording import Recording
 
 POLICIES = ("planner", "gate", "touch", "frugal", "balanced", "premium", "optimum")
+
+LIFETIMES: Mapping[str, Callable[[Rung], Rung]] = {"5m": fixed, "1h": hourly, "free": lambda rung: rung}
+"""For how long caches are opened: five minutes (or what the provider gives), an hour, or either, as a policy sees fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,9 @@ class _Models:
 def compared(recordings: Iterable[Recording], rungs: Sequence[Rung], plan: Plan) -> list[Outcome]:
     """What each session cost. Sessions of a project follow each other in time, since a policy may learn from the ones before. `rungs` are
     all models that may serve; baselines stand on the dearest of each tier, the gate alone and the optimum on the cheapest."""
-    if plan.lifetime == "1h":
-        rungs = tuple(hourly(rung) for rung in rungs)
-    models = _Models(tuple(rungs), baselines_of(rungs), cheapest_of(rungs), plan.floors())
+    opened = LIFETIMES[plan.lifetime]
+    rungs = tuple(opened(rung) for rung in rungs)
+    models = _Models(rungs, baselines_of(rungs), cheapest_of(rungs), plan.floors())
     found: list[Outcome] = []
     by_project: dict[str, list[Recording]] = {}
     for recording in recordings:
@@ -73,7 +76,7 @@ def _runner(plan: Plan, models: _Models) -> Callable[[Recording], Course]:
         case "planner":
             return Planner(models.all, models.floors).course
         case "optimum":
-            return lambda recording: optimum(models.cheapest, models.floors, recording.steps, free=plan.lifetime == "free")
+            return lambda recording: optimum(models.cheapest, models.floors, recording.steps)
         case "gate" | "touch":
             return simply(gated(models.cheapest, models.floors, touch=plan.policy == "touch"))
         case _:
@@ -81,7 +84,7 @@ def _runner(plan: Plan, models: _Models) -> Callable[[Recording], Course]:
 
 
 def _outcome(recording: Recording, course: Course, models: _Models, plan: Plan) -> Outcome:
-    # With lifetimes free, the baselines stay at five minutes: that is what a session without us costs.
+    # With lifetimes free, the baselines stay at the usual one: that is what a session without us costs.
     baselines = {tier: parts_of(course_of(recording, always(models.baselines, tier))).pusd for tier in Tier}
     booked = [step.booked_pusd for step in recording.steps if step.booked_pusd is not None]
     return Outcome(
@@ -90,7 +93,7 @@ def _outcome(recording: Recording, course: Course, models: _Models, plan: Plan) 
         project=recording.project,
         steps=len(recording.steps),
         policy=parts_of(course),
-        optimum=parts_of(optimum(models.cheapest, models.floors, recording.steps, free=plan.lifetime == "free")),
+        optimum=parts_of(optimum(models.cheapest, models.floors, recording.steps)),
         balanced_pusd=baselines[Tier.BALANCED],
         premium_pusd=baselines[Tier.PREMIUM],
         frugal_pusd=baselines[Tier.FRUGAL],

@@ -69,19 +69,29 @@ def rung_of(candidate: Candidate) -> Rung:
     return Rung(candidate, candidate.price, int(candidate.model.context_tokens * WINDOW_SHARE_MAX), rule or CacheRule(), rule is not None)
 
 
+def fixed(rung: Rung) -> Rung:
+    """The same model where no cache can be opened for an hour."""
+    return _with_rule(rung, replace(rung.rule, hour=False))
+
+
 def hourly(rung: Rung) -> Rung:
     """The same model where every cache is opened for an hour."""
-    assert rung.candidate.price is not None, rung
+    price = replace(
+        rung.price,
+        base=_hour_written(rung.price.base),
+        steps=tuple(replace(step, rates=_hour_written(step.rates)) for step in rung.price.steps),
+    )
+    rule = replace(rung.rule, hour=False, lifetime_ms=max(HOUR_MS, rung.rule.lifetime_ms))
+    return _with_rule(replace(rung, candidate=replace(rung.candidate, price=price)), rule)
 
-    def rates(each: Rates) -> Rates:
-        return replace(each, cache_write=each.cache_write_1h)
 
-    price = rung.candidate.price
-    price = replace(price, base=rates(price.base), steps=tuple(replace(step, rates=rates(step.rates)) for step in price.steps))
+def _hour_written(rates: Rates) -> Rates:
+    return replace(rates, cache_write=rates.cache_write_1h)
+
+
+def _with_rule(rung: Rung, rule: CacheRule) -> Rung:
     provider = rung.candidate.provider
-    if provider.cache is not None:
-        provider = replace(provider, cache=replace(provider.cache, lifetime_ms=max(HOUR_MS, provider.cache.lifetime_ms)))
-    return rung_of(replace(rung.candidate, price=price, provider=provider))
+    return rung_of(replace(rung.candidate, provider=replace(provider, cache=rule))) if rung.caches else rung_of(rung.candidate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ class _Way(NamedTuple):
     before: _Way | None
 
 
-def optimum(ladder: Ladder, floors: Floors, steps: Sequence[RecordedStep], *, free: bool = False) -> Course:
-    """The course of least cost. Where lifetimes are `free`, a cache may be opened for an hour as well as for the provider's usual time."""
+def optimum(ladder: Ladder, floors: Floors, steps: Sequence[RecordedStep]) -> Course:
+    """The course of least cost. Where a provider sells it, a cache may be opened for an hour as well as for the usual time."""
     rungs = tuple(ladder.values())
     kept = kept_tokens(steps)
     states: dict[Caches, tuple[int, _Way | None]] = {(NOTHING,) * len(rungs): (0, None)}
@@ -40,7 +40,7 @@ def optimum(ladder: Ladder, floors: Floors, steps: Sequence[RecordedStep], *, fr
             present = tuple(_present(rung, held, step.at_ms, kept[at] if lost else None) for rung, held in zip(rungs, caches, strict=True))
             for place in able:
                 rung, held = rungs[place], present[place]
-                for hour in (False, True) if free else (False,):
+                for hour in (False, True) if rung.rule.hour else (False,):
                     anew = held.tokens > 0 and held.hour is not hour
                     found = NOTHING if anew else held
                     cost = spent + _cost(rung, found, step, hour=hour)

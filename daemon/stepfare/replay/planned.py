@@ -56,8 +56,9 @@ class Planner:
         outlook, least = self._outlook(step)
         rows = self._planned(recording, step, outlook, least)
         needed = self.floors.needed(step)
-        first, *more = (self._by_id[row.candidate.model.id] for row in rows)
-        if first.tier < needed and outlook.gated and (meeting := [rung for rung in more if rung.tier >= needed]):
+        first, *more = rows
+        meeting = [row for row in more if row.candidate.model.tier >= needed]
+        if first.candidate.model.tier < needed and outlook.gated and meeting:
             self._call(recording, course, step, first, PROBE_OUTPUT_TOKENS, probe=True)
             first = meeting[0]
         self._call(recording, course, step, first, step.output_tokens, probe=False)
@@ -76,12 +77,20 @@ class Planner:
         able = [rung.candidate for rung in fitting if rung.tier >= least] or [max(fitting, key=lambda one: one.tier).candidate]
         outputs = {rung.id: self.outputs.of(rung.id) for rung in self.rungs}
         snapshot = Snapshot(
-            step.at_ms, POLICY, tuple(able), {}, session, counted_tokens=step.prompt_tokens, output_tokens=OUTPUT_TOKENS, outputs=outputs
+            step.at_ms,
+            POLICY,
+            tuple(able),
+            {},
+            session,
+            project=self.index.project_habits(recording.project),
+            counted_tokens=step.prompt_tokens,
+            output_tokens=OUTPUT_TOKENS,
+            outputs=outputs,
         )
         return planned(able, outlook, snapshot, step.prompt_tokens)
 
-    def _call(self, recording: Recording, course: Course, step: RecordedStep, rung: Rung, output_tokens: int, *, probe: bool) -> None:
-        call = course.call(rung, output_tokens, probe=probe)
+    def _call(self, recording: Recording, course: Course, step: RecordedStep, row: Ranked, output_tokens: int, *, probe: bool) -> None:
+        call = course.call(self._by_id[row.candidate.model.id], output_tokens, hour=row.hour, probe=probe)
         self._attempts += 1
         for entry in _entries(recording, course.at, step, call, f"{recording.id}:{self._attempts}"):
             self.index.apply(entry)

@@ -16,8 +16,8 @@ Ladder: TypeAlias = Mapping[Tier, Rung]
 
 CATALOGUE = "catalogue"
 
-_ANTHROPIC = Provider("anthropic", "anthropic", "https://api.anthropic.com", cache=CacheRule(marked=True))
-_OPENAI = Provider("openai", "openai", "https://api.openai.com", cache=CacheRule())
+_ANTHROPIC = Provider("anthropic", "anthropic", "https://api.anthropic.com", cache=CacheRule(marked=True, hour=True))
+_OPENAI = Provider("openai", "openai", "https://api.openai.com", cache=CacheRule(hour=True))
 
 
 def _rung(provider: Provider, tier: Tier, name: str, window_tokens: int, base: Rates, *steps: LengthStep) -> Rung:
