@@ -107,6 +107,22 @@ async def test_the_next_real_step_decides_as_it_would_have(start: Start, tmp_pat
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+async def test_every_step_is_decided_as_the_dry_run_before_it_says(simulated: Running, dialect: str) -> None:
+    client = CLIENTS[dialect](STORY)
+    for _ in range(STEPS):
+        body = client.body("auto")
+        foretold = await dry(simulated, body, dialect=dialect)
+        headers = {"content-type": "application/json", **simulated.headers()}
+        async with simulated.client.post(simulated.url + client.path, data=json.dumps(body), headers=headers) as answer:
+            client.take(await answer.read(), answer.content_type)
+        client.go_on()
+        _, told = await simulated.control("GET", "decisions/last")
+        # What had to be said otherwise to the model is known only when it is asked.
+        known = [words for words in told["because"] if not words.startswith("for simulator/")]
+        assert but_for_ids(foretold) == but_for_ids(Decision.model_validate(told | {"because": known}))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
 async def test_earlier_steps_make_the_session_that_a_daemon_would_have_seen(start: Start, tmp_path: Path, dialect: str) -> None:
     lived = await started(start, tmp_path / "lived")
     bodies = await bodies_of(lived, dialect)
