@@ -43,9 +43,12 @@ def seen(running: Running, reverts: int) -> None:
 
 
 async def test_reverts_by_a_human_lift_the_ladder(start: Start, tmp_path: Path) -> None:
-    repo = a_repository(tmp_path / "repo", zebra_crossing_py="before\n")
-    path = f"{SECRET}.py"
+    repo = a_repository(tmp_path / "repo", a_py="before\n", zebra_crossing_py="a human's\n")
+    path = "a.py"
+    repo.write(f"{SECRET}.py", "changed by a human meanwhile\n")
     running = await start(stream(), settings="")
+    told = {"root": str(repo.root), "active": f"{SECRET}.py", "documents": [{"path": f"{SECRET}.py", "errors": 3}]}
+    await running.control("PUT", f"workspaces/{str(repo.root).replace('/', '%2F')}", told)
     messages: list[dict[str, Any]] = [{"role": "user", "content": "Fix the failing test"}]
     assert (await step(running, repo.root, messages))["floor"]["tier"] == "frugal"
     for number in range(2):
@@ -59,6 +62,9 @@ async def test_reverts_by_a_human_lift_the_ladder(start: Start, tmp_path: Path) 
         messages += turn(number + 2, "read_file", {"path": "README.md"}, "words")
         decided = await step(running, repo.root, messages)
         assert decided["floor"]["tier"] == ("balanced", "premium")[number]
+    _, git = running.house.state.surroundings.facts("mine", running.house.state.workspaces.look(str(repo.root)), 1)
+    assert git is not None
+    assert f"{SECRET}.py" in git.dirty_files
     await running.house.books.finish()
     written = [file.read_bytes() for file in running.home.glob("ledger.db*")]
     assert written

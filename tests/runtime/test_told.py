@@ -13,6 +13,7 @@ from stepfare.core.step import StepKind, Tier
 from stepfare.runtime.consider import Asked
 from stepfare.runtime.told import REASON_CHARS_MAX, comment_of, headers_of, reason_of, record_of
 from stepfare.runtime.turn import Turn
+from stepfare.steps.vector import FEATURES_VERSION
 from tests.routing.samples import candidate, rates
 from tests.runtime.samples import SMALL, UNPRICED, a_run, asked
 
@@ -136,3 +137,19 @@ def test_whoever_took_over_says_what_the_answer_before_turned_out_to_need() -> N
     run = a_run(floor=Floor(Tier.BALANCED, "settings", "profile balanced (the default): edit is balanced"))
     headers = headers_of(asked(), run, 2, simulated=False)
     assert (headers["x-stepfare-floor"], headers["x-stepfare-reason"]) == ("balanced", "profile balanced (the default): edit is balanced")
+
+
+def test_a_record_keeps_what_the_step_looked_like_in_numbers_where_it_was_learned() -> None:
+    made = asked().decision
+    assert "features" not in json.loads(record_of(made))
+    stood_on = replace(made, step=replace(made.step, vector=(1.0, 0.25, -1.0)))
+    record = record_of(stood_on)
+    assert b'"features":{"version":"%s","values":[1,0.25,-1]}' % FEATURES_VERSION.encode() in record
+    assert protocol.Decision.model_validate_json(record) == protocol.Decision.model_validate_json(record_of(made))
+
+
+def test_a_record_tells_what_spoke_for_an_edit() -> None:
+    made = asked().decision
+    told = replace(made, step=replace(made.step, contributions=(("it was read", 0.81234), ("it is asked", -0.5))))
+    read = protocol.Decision.model_validate_json(record_of(told))
+    assert [(one.words, one.log_odds) for one in read.contributions] == [("it was read", 0.8123), ("it is asked", -0.5)]

@@ -15,6 +15,7 @@ from stepfare.steps.classify import (
     expected_output_tokens,
     predicted_kind,
 )
+from stepfare.steps.vector import vector_of
 from stepfare.steps.weights import OTHERS, PREDICTED, read_weights
 from tests.steps.test_features import FAILING, PASSING
 from tests.steps.test_trail import edit, seen
@@ -112,3 +113,9 @@ def test_every_kind_has_an_expected_length() -> None:
     assert lengths[StepKind.COMPLETE] == COMPLETION_OUTPUT_TOKENS
     assert lengths[StepKind.RECOVER] == lengths[StepKind.EDIT] > lengths[StepKind.EXPLORE]
     assert {*PREDICTED, StepKind.COMPLETE, StepKind.RECOVER} == set(StepKind)
+
+
+def test_a_verdict_keeps_the_numbers_that_it_stands_on() -> None:
+    features = some_features()
+    assert classify(features).vector == vector_of(features)
+    assert classify(replace(features, mode="plan")).vector == (), "a rule stands on none"

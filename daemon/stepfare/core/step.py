@@ -265,3 +265,5 @@ class Step:
     """Whether a rule said so, rather than the learned weights."""
     contributions: tuple[tuple[str, float], ...] = ()
     """What spoke for an edit (positive, in log-odds) or against it, the strongest first, in words for a reader."""
+    vector: tuple[float, ...] = ()
+    """The features as numbers on which the learned weights stood; empty where a rule said so."""

@@ -12,6 +12,7 @@ from stepfare.runtime.consider import Asked
 from stepfare.runtime.entries import Run
 from stepfare.runtime.turn import Turn
 from stepfare.simulator.catalogue import PROVIDER_ID
+from stepfare.steps.vector import FEATURES_VERSION
 
 REASON_CHARS_MAX = 240
 
@@ -76,6 +77,7 @@ def record_of(decision: Decision, notes: Sequence[str] = ()) -> bytes:
             "session": decision.session,
             "kind": decision.step.kind.value,
             "probabilities": {kind.value: round(p, 6) for kind, p in decision.step.probabilities.items()},
+            **_features_of(decision),
             "contributions": [{"words": words, "log_odds": round(log_odds, 4)} for words, log_odds in decision.step.contributions],
             "floor": {"tier": decision.floor.tier.word, "source": decision.floor.source, "words": decision.floor.words},
             "candidates": [
@@ -101,6 +103,14 @@ def record_of(decision: Decision, notes: Sequence[str] = ()) -> bytes:
             "because": (*decision.because, *notes),
         }
     )
+
+
+def _features_of(decision: Decision) -> dict[str, object]:
+    """What the step looked like in numbers, to be learnt from; whole ones without a point, for there are many and most are small."""
+    if not decision.step.vector:
+        return {}
+    values = [int(value) if value == int(value) else value for value in decision.step.vector]
+    return {"features": {"version": FEATURES_VERSION, "values": values}}
 
 
 def _plain(text: str) -> str:

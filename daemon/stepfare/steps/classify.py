@@ -38,6 +38,7 @@ def classify(features: StepFeatures, weights: Weights = WEIGHTS) -> Step:
     """What the coming turn is for, how sure that is, and the sentence that says why."""
     certain = certain_rule(features)
     contributions: tuple[tuple[str, float], ...] = ()
+    numbers: tuple[float, ...] = ()
     if certain is not None:
         kind, because = certain
         probabilities = {kind: 1.0}
@@ -54,7 +55,7 @@ def classify(features: StepFeatures, weights: Weights = WEIGHTS) -> Step:
         if certain is not None:
             probabilities = {StepKind.RECOVER: 1.0}
         kind = StepKind.RECOVER
-    return Step(kind, probabilities, because, certain=certain is not None, contributions=contributions)
+    return Step(kind, probabilities, because, certain is not None, contributions, numbers)
 
 
 def predicted_kind(probabilities: Mapping[StepKind, float]) -> StepKind:

@@ -6,6 +6,7 @@ weights and with vectors that were kept: a feature that changes its meaning chan
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from math import log2
 
 from stepfare.core.step import Action, ActionKind, Fault, FileKind, StepFeatures
@@ -74,6 +75,9 @@ FEATURE_NAMES: tuple[str, ...] = (
     "likewise", "likewise_cases", "likewise_two", "likewise_two_cases", "edit_habit", "gap_habit", "gap_by_habit", "run_habit", "edit_run",
     "failing_verifications", "reverted_edits", "invalid_calls", "repeats",
 )  # fmt: skip
+
+FEATURES_VERSION = blake2b("\n".join(FEATURE_NAMES).encode(), digest_size=4).hexdigest()
+"""Stands beside vectors that are kept: those of other names say something else."""
 
 
 def vector_of(features: StepFeatures) -> tuple[float, ...]:
