@@ -53,6 +53,8 @@ REJECTED = re.compile(
 """The human said no: that is a word of theirs, not a failure."""
 
 
+_REPORTED_HINTS = ("success", "rror")
+"""Without one of these a result's beginning is not searched for a report of failure: such searches are most of what a result costs."""
 _HINTS = ("fail", "error", "exception", "traceback", "panic", "not ok", "not found", "\u2717", "\u2716", "\u2715")
 """A result with none of these in it is not searched any further."""
 
@@ -72,7 +74,7 @@ def _verdict(kind: ActionKind, head: str, tail: str, flagged: bool) -> Fault:
         return Fault.INVALID
     if kind in LOOKING and head.startswith(("Exit code 1", "<returncode>1<")):
         return Fault.NONE  # grep says so when it finds nothing.
-    if _REFUSED.match(head) or _REPORTED.search(head):
+    if _REFUSED.match(head) or (any(hint in head for hint in _REPORTED_HINTS) and _REPORTED.search(head)):
         # What opens like a refusal may still be a command's own output.
         return Fault.REFUSED if kind not in VERIFYING or head.lstrip().startswith("<tool_use_error>") else _broken_as(kind)
     if flagged and kind not in VERIFYING:

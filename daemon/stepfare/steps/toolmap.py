@@ -260,8 +260,9 @@ def _action(name: str, given: Mapping[str, Any], text: str, offered: Tool | None
 
 def _shell(name: str, given: Mapping[str, Any], text: str) -> Action:
     commands = [command for key in _COMMAND_KEYS for command in _strings(given.get(key))]
-    if isinstance(given.get("command"), list):  # Codex once sent ["bash", "-lc", "..."].
-        words = _strings(given["command"])
+    written = next((given[key] for key in ("command", "cmd") if isinstance(given.get(key), list)), None)
+    if written is not None:  # Codex once sent ["bash", "-lc", "..."].
+        words = _strings(written)
         plain = words[1].startswith("-") and words[0].rpartition("/")[2] in SHELLS if len(words) > 1 else True
         commands = words[-1:] if plain else [shlex.join(words)]
     for one in _listed(given.get("commands")):  # Some clients wrap each command in an object.

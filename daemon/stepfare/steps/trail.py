@@ -29,7 +29,7 @@ from stepfare.steps.trouble import LET_DOWN_STEPS, evidence
 from stepfare.steps.undoing import EVERYTHING, swaps_of
 from stepfare.steps.xml_tools import calls_in, results_in
 
-TURNS_MET_MAX = 64
+TURNS_MET_MAX = 40
 """How far back a conversation is folded that is met in its middle; before that it is only estimated."""
 TURNS_NEW_MAX = 64
 """How far back the turn is looked for up to which a conversation is known."""
@@ -51,7 +51,11 @@ _MISSING = "result missing"
 """What classic Cline sends as a tool's result when the truth stands in the user's text that follows."""
 _OBSERVATIONS = ("<returncode>", "<output>", "Observation:", "<warning>", "<exception>")
 """How the texts begin in which an agent without tools is told what its shell said."""
-_PART = re.compile(r'"(?:offset|limit|start_line|end_line|view_range|line_start|head_limit)"|sed -n|\bhead\b|\btail\b')
+_PART = (
+    *('"offset"', '"limit"', '"view_range"', '"start_line"', '"end_line"', '"line_start"', '"head_limit"'),
+    *("sed -n", "head -", "tail -", "| head", "| tail"),
+)
+"""What stands in a call that looks at some lines only."""
 _IS_FILE = re.compile(r"\.\w{1,8}$")
 DENSITY_CHARS = 800
 TEXT_TAIL_CHARS = 300
@@ -321,7 +325,8 @@ def _take_call(trail: Trail, call: ToolCall, offered: Tool | None) -> None:
         _drop(trail, at)
         fresh = place < trail.human_place
     else:
-        part = _PART.search(call.arguments, 0, CACHED_ARGUMENT_CHARS) is not None
+        asked = call.arguments[:CACHED_ARGUMENT_CHARS]
+        part = any(mark in asked for mark in _PART)
         action = replace(_understood(call, offered), argument_chars=len(call.arguments), part=part)
         fresh = True
     place = trail.places

@@ -19,6 +19,8 @@ LAST_MAX = 7
 ONE_HOT_MAX = 3
 SINCE_MAX = 20.0
 FEW = 4
+TEXT_AGE_MAX = 10.0
+"""Words as old as this, or none at all, tell nothing: some models never write any beside their calls."""
 EDIT_SHARE = 0.22
 """What a conversation's own habits are drawn to while there is little to go by."""
 EMPTY_CHARS_MAX = 60
@@ -141,7 +143,7 @@ def vector_of(features: StepFeatures) -> tuple[float, ...]:
         history.parallel,
         float(last is not None and last.result_chars < 0),
         _scaled(history.text_chars),
-        history.text_age,
+        float(min(history.text_age, TEXT_AGE_MAX)) if history.text_age >= 0 else TEXT_AGE_MAX,
         *(history.wording or _NOTHING_SAID),
         _scaled(history.human_chars),
         float(history.human_asks),

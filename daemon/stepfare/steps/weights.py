@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from hashlib import blake2b
 from math import exp
 from struct import unpack
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -64,6 +66,8 @@ class Weights:
     others_trees: tuple[Node, ...]
     scale: float
     output_tokens: Mapping[StepKind, int]
+    fingerprint: str = ""
+    """Hex; equal for equal files. A correction is made for one file of weights and fits no other."""
     correction: Correction | None = None
 
     def read(self, numbers: Sequence[float]) -> Reading:
@@ -138,6 +142,7 @@ def read_weights(text: str | bytes) -> Weights:
             others_trees=tuple(_tree(tree["f"], tree["t"], [tuple(row) for row in tree["v"]]) for tree in others["trees"]),
             scale=float(raw["scale"]),
             output_tokens={StepKind(kind): int(count) for kind, count in raw["output_tokens"].items()},
+            fingerprint=blake2b(text if isinstance(text, bytes) else text.encode(), digest_size=8).hexdigest(),
         )
     except BadWeights:
         raise
@@ -152,7 +157,13 @@ def _tree(features: Sequence[int], thresholds: Sequence[float], leaves: Sequence
     if at >= len(features):
         return (-1, 0.0, packed(leaves[at - len(features)]), None)
     low, high = (_tree(features, thresholds, leaves, child) for child in (2 * at + 1, 2 * at + 2))
-    return (features[at], thresholds[at], low, high)
+    return (features[at], _threshold(thresholds[at]), low, high)
+
+
+@cache
+def _threshold(value: float) -> float:
+    """One object for all equal thresholds: what is walked through at every step should fit into a processor's cache."""
+    return float(value)
 
 
 def _shares(features: Sequence[int], means: Sequence[int]) -> list[tuple[int, ...]]:
