@@ -23,7 +23,7 @@ from stepfare.simulator.options import SimulatorOptions
 ROOT = Path(__file__).parents[2]
 START_S_MAX = 30
 ANSWER_S_MAX = 10.0
-CHUNK_MS = 1
+CHUNK_MS = 5
 
 
 @dataclass(frozen=True, slots=True)

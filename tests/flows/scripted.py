@@ -99,7 +99,7 @@ class Stage:
         number = self.now + 1
         match self.step.does:
             case "edit" if tier is Tier.FRUGAL:
-                edit = _call("Edit", file_path=_TAINTED, old_string=_TAINTED, new_string=_TAINTED)
+                edit = _call("Edit", file_path=_TAINTED, old_string=_TAINTED, new_string=_TAINTED * 20)
                 # Every other time it hides behind a look.
                 return Reply(_TAINTED, (edit,) if number % 2 else (_call("Read", file_path=_TAINTED), edit))
             case "edit":

@@ -34,7 +34,7 @@ EDITING = ("edit", "recover")
 FORECAST_ERROR_MAX = 0.02
 BOOKS_ERROR_MAX = 0.005
 FRUGAL = {"anthropic": "anthropic/claude-haiku-5-5", "openai": "openai/gpt-6-luna"}
-SLOWLY = "chunk-ms=1"
+SLOWLY = "chunk-ms=2"
 """How these make their edits: so that there is something to break off."""
 
 PAIRS = [(client, family) for client in ("openai", "anthropic", "responses") for family in ("openai", "anthropic")]
