@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from tests.fakes.provider import Play
-from tests.flows.answers import DIALECTS, OTHER, PATHS, Told, answer, ask, booked
+from tests.flows.answers import DIALECTS, OTHER, PATHS, Told, answer, ask, booked, events, frame
 from tests.flows.conftest import Running, Start
 from tests.flows.test_hang_up import until
 
@@ -456,3 +457,62 @@ async def test_the_step_after_an_escalated_one_is_known_by_its_call(start: Start
     assert [len(step["attempts"]) for step in detail["steps"]] == [2, 1]
     baselines = detail["session"]["totals"]["always_balanced_pusd"], detail["session"]["totals"]["always_premium_pusd"]
     assert baselines[0] == sum(2_000 * 3_000_000 + 60 * 3_000_000 for _ in range(2)), baselines
+
+
+def thinking(words: str, signature: str) -> list[bytes]:
+    """A thinking block that comes first in a message."""
+    block = {"type": "thinking", "thinking": "", "signature": ""}
+    deltas = [{"type": "thinking_delta", "thinking": words}, {"type": "signature_delta", "signature": signature}]
+    return [
+        frame({"type": "content_block_start", "index": 0, "content_block": block}),
+        *(frame({"type": "content_block_delta", "index": 0, "delta": delta}) for delta in deltas),
+        frame({"type": "content_block_stop", "index": 0}),
+    ]
+
+
+def behind_a_thought(text: str, call: tuple[str, str, str], words: str, signature: str) -> Play:
+    script = answer("anthropic", text, [call])
+    moved = [re.sub(rb'"index": (\d)', lambda found: b'"index": %d' % (int(found[1]) + 1), piece) for piece in script.content]
+    return Play(pieces=[*script.opening, *thinking(words, signature), *moved, *script.reason, *script.mark])
+
+
+async def test_what_the_dropped_model_thought_is_never_sent_to_the_one_that_took_over(start: Start) -> None:
+    good = ("call_x1", "replace_in_file", '{"path": "src/a.py", "old": "a", "new": "good"}')
+    running = await start(
+        behind_a_thought(LONG, AN_EDIT, "small thoughts", "sig-small"),
+        behind_a_thought("Now for good.", good, "better thoughts", "sig-better"),
+        said("anthropic", "", AN_EDIT),
+        said("anthropic", "Done."),
+        settings=settings("anthropic", "anthropic"),
+    )
+    body = question("anthropic", thinking={"type": "adaptive"})
+    told = await ask(running, "anthropic", body)
+    assert "small thoughts" in told.thinking
+    assert "better thoughts" in told.thinking
+    blocks = blocks_of(told)
+    assert [block["type"] for block in blocks] == ["thinking", "text", "thinking", "text", "tool_use"]
+    result = {"type": "tool_result", "tool_use_id": "call_x1", "content": "ok"}
+    body["messages"] += [{"role": "assistant", "content": blocks}, {"role": "user", "content": [result]}]
+    again = await ask(running, "anthropic", body)
+    assert (again.status, again.text.strip()) == (200, "Done.")
+    for_small, for_better = (asked.body for asked in running.provider.asked[2:])
+    assert (b"small thoughts" in for_small, b"better thoughts" in for_small) == (True, False)
+    assert (b"small thoughts" in for_better, b"better thoughts" in for_better) == (False, True)
+
+
+def blocks_of(told: Told) -> list[dict[str, Any]]:
+    """The content of a streamed message as a client puts it together."""
+    blocks: list[dict[str, Any]] = []
+    keys = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
+    for _, event in events(told):
+        match event.get("type"):
+            case "content_block_start":
+                blocks.append(dict(event["content_block"]))
+            case "content_block_delta" if event["delta"]["type"] in keys:
+                key = keys[event["delta"]["type"]]
+                blocks[-1][key] += event["delta"][key]
+            case "content_block_delta":
+                blocks[-1]["input"] = json.loads(event["delta"]["partial_json"])
+            case _:
+                pass
+    return blocks

@@ -15,7 +15,7 @@ class Floor:
 
     tier: Tier
     source: str
-    """header, pin, path, dotfile, profile, alias, settings, budget or model."""
+    """header, pin, path, dotfile, profile, alias, settings, budget or model; gate where an answer was of no use."""
     words: str
     """A sentence that names file and line where a rule of a file took part."""
 
