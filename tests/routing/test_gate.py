@@ -39,6 +39,7 @@ CASES: dict[str, tuple[Seen, Pass | Tier]] = {
     # Where one call is all that is taken.
     "the one call, begun": (Seen((BEGUN,), one_call=True), Pass.NOTHING),
     "the one call, whole": (Seen((READ,), one_call=True), Pass.ALL),
+    "a call where one too many has begun": (Seen((READ, BEGUN), one_call=True), Pass.NOTHING),
     "the one call, broken": (Seen((BROKEN,), one_call=True), Tier.BALANCED),
     "the one call behind a text that was shown": (Seen((READ,), text_chars=700, shown=True, one_call=True), Pass.ALL),
     # Texts.

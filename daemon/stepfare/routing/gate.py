@@ -80,7 +80,7 @@ def verdict(seen: Seen, plan: GatePlan, tier: Tier) -> Verdict:
         return Escalate(too_much)
     if seen.finished:
         return Pass.ALL
-    if seen.one_call and seen.calls and seen.calls[0].whole:
+    if seen.one_call and len(seen.calls) == 1 and seen.calls[0].whole:
         return Pass.ALL
     if seen.held_ms >= plan.hold_ms or seen.held_bytes >= HELD_BYTES_MAX:
         return Escalate(_unknown(seen, plan, tier)) if seen.calls else Pass.TEXT
