@@ -35,6 +35,7 @@ class Paths:
     daemon_json: Path
     catalogue_json: Path
     lessons_json: Path
+    weights_json: Path
     log_dir: Path
 
 
@@ -107,6 +108,7 @@ def _paths(home: Path, config_dir: Path, log_dir: Path) -> Paths:
         daemon_json=home / "daemon.json",
         catalogue_json=home / "catalogue.json",
         lessons_json=home / "lessons.json",
+        weights_json=home / "weights.json",
         log_dir=log_dir,
     )
 

@@ -35,6 +35,7 @@ COMMANDS = (
     Row("replay", "stepfare.cli.replay:replay", "Say what another policy would have cost; no call is made."),
     Row("audit", "stepfare.cli.audit:audit", "Say whether routing helped on your own sessions."),
     Row("decide", "stepfare.cli.deciding:decide", "Say what would be decided on a request; nothing is sent."),
+    Row("learn", "stepfare.cli.learning:learn", "Fit what tells steps apart to your own sessions."),
     Row("models", "stepfare.cli.catalogue:models", "List the models in play."),
     Row("prices", "stepfare.cli.catalogue:prices", "List what the models cost."),
     Row("ledger", "stepfare.cli.books:ledger", "Export the books, or prove that they are whole."),

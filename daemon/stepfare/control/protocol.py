@@ -347,6 +347,30 @@ class Audit(Message):
     sessions: list[AuditedSession]
 
 
+class LearnedFigures(Message):
+    """How well weights foretold steps that were held back: the loss in nats a step (less is better), and the chance that a step that
+    edits is ranked above one that does not (null where all or none of them edit)."""
+
+    log_loss: float
+    auc_edit: float | None = None
+
+
+class Learned(Message):
+    """What came of learning from the user's own sessions. `verdict` is better, not-better, too-little or forgotten; `kept` says whether
+    the weights were written. `daemon` is reloaded, not-running, or empty where nothing changed."""
+
+    verdict: Literal["better", "not-better", "too-little", "forgotten"]
+    kept: bool
+    because: str
+    sessions: int = 0
+    steps: int = 0
+    held_back_steps: int = 0
+    shipped: LearnedFigures | None = None
+    own: LearnedFigures | None = None
+    file: str = ""
+    daemon: str = ""
+
+
 class PriceRow(Message):
     """One row of the price table, in picodollars per token."""
 

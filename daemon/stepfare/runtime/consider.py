@@ -66,7 +66,7 @@ def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, 
         workspace = state.workspaces.look(session.workspace)
     editor, git = state.surroundings.facts(session_id, workspace, features.history.humans)
     features = replace(features, files=relative_to_folder(workspace, features.files), editor=editor, git=git)
-    step = classify(features)
+    step = classify(features, state.play.weights)
     named = state.named(view.model)
     if not named and alias_of(view.model, tuple(state.settings.profiles)) is None:
         raise UnknownModel(_unknown(view.model, state))

@@ -23,6 +23,7 @@ from stepfare.runtime.books import Books
 from stepfare.runtime.clock import World
 from stepfare.runtime.finding import Finder
 from stepfare.runtime.hub import Hub
+from stepfare.runtime.own_weights import weights_at_hand
 from stepfare.runtime.play import SETTINGS_NAME, play_of, read_settings
 from stepfare.runtime.renewing import prices_at_hand, renew, renewed_today
 from stepfare.runtime.state import Play, State
@@ -205,8 +206,9 @@ def _play_of(
     paths: Paths, settings: Checked[Settings], environ: Mapping[str, str], simulator_url: str = "", found: Sequence[Model] = ()
 ) -> Play:
     prices, problems = prices_at_hand(paths)
+    weights, stale = weights_at_hand(paths)
     play = play_of(settings, environ, simulator_url, found, prices)
-    return replace(play, problems=(*problems, *play.problems))
+    return replace(play, problems=(*problems, *stale, *play.problems), weights=weights)
 
 
 async def _remember(house: House) -> None:

@@ -33,8 +33,9 @@ from stepfare.runtime.workspaces import Workspace, Workspaces
 from stepfare.sessions.footprints import Footprints
 from stepfare.sessions.index import SessionIndex
 from stepfare.sessions.thoughts import ThoughtIndex
-from stepfare.steps.classify import expected_output_tokens
+from stepfare.steps.classify import WEIGHTS, expected_output_tokens
 from stepfare.steps.trail import Trails
+from stepfare.steps.weights import Weights
 
 PRICES_HOLD_MS = 60_000
 """Prices change by the day and by the hour: candidates with their prices are made anew this often."""
@@ -42,13 +43,15 @@ PRICES_HOLD_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """What is in play: the user's settings, the catalogue with them, and the providers whose key is there."""
+    """What is in play: the user's settings, the catalogue with them, the providers whose key is there, and what tells steps apart."""
 
     settings: Checked[Settings]
     catalog: Catalog
     keys: frozenset[str]
     simulated: bool
     problems: tuple[Problem, ...] = ()
+    weights: Weights = WEIGHTS
+    """What tells steps apart."""
 
 
 class State:
