@@ -6,7 +6,7 @@ model in vain, and never serves a step below its floor. What has to be known of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from stepfare.core.step import Tier
@@ -16,6 +16,7 @@ from stepfare.replay.price_sets import Ladder
 from stepfare.replay.recording import RecordedStep, kept_tokens
 
 Caches: TypeAlias = tuple[Held, ...]
+"""What each of the rungs holds, in their order."""
 
 
 class _Way(NamedTuple):
@@ -27,70 +28,91 @@ class _Way(NamedTuple):
     before: _Way | None
 
 
+class _Option(NamedTuple):
+    """One choice in a step: the place of a rung and what its tokens cost there, with its cache opened for this long."""
+
+    place: int
+    hour: bool
+    read: int
+    write: int
+    output_pusd: int
+    after: Held
+
+
+States: TypeAlias = dict[Caches, tuple[int, _Way | None]]
+"""What was spent at least to get to these caches, and how."""
+
+
 def optimum(ladder: Ladder, floors: Floors, steps: Sequence[RecordedStep]) -> Course:
     """The course of least cost. Where a provider sells it, a cache may be opened for an hour as well as for the usual time."""
-    rungs = tuple(ladder.values())
+    able = [_able(ladder, floors.needed(step), step.prompt_tokens) for step in steps]
+    rungs = [rung for rung in ladder.values() if any(rung in choice for choice in able)]
     kept = kept_tokens(steps)
-    states: dict[Caches, tuple[int, _Way | None]] = {(NOTHING,) * len(rungs): (0, None)}
+    states: States = {(NOTHING,) * len(rungs): (0, None)}
     for at, step in enumerate(steps):
         lost = at > 0 and kept[at] < steps[at - 1].prompt_tokens
-        able = _able(ladder, rungs, floors.needed(step), step.prompt_tokens)
-        following: dict[Caches, tuple[int, _Way | None]] = {}
+        options = [option for rung in able[at] for option in _options(rungs.index(rung), rung, step)]
+        groups: dict[tuple[int, int], States] = {}
         for caches, (spent, way) in states.items():
             present = tuple(_present(rung, held, step.at_ms, kept[at] if lost else None) for rung, held in zip(rungs, caches, strict=True))
-            for place in able:
-                rung, held = rungs[place], present[place]
-                for hour in (False, True) if rung.rule.hour else (False,):
-                    anew = held.tokens > 0 and held.hour is not hour
-                    found = NOTHING if anew else held
-                    cost = spent + _cost(rung, found, step, hour=hour)
-                    after = rung.after(found, step.at_ms, step.prompt_tokens, hour=hour)
-                    state = (*present[:place], after, *present[place + 1 :])
-                    known = following.get(state)
-                    if known is None or cost < known[0]:
-                        following[state] = (cost, _Way(place, hour, anew, way))
-        states = _undominated(following)
+            hours = sum(held[2] << place for place, held in enumerate(present))
+            for option in options:
+                place, hour, read_rate, write_rate, output_pusd, after = option
+                held = present[place]
+                anew = held[0] > 0 and held[2] is not hour
+                read = 0 if anew else min(held[0], step.prompt_tokens)
+                cost = spent + read * read_rate + (step.prompt_tokens - read) * write_rate + output_pusd
+                state = (*present[:place], after, *present[place + 1 :])
+                group = groups.setdefault((place, hours & ~(1 << place) | hour << place), {})
+                known = group.get(state)
+                if known is None or cost < known[0]:
+                    group[state] = (cost, _Way(place, hour, anew, way))
+        states = {state: reached for group in groups.values() for state, reached in _undominated(group)}
     _, last = min(states.values(), key=lambda reached: reached[0])
     return _walked(rungs, steps, last)
 
 
-def _able(ladder: Ladder, rungs: Sequence[Rung], needed: Tier, prompt_tokens: int) -> tuple[int, ...]:
-    """Places of the rungs among which this step may choose: those up to balanced that meet its floor, else the next that does."""
-    meeting = [place for place, rung in enumerate(rungs) if needed <= rung.tier <= max(needed, Tier.BALANCED) and rung.fits(prompt_tokens)]
-    return tuple(meeting) or (rungs.index(cheapest_that_fits(ladder, needed, prompt_tokens)),)
+def _able(ladder: Ladder, needed: Tier, prompt_tokens: int) -> tuple[Rung, ...]:
+    """Among which rungs this step may choose: those up to balanced that meet its floor, else the next that does."""
+    meeting = [rung for rung in ladder.values() if needed <= rung.tier <= max(needed, Tier.BALANCED) and rung.fits(prompt_tokens)]
+    return tuple(meeting) or (cheapest_that_fits(ladder, needed, prompt_tokens),)
+
+
+def _options(place: int, rung: Rung, step: RecordedStep) -> Iterator[_Option]:
+    rates = rung.price.rates_for(step.prompt_tokens)
+    for hour in (False, True) if rung.rule.hour else (False,):
+        write = (rates.cache_write_1h if hour else rates.cache_write) if rung.caches else rates.input
+        after = rung.after(NOTHING, step.at_ms, step.prompt_tokens, hour=hour)
+        yield _Option(place, hour, rates.cache_read, write, step.output_tokens * rates.output, after)
 
 
 def _present(rung: Rung, held: Held, at_ms: int, kept: int | None) -> Held:
     """What is left in a cache when the step begins. What is dead is nothing, so that states that differ in it only are one."""
-    if kept is not None:
-        held = held._replace(tokens=min(held.tokens, kept))
-    return held if rung.alive(held, at_ms) else NOTHING
+    if kept is not None and held[0] > kept:
+        held = Held(kept, held[1], held[2])
+    return held if at_ms < held[1] and held[0] >= rung.rule.min_tokens else NOTHING
 
 
-def _cost(rung: Rung, held: Held, step: RecordedStep, *, hour: bool) -> int:
-    rates = rung.price.rates_for(step.prompt_tokens)
-    read = min(held.tokens, step.prompt_tokens)
-    write = (rates.cache_write_1h if hour else rates.cache_write) if rung.caches else rates.input
-    return read * rates.cache_read + (step.prompt_tokens - read) * write + step.output_tokens * rates.output
-
-
-def _undominated(states: dict[Caches, tuple[int, _Way | None]]) -> dict[Caches, tuple[int, _Way | None]]:
+def _undominated(states: States) -> Iterator[tuple[Caches, tuple[int, _Way | None]]]:
     """Without the states that another one beats: no dearer, and every cache holds at least as much for at least as long. Reading is never
     dearer than writing, so what is to come can only be cheaper from there: whatever the other does next can be done too. (Where lifetimes
-    are free, that includes opening a warm cache anew for the other one. A cache opened for an hour writes dearer, so those compare among
-    themselves only.)"""
+    are free, that includes opening a warm cache anew for the other one. A cache opened for an hour writes dearer, so that only states are
+    compared whose caches live equally long.)"""
     kept: list[Caches] = []
-    for state in sorted(states, key=lambda one: states[one][0]):
-        if not any(_beats(other, state) for other in kept):
-            kept.append(state)
-    return {state: states[state] for state in kept}
+    most: list[tuple[int, int]] = []
+    for state, reached in sorted(states.items(), key=lambda one: one[1][0]):
+        # Who holds more of anything than all that are cheaper is beaten by none of them.
+        more = not kept or any(held[0] > tokens or held[1] > until for held, (tokens, until) in zip(state, most, strict=True))
+        if not more and any(_beats(other, state) for other in reversed(kept)):
+            continue
+        kept.append(state)
+        before = most or [(0, 0)] * len(state)
+        most = [(max(held[0], tokens), max(held[1], until)) for held, (tokens, until) in zip(state, before, strict=True)]
+        yield state, reached
 
 
 def _beats(one: Caches, other: Caches) -> bool:
-    for mine, theirs in zip(one, other, strict=True):
-        if mine[0] < theirs[0] or mine[1] < theirs[1] or mine[2] is not theirs[2]:
-            return False
-    return True
+    return all(mine[0] >= theirs[0] and mine[1] >= theirs[1] for mine, theirs in zip(one, other, strict=True))
 
 
 def _walked(rungs: Sequence[Rung], steps: Sequence[RecordedStep], way: _Way | None) -> Course:
