@@ -94,7 +94,7 @@ def test_what_proves_better_is_kept_for_its_owner_alone_and_serves_from_then_on(
     write(paths, habitual())
     ran = run("learn")
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.startswith("Your own sessions teach more than what ships: ")
+    assert ran.out.startswith("Your own sessions teach more than what ships. ")
     assert "The daemon takes it up when it starts." in ran.out
     assert stat.S_IMODE(paths.weights_json.stat().st_mode) == 0o600
     weights, problems = weights_at_hand(paths)
@@ -136,7 +136,7 @@ def test_little_teaches_nothing(run: Run, paths: Paths) -> None:
     write(paths, habitual(sessions=2, steps=3))
     found = Learned.model_validate_json(run("learn", "--json").out)
     assert (found.verdict, found.kept, found.sessions, found.steps, found.shipped) == ("too-little", False, 2, 6, None)
-    assert run("learn").out.startswith("There is too little to learn from yet: ")
+    assert run("learn").out.startswith("There is too little to learn from yet. ")
 
 
 def test_the_running_daemon_takes_it_up(run: Run, paths: Paths, fake: FakeDaemon) -> None:
@@ -153,7 +153,7 @@ def test_what_was_learnt_can_be_forgotten(run: Run, paths: Paths) -> None:
     assert "weights.json is still there (--dry-run)." in run("learn", "--forget", "--dry-run").out
     assert paths.weights_json.exists()
     ran = run("learn", "--forget")
-    assert (ran.code, ran.out.splitlines()[0]) == (0, "The weights that ship serve: what was learnt is forgotten.")
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "The weights that ship serve. What was learnt is forgotten.")
     assert weights_at_hand(paths) == (WEIGHTS, ())
     found = Learned.model_validate_json(run("learn", "--forget", "--json").out)
     assert (found.verdict, found.because, found.daemon) == ("forgotten", "nothing had been learnt", "")
@@ -203,7 +203,7 @@ def test_the_verdict_reads_well() -> None:
         verdict="better", kept=True, because="it is", sessions=10, steps=400, held_back_steps=120, file="/x/weights.json", **figures
     )
     assert paint.plain(learning.learned(message)).splitlines() == [
-        "Your own sessions teach more than what ships: it is.",
+        "Your own sessions teach more than what ships. It is.",
         "",
         "Learnt from 400 steps of 10 sessions, the latest 120 of them held back to judge by.",
         "  ON STEPS HELD BACK      LOSS  EDITS RANKED RIGHT",

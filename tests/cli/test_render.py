@@ -91,13 +91,13 @@ def test_a_decision_shows_evidence_floors_arithmetic_and_rejections() -> None:
           frugal    explore, run  profile balanced (config.toml:2)
           balanced  edit          .stepfare.toml:4 asks balanced for edit
 
-        Candidates, the first choice first, with what this step was expected to cost
+        Candidates, the first choice first, with what this step was expected to cost (tokens x price)
           1. lab/medium (balanced)  $0.01230
-             warm prompt                8,000 tokens  x   $0.30/M     $0.0024000
-             fresh prompt               1,000 tokens  x   $3.00/M  +  $0.0030000
-             answer                       460 tokens  x  $15.00/M  +  $0.0069000
-             12 % go on to lab/large                               +  $0.0010002
-             what stays warm for later                             -  $0.0010000
+             warm prompt                8,000  x   $0.30/M     $0.0024000
+             fresh prompt               1,000  x   $3.00/M  +  $0.0030000
+             answer                       460  x  $15.00/M  +  $0.0069000
+             12 % go on to lab/large                        +  $0.0010002
+             what stays warm for later                      -  $0.0010000
           2. lab/new (premium)  unpriced
 
         Rejected

@@ -16,7 +16,8 @@ VERDICTS = {
 
 def learned(message: Learned) -> list[Block]:
     verdict, style = VERDICTS[message.verdict]
-    blocks: list[Block] = [line(Span(verdict, style), f": {clean(message.because)}.")]
+    because = clean(message.because)
+    blocks: list[Block] = [line(Span(verdict, style), f". {because[:1].upper()}{because[1:]}.")]
     if message.verdict != "forgotten":
         seen = f"{counted(message.steps, 'step')} of {counted(message.sessions, 'session')}"
         held_back = f", the latest {message.held_back_steps:,} of them held back to judge by" if message.held_back_steps else ""

@@ -48,7 +48,10 @@ def decision(message: Decision) -> list[Block]:
     if len({(one.tier, one.source) for one in message.floors.values()}) > 1:
         blocks += [line(), line(Span("Floors", "head"), ", by what the turn turns out to be"), _floors(message.floors)]
     if message.candidates:
-        blocks += [line(), line(Span("Candidates", "head"), ", the first choice first, with what this step was expected to cost")]
+        blocks += [
+            line(),
+            line(Span("Candidates", "head"), ", the first choice first, with what this step was expected to cost (tokens x price)"),
+        ]
         for number, candidate in enumerate(message.candidates, 1):
             blocks += _candidate(number, candidate)
     if message.rejections:
@@ -117,12 +120,12 @@ def _candidate(number: int, candidate: Candidate) -> list[Block]:
     if not candidate.arithmetic:
         return [head]
     # Without titles: the lines speak for themselves. All sums of a candidate have as many digits, so that the eye can add them.
-    columns = (Column(""), Column("", right=True), Column(""), Column("", right=True), Column(""), Column("", right=True))
+    columns = (Column("", shrink=True), Column("", right=True), Column(""), Column("", right=True), Column(""), Column("", right=True))
     largest = max(abs(part.pusd) for part in candidate.arithmetic)
     rows = tuple(
         (
             clean(part.what),
-            f"{count(part.tokens)} tokens" if part.tokens else "",
+            count(part.tokens) if part.tokens else "",
             "x" if part.tokens else "",
             f"{rate(part.rate)}/M" if part.tokens else "",
             "-" if part.pusd < 0 else "+" if place else "",
