@@ -54,6 +54,10 @@ class Measure:
     def tools(self) -> Mapping[str, Tool]:
         return {tool.name: tool for tool in self.offered}
 
+    @cached_property
+    def known(self) -> Mapping[str, ToolOffer]:
+        return self.offers()
+
     @property
     def protocol(self) -> str:
         """How calls are written into the text where no tools are offered; empty where they are."""
@@ -66,7 +70,7 @@ class Measure:
         if not whole:
             kind = kind_so_far(call.name, call.arguments, self.tools.get(call.name))
             return CallSeen() if kind is None else CallSeen(self.plan.floors[kind_of_actions(self.features, (Action(kind, call.name),))])
-        flaw = "" if written else flaw_of(call, self.offers())
+        flaw = "" if written else flaw_of(call, self.known)
         return CallSeen(self._floor((call,), ""), whole, flaw)
 
     def needed(self, heard: Heard) -> Floor:
@@ -134,7 +138,7 @@ class Sight:
         for place, call in enumerate(self._heard.calls):
             if place < len(self._calls) and self._calls[place].whole:
                 continue
-            tool = self.measure.offers().get(call.name) if call.arguments else None
+            tool = self.measure.known.get(call.name) if call.arguments else None
             whole = ended or (not (tool is not None and tool.custom) and bool(call.name) and is_whole(call.arguments))
             self._put(place, self.measure.judged(call, whole=whole, written=False))
 
