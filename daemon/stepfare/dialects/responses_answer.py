@@ -171,7 +171,7 @@ class ResponsesListener:
         if kind in ARGUMENTS:
             if not item.begun:
                 yield self._call(item, value)
-            arguments = _arguments(value.get(ARGUMENTS[kind])) if done else ""
+            arguments = text_of(value.get(ARGUMENTS[kind])) if done else ""
             if arguments and ("arguments", 0) not in item.heard:
                 yield from self._said(item, "arguments", 0, arguments)
         elif done and kind == "message":
@@ -297,11 +297,6 @@ def _fault(error: object) -> Faulted:
     words = text_of(fields.get("message"))[:WORDS_CHARS_MAX] or "no reason given"
     status = int(code) if len(code) == 3 and code.isascii() and code.isdigit() else _STATUSES.get(code, 0)
     return Faulted(words, status, code[:WORDS_CHARS_MAX])
-
-
-def _arguments(value: object) -> str:
-    """What a call says to do; calls of tools that OpenAI describes itself say it in an object."""
-    return msgspec.json.encode(value).decode() if isinstance(value, dict) else text_of(value)
 
 
 def _list(value: object) -> Iterable[object]:

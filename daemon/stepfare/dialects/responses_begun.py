@@ -1,11 +1,12 @@
-"""OpenAI Responses, an answer that one model began and another one goes on with: what of it the client has seen.
+"""OpenAI Responses, an answer that one model began and another one goes on with: what of it the client has seen, and how what was left
+open in it ends.
 
 What is said behind it is the business of `responses_writer`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -16,17 +17,21 @@ KINDS: Mapping[str, str] = {"message": "message", "reasoning": "reasoning"} | di
 """What the writer calls an item of that type; others it never writes itself."""
 
 
+Event = tuple[str, Mapping[str, object]]
+"""The kind of an event of an item (without `response.`), and what it says."""
+
+
 @dataclass(slots=True)
 class BegunItem:
     """An item that the client has seen begin. `parts` are its texts, those of its summary, or a call's input; `open_part` is the one that
-    was not ended, or -1. `done` is the item as it was told at its end."""
+    was not ended, or -1. `value` is the item as it was told last, which is at its end where it is `done`."""
 
     kind: str
     id: str
     value: dict[str, object]
     parts: list[str] = field(default_factory=list[str])
     open_part: int = -1
-    done: dict[str, object] | None = None
+    done: bool = False
 
 
 @dataclass(slots=True)
@@ -70,9 +75,45 @@ def _go_on(item: BegunItem, kind: str, fields: Mapping[str, object]) -> None:
         case "content_part.done" | "reasoning_summary_part.done" | "function_call_arguments.done" | "custom_tool_call_input.done":
             item.open_part = -1
         case "output_item.done":
-            item.done = _fields(fields.get("item"))
+            item.value, item.done = _fields(fields.get("item")), True
         case _:
             pass
+
+
+def ends_of(item: BegunItem) -> Iterator[Event]:
+    """What ends the open part of an item that was left in the middle; from then on its `value` is the item as far as it came."""
+    kind, text = text_of(item.value.get("type")), item.parts[item.open_part] if item.open_part >= 0 else ""
+    if item.kind == "message":
+        yield from text_ends(item.open_part, text) if item.open_part >= 0 else ()
+        item.value |= {"status": "completed", "content": [text_part(part) for part in item.parts]}
+    elif item.kind == "reasoning":
+        yield from summary_ends(item.open_part, text) if item.open_part >= 0 else ()
+        item.value |= {"summary": [summary_part(part) for part in item.parts if part]}
+    else:
+        if item.open_part >= 0 and kind in _INPUT_DONE:
+            yield _INPUT_DONE[kind], {ARGUMENTS[kind]: text}
+        item.value |= {"status": "completed"} | ({ARGUMENTS[kind]: item.parts[0]} if item.parts else {})
+
+
+def text_ends(part: int, text: str) -> Iterator[Event]:
+    yield "output_text.done", {"content_index": part, "text": text, "logprobs": []}
+    yield "content_part.done", {"content_index": part, "part": text_part(text)}
+
+
+def summary_ends(part: int, text: str) -> Iterator[Event]:
+    yield "reasoning_summary_text.done", {"summary_index": part, "text": text}
+    yield "reasoning_summary_part.done", {"summary_index": part, "part": summary_part(text)}
+
+
+def text_part(text: str) -> dict[str, object]:
+    return {"type": "output_text", "text": text, "annotations": list[object](), "logprobs": list[object]()}
+
+
+def summary_part(text: str) -> dict[str, str]:
+    return {"type": "summary_text", "text": text}
+
+
+_INPUT_DONE = {"function_call": "function_call_arguments.done", "custom_tool_call": "custom_tool_call_input.done"}
 
 
 def _fields(value: object) -> dict[str, object]:

@@ -29,8 +29,8 @@ from stepfare.dialects.base import (
     ToolCallStarted,
     UsageReported,
 )
-from stepfare.dialects.responses_begun import BegunItem, begun_in
-from stepfare.dialects.responses_items import ARGUMENTS, call_id_of, text_of
+from stepfare.dialects.responses_begun import begun_in, ends_of, summary_ends, summary_part, text_ends, text_part
+from stepfare.dialects.responses_items import call_id_of
 from stepfare.dialects.responses_request import offered
 from stepfare.dialects.responses_tools import read_tools
 from stepfare.dialects.responses_usage import write_usage
@@ -58,8 +58,6 @@ _ECHOED: Mapping[str, bytes] = {
 }
 """What a response repeats of its request, and what stands there where that says nothing."""
 _INCOMPLETE = {LENGTH: "max_output_tokens", FILTER: "content_filter"}
-
-_INPUT_DONE = {"function_call": "function_call_arguments.done", "custom_tool_call": "custom_tool_call_input.done"}
 
 _encode = msgspec.json.Encoder().encode
 
@@ -123,32 +121,14 @@ class ResponsesWriter:
         self._head |= begun.head
         self._number = begun.number
         for item in begun.items:
-            self._items.append(_Item(item.kind, item.id, len(self._items), opened=True, closed=True))
-            self._ids.add(call_id_of(item.done or item.value))
-            if item.done is None:
-                self._due += self._ended(item)
-            self._output.append(item.done or item.value)
+            told = _Item(item.kind, item.id, len(self._items), opened=True, closed=True)
+            self._items.append(told)
+            self._ids.add(call_id_of(item.value))
+            if not item.done:
+                self._due += b"".join(self._of(told, kind, fields) for kind, fields in ends_of(item))
+                self._due += self._frame("response.output_item.done", {"output_index": told.index, "item": item.value})
+            self._output.append(item.value)
         self._open = len(self._items)
-
-    def _ended(self, item: BegunItem) -> bytes:
-        """The end of an item that was begun, as far as it went."""
-        told, said = self._items[-1], b""
-        text = item.parts[item.open_part] if item.open_part >= 0 else ""
-        if item.kind == "message":
-            if item.open_part >= 0:
-                said = self._ended_text(told, item.open_part, text)
-            item.done = {**item.value, "status": "completed", "content": [_text(part) for part in item.parts]}
-        elif item.kind == "reasoning":
-            if item.open_part >= 0:
-                said = self._ended_summary(told, item.open_part, text)
-            item.done = {**item.value, "summary": [_summary(part) for part in item.parts if part]}
-        else:
-            kind = text_of(item.value.get("type"))
-            if item.open_part >= 0 and kind in _INPUT_DONE:
-                said = self._of(told, _INPUT_DONE[kind], {ARGUMENTS[kind]: text})
-            given = {ARGUMENTS[kind]: item.parts[0]} if item.parts else {}
-            item.done = {**item.value, **given, "status": "completed"}
-        return said + self._frame("response.output_item.done", {"output_index": told.index, "item": item.done})
 
     def write(self, event: StreamEvent) -> bytes:
         said, self._due = self._due, b""
@@ -279,7 +259,7 @@ class ResponsesWriter:
         if item.kind == "message":
             return said + self._of(item, "output_text.delta", {"content_index": 0, "delta": text, "logprobs": []})
         if item.kind == "reasoning":
-            part = self._of(item, "reasoning_summary_part.added", {"summary_index": 0, "part": _summary("")}) if new else b""
+            part = self._of(item, "reasoning_summary_part.added", {"summary_index": 0, "part": summary_part("")}) if new else b""
             return said + part + self._of(item, "reasoning_summary_text.delta", {"summary_index": 0, "delta": text})
         if item.tool is not None and item.tool.custom:
             return said  # Its input is told when it is whole: a piece of JSON is no piece of the text that it holds.
@@ -293,7 +273,7 @@ class ResponsesWriter:
                 item.id = "ctc" + item.id.removeprefix("fc")
         said = self._frame("response.output_item.added", {"output_index": item.index, "item": self._value(item, "in_progress")})
         if item.kind == "message":
-            said += self._of(item, "content_part.added", {"content_index": 0, "part": _text("")})
+            said += self._of(item, "content_part.added", {"content_index": 0, "part": text_part("")})
         return said
 
     def _call_id(self, item: _Item, given: str) -> str:
@@ -313,9 +293,9 @@ class ResponsesWriter:
         item.opened = True
         text = item.text
         if item.kind == "message":
-            said += self._ended_text(item, 0, text)
+            said += b"".join(self._of(item, kind, fields) for kind, fields in text_ends(0, text))
         elif item.kind == "reasoning" and text:
-            said += self._ended_summary(item, 0, text)
+            said += b"".join(self._of(item, kind, fields) for kind, fields in summary_ends(0, text))
         elif item.tool is not None and item.tool.custom:
             free = _free(item)
             said += self._of(item, "custom_tool_call_input.delta", {"delta": free}) if free else b""
@@ -331,14 +311,6 @@ class ResponsesWriter:
         self._output.append(value)
         return said + self._frame("response.output_item.done", {"output_index": item.index, "item": value})
 
-    def _ended_text(self, item: _Item, part: int, text: str) -> bytes:
-        said = self._of(item, "output_text.done", {"content_index": part, "text": text, "logprobs": []})
-        return said + self._of(item, "content_part.done", {"content_index": part, "part": _text(text)})
-
-    def _ended_summary(self, item: _Item, part: int, text: str) -> bytes:
-        said = self._of(item, "reasoning_summary_text.done", {"summary_index": part, "text": text})
-        return said + self._of(item, "reasoning_summary_part.done", {"summary_index": part, "part": _summary(text)})
-
     def _of(self, item: _Item, kind: str, fields: Mapping[str, object]) -> bytes:
         return self._frame(f"response.{kind}", {"item_id": item.id, "output_index": item.index, **fields})
 
@@ -347,10 +319,10 @@ class ResponsesWriter:
         begun = status == "in_progress"
         head: dict[str, object] = {"id": item.id}
         if item.kind == "message":
-            content = [] if begun else [_text(item.text)]
+            content = [] if begun else [text_part(item.text)]
             return {**head, "type": "message", "status": status, "role": "assistant", "content": content}
         if item.kind == "reasoning":
-            summary = [_summary(item.text)] if item.text and not begun else []
+            summary = [summary_part(item.text)] if item.text and not begun else []
             secret = {} if begun or item.secret is None else {"encrypted_content": item.secret}
             return {**head, "type": "reasoning", "summary": summary, **secret}
         assert item.call is not None
@@ -412,11 +384,3 @@ def _is_whole(item: _Item) -> bool:
 def _free(item: _Item) -> str:
     """The input of a custom tool: as it came where the provider knows such tools, else out of the function that stands for it."""
     return item.text if item.call is not None and item.call.custom else as_free_text(item.text)
-
-
-def _text(text: str) -> dict[str, object]:
-    return {"type": "output_text", "text": text, "annotations": list[object](), "logprobs": list[object]()}
-
-
-def _summary(text: str) -> dict[str, str]:
-    return {"type": "summary_text", "text": text}
