@@ -51,6 +51,7 @@ class Call:
     write: int = 0
     """The rate of what is not warm."""
     outputs: Mapping[StepKind, int] = field(default_factory=dict[StepKind, int])
+    mean_output: float = 0.0
     writes: bool = False
     """Whether what is not warm goes into a cache, rather than nowhere."""
     hour: bool = False

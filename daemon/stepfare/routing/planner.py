@@ -8,6 +8,7 @@ live and in replay alike: whatever it knows of the world stands in the snapshot.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from stepfare.core.decision import CostLine, Ranked
 from stepfare.core.model import Candidate
@@ -34,9 +35,8 @@ def planned(able: Sequence[Candidate], outlook: Outlook, snapshot: Snapshot, pro
     calls = [_call(candidate, likely, snapshot, prompt_tokens) for candidate in sorted(able, key=preference)]
     priced = [call for call in calls if call.rates is not None]
     later = futures(priced, outlook, snapshot)
-    # Who takes over what turns out to be of a kind; without a gate nobody does.
-    takers = {kind: _cheapest(priced, outlook.floors.get(kind, lowest), kind, later) for kind in likely} if outlook.gated else {}
-    rows = [_expected(call, likely, takers, outlook, later) for call in calls]
+    takers = _takers(priced, likely, outlook, later)
+    rows = [_expected(call, likely, takers, later) for call in calls]
     # Sorting keeps the order of those that tie. An unpriced model may cost anything: it comes after all whose cost is known.
     return tuple(sorted(rows, key=lambda row: (row.expected_pusd is None, row.expected_pusd or 0)))
 
@@ -52,11 +52,12 @@ def _call(candidate: Candidate, likely: Mapping[StepKind, float], snapshot: Snap
     # What is not warm is written where the provider caches prompts of this length, and read as fresh input where it does not.
     writes = cache is not None and prompt_tokens >= cache.min_tokens
     write = _write_rate(rates, writes=writes, hour=hour)
-    outputs = {kind: snapshot.expected_output(model, kind) for kind in likely}
-    mean_output = sum(chance * outputs[kind] for kind, chance in likely.items())
+    habits = snapshot.outputs.get(model, snapshot.output_tokens)
+    outputs = {kind: habits.get(kind, 0) for kind in likely}
+    mean_output = sum([chance * outputs[kind] for kind, chance in likely.items()])
     steady = prompt_tokens * (rates.cache_read if writes else rates.input) + mean_output * rates.output
     warm = held_tokens(snapshot, model, prompt_tokens, o200k_tokens)
-    return Call(candidate, prompt_tokens, rates, warm, write, outputs, writes, hour=writes and hour, steady_pusd=steady)
+    return Call(candidate, prompt_tokens, rates, warm, write, outputs, mean_output, writes, writes and hour, steady)
 
 
 def _write_rate(rates: Rates, *, writes: bool, hour: bool) -> int:
@@ -65,23 +66,43 @@ def _write_rate(rates: Rates, *, writes: bool, hour: bool) -> int:
     return rates.cache_write_1h if hour else rates.cache_write
 
 
-def _expected(
-    call: Call, likely: Mapping[StepKind, float], takers: Mapping[StepKind, Call | None], outlook: Outlook, later: Mapping[str, Future]
-) -> Ranked:
+class _Taker(NamedTuple):
+    """Who is asked in the end for an action that needs so much, and what that is expected to cost."""
+
+    needed: Tier
+    model: str
+    pusd: float
+
+
+def _takers(
+    priced: Sequence[Call], likely: Mapping[StepKind, float], outlook: Outlook, later: Mapping[str, Future]
+) -> Mapping[StepKind, _Taker]:
+    """By kind; without a gate nobody takes over, nor where nobody is there that meets the floor."""
+    takers: dict[StepKind, _Taker] = {}
+    lowest = min((call.candidate.model.tier for call in priced), default=Tier.PREMIUM)
+    for kind in likely if outlook.gated else ():
+        needed = outlook.floors.get(kind, lowest)
+        meeting = [call for call in priced if call.candidate.model.tier >= needed] if needed > lowest else ()
+        if meeting:
+            costs = [call.pusd(kind) - later[call.candidate.model.id].opened_pusd for call in meeting]
+            least = min(costs)
+            takers[kind] = _Taker(needed, meeting[costs.index(least)].candidate.model.id, least)
+    return takers
+
+
+def _expected(call: Call, likely: Mapping[StepKind, float], takers: Mapping[StepKind, _Taker], later: Mapping[str, Future]) -> Ranked:
     model, tier = call.candidate.model.id, call.candidate.model.tier
     if call.rates is None:
         return Ranked(call.candidate, None, (), call.prompt_tokens)
-    written = 0.0
+    written = call.mean_output
     upward: dict[str, tuple[float, float]] = {}
-    for kind, chance in likely.items():
-        taker = takers.get(kind)
-        if taker is None or tier >= outlook.floors.get(kind, tier):
-            written += chance * call.outputs[kind]
+    for kind, taker in takers.items():
+        if tier >= taker.needed:
             continue
-        written += chance * min(call.outputs[kind], PROBE_OUTPUT_TOKENS)
-        name = taker.candidate.model.id
-        chance_before, pusd_before = upward.get(name, (0.0, 0.0))
-        upward[name] = (chance_before + chance, pusd_before + chance * (taker.pusd(kind) - later[name].opened_pusd))
+        chance, output_tokens = likely[kind], call.outputs[kind]
+        written += chance * (min(output_tokens, PROBE_OUTPUT_TOKENS) - output_tokens)
+        chance_before, pusd_before = upward.get(taker.model, (0.0, 0.0))
+        upward[taker.model] = (chance_before + chance, pusd_before + chance * taker.pusd)
     lines = [
         *_line("warm in its cache", call.warm_tokens, call.rates.cache_read),
         *_line(_written(call), call.cold_tokens, call.write),
@@ -105,9 +126,3 @@ def _written(call: Call) -> str:
     if not call.writes:
         return "not cached"
     return "to be written into its cache, for an hour" if call.hour else "to be written into its cache"
-
-
-def _cheapest(priced: Sequence[Call], needed: Tier, kind: StepKind, later: Mapping[str, Future]) -> Call | None:
-    """Who would be asked for an action that needs this tier; None where nobody is there that meets it."""
-    meeting = [call for call in priced if call.candidate.model.tier >= needed]
-    return min(meeting, key=lambda call: call.pusd(kind) - later[call.candidate.model.id].opened_pusd, default=None)
