@@ -128,7 +128,10 @@ def test_models_that_the_user_lists_for_an_edit_only_come_behind_those_for_a_loo
     listed = Policy(gate_enabled=True, tiers={Tier.FRUGAL: ("lab/small",), Tier.BALANCED: ("lab/large",)})
     session = Session("s1", last_model="lab/large", warm=warm(large=10_000_000))
     found = decided(snapshot(policy=listed, session=session))
-    assert [(row.candidate.model.id, row.above) for row in found.ranked] == [("lab/small", Tier.FRUGAL), ("lab/large", Tier.BALANCED)]
+    assert [(row.candidate.model.id, row.serves) for row in found.ranked] == [
+        ("lab/small", {Tier.FRUGAL}),
+        ("lab/large", {Tier.BALANCED, Tier.PREMIUM}),
+    ]
     assert [(no.model, no.reason) for no in found.rejections] == [("lab/middle", "not-chosen")]
 
 
@@ -146,3 +149,16 @@ def test_behind_the_gate_a_sure_edit_goes_straight_to_a_model_that_may_make_it()
     found = decided(snapshot(policy=GATED))
     assert [row.candidate.model.id for row in found.ranked] == ["lab/middle", "lab/small", "lab/large"]
     assert (found.gate.on, found.gate.holds(Tier.FRUGAL), found.gate.holds(Tier.BALANCED)) == (True, True, False)
+
+
+def test_however_many_can_look_around_somebody_is_kept_who_may_edit() -> None:
+    many = [candidate(f"lab/m{number:02}") for number in range(20)]
+    found = decided(snapshot(*many, *THREE[1:], policy=GATED), StepKind.EXPLORE)
+    assert len([row for row in found.ranked if row.candidate.model.tier is Tier.FRUGAL]) == CANDIDATES_KEPT
+    assert {row.candidate.model.id for row in found.ranked if Tier.BALANCED in row.serves} == {"lab/middle", "lab/large"}
+
+
+def test_a_model_that_the_user_lists_for_a_look_around_only_takes_over_no_edit() -> None:
+    listed = Policy(gate_enabled=True, tiers={Tier.FRUGAL: ("lab/small", "lab/large"), Tier.BALANCED: ("lab/middle",)})
+    found = decided(snapshot(policy=listed), StepKind.EXPLORE)
+    assert [row.candidate.model.id for row in found.ranked if Tier.BALANCED in row.serves] == ["lab/middle"]

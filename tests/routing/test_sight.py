@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -37,7 +37,8 @@ def sight(
     world = snapshot(policy=Policy(profile, gate_enabled=True), dotfile=dotfile(project) if project else None)
     seen = features(client=client, **more)
     plan = gate_plan(step(StepKind.EXPLORE), seen, floors_for(request(), seen, world), world, manual=False)
-    offered = tuple(Tool(name, tuple(offer.schema.get("properties", {}))) for name, offer in OFFERS.items()) if tools else ()
+    offered = tuple(Tool(name, tuple(cast("dict[str, object]", offer.schema.get("properties", {})))) for name, offer in OFFERS.items())
+    offered = offered if tools else ()
     offers: Mapping[str, ToolOffer] = OFFERS if tools else {}
     heard = Heard()
     measure = Measure(plan, seen, offered, world, lambda paths: tuple(path.removeprefix("/ws/") for path in paths), lambda: offers)

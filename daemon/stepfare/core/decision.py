@@ -39,8 +39,8 @@ class Ranked:
     arithmetic: tuple[CostLine, ...]
     prompt_tokens: int = 0
     """The prompt in this model's own tokens, estimated."""
-    above: Tier = Tier.FRUGAL
-    """The lowest floor for which it may be asked: the step's own, or a higher one where the user lists other models for that."""
+    serves: frozenset[Tier] = frozenset(Tier)
+    """The floors for which it may be asked: those that its tier meets and for which the user lists no other models."""
     hour: bool = False
     """Whether what it writes into its cache is to live an hour, where the client asks for nothing itself."""
 

@@ -11,7 +11,7 @@ from stepfare.core.model import Candidate
 from stepfare.core.money import usd_text
 from stepfare.core.request import RequestView
 from stepfare.core.step import Step, StepFeatures, StepKind, Tier
-from stepfare.routing.filters import Losses, Need, lowest_served, no_losses, rejected
+from stepfare.routing.filters import Losses, Need, no_losses, rejected, served
 from stepfare.routing.futures import Outlook
 from stepfare.routing.planner import planned
 from stepfare.routing.policy import behind_gate, floors_for, gate_plan, lowered, lowest
@@ -19,7 +19,9 @@ from stepfare.routing.snapshot import Snapshot
 from stepfare.routing.warmth import warm_tokens
 
 CANDIDATES_KEPT = 8
-"""Ranked candidates that a decision keeps: more are never tried, and explanations stay readable."""
+"""Ranked candidates that a decision keeps for its own floor: more are never tried, and explanations stay readable."""
+CANDIDATES_KEPT_ABOVE = 4
+"""The same for each floor that an answer may turn out to need."""
 
 
 def decide(
@@ -44,7 +46,7 @@ def decide(
             need = replace(need, floor=floor, gate=gate)
             able, rejections = _sifted(need)
     outlook = Outlook(step.probabilities, {kind: each.tier for kind, each in floors.items()}, gated=gate.on)
-    rows = _asked_first(planned(able, outlook, snapshot, prompt_tokens), need)[:CANDIDATES_KEPT]
+    rows = _kept(_asked_first(planned(able, outlook, snapshot, prompt_tokens), need), need)
     because = (step.because, floor.words, *_choice(rows, snapshot), *_said_otherwise(rows, view, losses))
     return Decision(decision_id, snapshot.session.id, step, floor, rows, tuple(rejections), because, prompt_tokens, output_tokens, gate)
 
@@ -64,9 +66,17 @@ def _sifted(need: Need) -> tuple[list[Candidate], list[Rejection]]:
 
 def _asked_first(rows: Sequence[Ranked], need: Need) -> tuple[Ranked, ...]:
     """Those that may serve the step's own floor first; behind them those that are there for what needs more."""
-    served = [lowest_served(row.candidate, need) for row in rows]
-    placed = [replace(row, above=row.candidate.model.tier if tier is None else tier) for row, tier in zip(rows, served, strict=True)]
-    return tuple(sorted(placed, key=lambda row: row.above > need.floor.tier))
+    placed = [replace(row, serves=served(row.candidate, need)) for row in rows]
+    return tuple(sorted(placed, key=lambda row: need.floor.tier not in row.serves))
+
+
+def _kept(rows: Sequence[Ranked], need: Need) -> tuple[Ranked, ...]:
+    """The first for each floor, so that however many can look around somebody is left who may edit."""
+    kept: set[str] = set()
+    for tier in need.floors:
+        serving = [row.candidate.model.id for row in rows if tier in row.serves]
+        kept |= set(serving[: CANDIDATES_KEPT if tier == need.floor.tier else CANDIDATES_KEPT_ABOVE])
+    return tuple(row for row in rows if row.candidate.model.id in kept)
 
 
 def _manual_floor(named: Sequence[Candidate]) -> Floor:

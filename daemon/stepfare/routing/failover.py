@@ -86,9 +86,8 @@ def next_move(decision: Decision, failed: Sequence[Failed], *, started: bool, at
 
 def _meeting(decision: Decision, at_least: Tier | None) -> Sequence[Ranked]:
     """Who may be asked for an answer of that tier, or else for the first one."""
-    if at_least is None:
-        return [row for row in decision.ranked if row.above <= decision.floor.tier]
-    return [row for row in decision.ranked if row.above <= at_least <= row.candidate.model.tier]
+    floor = decision.floor.tier if at_least is None else at_least
+    return [row for row in decision.ranked if floor in row.serves]
 
 
 def _another_round(able: Sequence[Ranked], failed: Sequence[Failed]) -> Try | None:

@@ -91,18 +91,17 @@ def _denied(candidate: Candidate, need: Need) -> str | None:
     return None if why is None else f"the project's file denies it: {why}"
 
 
-def lowest_served(candidate: Candidate, need: Need) -> Tier | None:
-    """The lowest floor of this step that the candidate may serve: its own tier allows it and the user lists no others for it."""
-    listed = need.snapshot.policy.tiers
-
-    def may_serve(tier: Tier) -> bool:
-        return candidate.model.tier >= tier and (tier not in listed or candidate.model.id in listed[tier])
-
-    return need.floor.tier if need.manual else next((tier for tier in need.floors if may_serve(tier)), None)
+def served(candidate: Candidate, need: Need) -> frozenset[Tier]:
+    """The floors that the candidate may serve: its own tier meets them and the user lists no others for them. What the client names
+    itself may serve all."""
+    listed, model = need.snapshot.policy.tiers, candidate.model
+    if need.manual:
+        return frozenset(Tier)
+    return frozenset(tier for tier in Tier if model.tier >= tier and (tier not in listed or model.id in listed[tier]))
 
 
 def _not_chosen(candidate: Candidate, need: Need) -> str | None:
-    return None if lowest_served(candidate, need) is not None else f"config.toml lists other models for {need.floor.tier.word}"
+    return f"config.toml lists other models for {need.floor.tier.word}" if served(candidate, need).isdisjoint(need.floors) else None
 
 
 def _wrong_kind(candidate: Candidate, need: Need) -> str | None:
