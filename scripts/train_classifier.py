@@ -98,8 +98,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS_FILE, help="where to write the weights (default: those that the daemon ships)")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the file is not what these data give")
     parser.add_argument("--trees", type=int, help="grow no more trees than so many: for a quick look")
+    parser.add_argument(
+        "--without", metavar="PROJECT", help="leave out the sessions of this project, so that they can judge what is learned"
+    )
     arguments = parser.parse_args()
-    seen = list(examples(arguments.data))
+    seen = [one for one in examples(arguments.data) if one.project != arguments.without]
     text = learned(seen, trees_max=arguments.trees)
     if arguments.check:
         if not arguments.out.exists() or arguments.out.read_text(encoding="utf-8") != text:
