@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from foretold import TIERS, Foretold, Markov, calibration, calibration_error, group_names, judged
-from recordings import Example, action_of_label, argument_text, examples, sessions
+from recordings import Example, action_of_label, examples, sessions
 from step_times import timing
 from stepfare.core.step import ActionKind, StepKind, Trouble
+from stepfare.replay.recorded import argument_text
 from stepfare.steps.classify import EDIT_THRESHOLD, WEIGHTS
 from stepfare.steps.outcome import kind_of_answer
 from stepfare.steps.toolmap import action_of

@@ -8,7 +8,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from recordings import digests_of, sessions, turns_of, view_of
+from recordings import sessions
+from stepfare.replay.recorded import digests_of, turns_of, view_of
 from stepfare.steps.classify import WEIGHTS, classify
 from stepfare.steps.features import features_of
 from stepfare.steps.trail import Trails

@@ -19,9 +19,7 @@ from stepfare.routing.snapshot import Snapshot
 from stepfare.routing.warmth import warm_tokens
 
 CANDIDATES_KEPT = 8
-"""Ranked candidates that a decision keeps for its own floor: more are never tried, and explanations stay readable."""
-CANDIDATES_KEPT_ABOVE = 4
-"""The same for each floor that an answer may turn out to need."""
+"""Ranked candidates that a decision keeps for each floor that may come to hold: more are never tried, and explanations stay readable."""
 
 
 def decide(
@@ -75,7 +73,7 @@ def _kept(rows: Sequence[Ranked], need: Need) -> tuple[Ranked, ...]:
     kept: set[str] = set()
     for tier in need.floors:
         serving = [row.candidate.model.id for row in rows if tier in row.serves]
-        kept |= set(serving[: CANDIDATES_KEPT if tier == need.floor.tier else CANDIDATES_KEPT_ABOVE])
+        kept |= set(serving[:CANDIDATES_KEPT])
     return tuple(row for row in rows if row.candidate.model.id in kept)
 
 
