@@ -198,9 +198,16 @@ def test_sessions_come_in_the_order_of_their_beginnings(paths: Paths) -> None:
 
 
 def test_the_verdict_reads_well() -> None:
-    figures = {"shipped": LearnedFigures(log_loss=1.2345, auc_edit=0.81), "own": LearnedFigures(log_loss=0.9, auc_edit=None)}
     message = protocol.Learned(
-        verdict="better", kept=True, because="it is", sessions=10, steps=400, held_back_steps=120, file="/x/weights.json", **figures
+        verdict="better",
+        kept=True,
+        because="it is",
+        sessions=10,
+        steps=400,
+        held_back_steps=120,
+        shipped=LearnedFigures(log_loss=1.2345, auc_edit=0.81),
+        own=LearnedFigures(log_loss=0.9, auc_edit=None),
+        file="/x/weights.json",
     )
     assert paint.plain(learning.learned(message)).splitlines() == [
         "Your own sessions teach more than what ships. It is.",

@@ -384,9 +384,9 @@ async def test_a_better_model_is_held_too_where_the_step_may_need_a_better_one_s
 async def test_whoever_fixes_the_tier_gets_the_answer_as_it_comes(start: Start, way: str) -> None:
     more = "[gate]\nenabled = false\n" if way == "off" else ""
     running = await start(said("openai", "", A_READ), said("openai", "I mend.", AN_EDIT), settings=settings("openai", "openai"), more=more)
-    session = {"x_stepfare_session": "mine"}
+    session: dict[str, Any] = {"x_stepfare_session": "mine"}
     await ask(running, "openai", question("openai"), **session)
-    headers = session | ({"x_stepfare_tier": "frugal"} if way == "header" else {})
+    headers: dict[str, Any] = session | ({"x_stepfare_tier": "frugal"} if way == "header" else {})
     body = question("openai", model="cheap/one") if way == "name" else question("openai")
     told = await ask(running, "openai", body, **headers)
     assert [call[0] for call in told.calls] == [AN_EDIT[0]]

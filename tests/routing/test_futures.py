@@ -34,8 +34,7 @@ def first(of: Session, edit: float = 0.05, able: tuple[Candidate, ...] = LADDER,
     outlook = Outlook({EXPLORE: 1 - edit, EDIT: edit}, {EXPLORE: Tier.FRUGAL, EDIT: Tier.BALANCED}, gated)
     rows = planned(able, outlook, snapshot(*able, session=of), PROMPT_TOKENS)
     for row in rows:
-        assert row.expected_pusd == sum(line.pusd for line in row.arithmetic)
-        assert row.expected_pusd >= 0
+        assert row.expected_pusd == sum(line.pusd for line in row.arithmetic) >= 0
     return rows[0].candidate.model.upstream
 
 

@@ -35,7 +35,9 @@ TOOLS = [
 ]
 WORDS = "words " * 3_000
 """Long enough to be cached."""
-TITLE = [{"role": "user", "content": "Given the following... please reply with a title for the chat that is 3-4 words in length"}]
+TITLE: list[Message] = [
+    {"role": "user", "content": "Given the following... please reply with a title for the chat that is 3-4 words in length"}
+]
 Message = dict[str, object]
 
 
@@ -143,7 +145,7 @@ def test_files_that_a_project_guards_were_for_its_best_model(tmp_path: Path) -> 
 
 def test_steps_that_nobody_could_serve_leave_nothing_behind() -> None:
     state, bodies = caching(), conversation(2)
-    too_long = [{"role": "system", "content": "x" * 5_000_000}, {"role": "user", "content": "Hi"}]
+    too_long: list[Message] = [{"role": "system", "content": "x" * 5_000_000}, {"role": "user", "content": "Hi"}]
     assert told(state, too_long, bodies[0]).ranked
     assert told(state, bodies[0], too_long).ranked == ()
 
