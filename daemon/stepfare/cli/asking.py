@@ -124,3 +124,14 @@ def print_message(message: Message) -> None:
 
 def print_json(value: Mapping[str, object]) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def told_to_reload() -> str:
+    """Have the running daemon read again what was written: reloaded, or not-running where there is none. Raises Trouble."""
+    try:
+        ask(here(), lambda daemon: daemon.reload())
+    except Trouble as trouble:
+        if trouble.code != NOT_RUNNING:
+            raise
+        return "not-running"
+    return "reloaded"

@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from stepfare.cli.asking import NOT_RUNNING, Trouble, ask, command_of, here, json_option, now_ms, print_json, print_message
+from stepfare.cli.asking import Trouble, ask, command_of, here, json_option, now_ms, print_json, print_message, told_to_reload
 from stepfare.control.protocol import Prices
 
 all_option = click.option("--all", "all_models", is_flag=True, help="Models of all providers, not only of those in use.")
@@ -68,7 +68,7 @@ def update(accept: bool, as_json: bool) -> None:
     except OSError as trouble:
         words = f"The prices cannot be kept in {paths.catalogue_json}: {trouble.strerror or trouble}. They stay as they are."
         raise Trouble("not-written", words) from None
-    told = _told_daemon()
+    told = told_to_reload()
     if as_json:
         changes = [{"model": one.model, "words": one.words, "taken": not one.held} for one in fetched.changes]
         print_json({"updated": fetched.updated, "changes": changes, "left_out": list(fetched.left_out), "daemon": told})
@@ -77,17 +77,6 @@ def update(accept: bool, as_json: bool) -> None:
 
     changes = [(one.words, one.held) for one in fetched.changes]
     paint.show(catalogue.renewed(changes, fetched.left_out, fetched.updated, told=told == "reloaded"))
-
-
-def _told_daemon() -> str:
-    """Whether the running daemon has read the new prices: reloaded, or not-running."""
-    try:
-        ask(here(), lambda daemon: daemon.reload())
-    except Trouble as trouble:
-        if trouble.code != NOT_RUNNING:
-            raise
-        return "not-running"
-    return "reloaded"
 
 
 def _catalogue(all_models: bool, *, look: bool = False) -> Prices:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stepfare.cli.asking import NOT_RUNNING, Trouble, ask, command_of, here, json_option, print_message
+from stepfare.cli.asking import Trouble, command_of, here, json_option, print_message, told_to_reload
 
 if TYPE_CHECKING:
     from stepfare.control.protocol import Learned, LearnedFigures
@@ -71,7 +71,7 @@ def _learnt(paths: Paths, *, dry_run: bool) -> Learned:
         shipped=_figures(learnt.shipped),
         own=_figures(learnt.taught),
         file=str(paths.weights_json),
-        daemon=_told_daemon() if kept else "",
+        daemon=told_to_reload() if kept else "",
     )
 
 
@@ -87,7 +87,7 @@ def _forgotten(paths: Paths, *, dry_run: bool) -> Learned:
             raise Trouble("not-removed", words) from problem
     kept = there and dry_run
     because = ("what was learnt would be forgotten" if kept else "what was learnt is forgotten") if there else "nothing had been learnt"
-    daemon = _told_daemon() if there and not dry_run else ""
+    daemon = told_to_reload() if there and not dry_run else ""
     return Learned(verdict="forgotten", kept=kept, because=because, file=str(paths.weights_json), daemon=daemon)
 
 
@@ -98,17 +98,6 @@ def _figures(value: Judgement | None) -> LearnedFigures | None:
         return None
     auc = None if value.auc_edit is None else round(value.auc_edit, FIGURE_DIGITS)
     return LearnedFigures(auc_edit=auc, log_loss=round(value.log_loss, FIGURE_DIGITS))
-
-
-def _told_daemon() -> str:
-    """Whether the running daemon has taken it up: reloaded, or not-running."""
-    try:
-        ask(here(), lambda daemon: daemon.reload())
-    except Trouble as trouble:
-        if trouble.code != NOT_RUNNING:
-            raise
-        return "not-running"
-    return "reloaded"
 
 
 def _progress() -> Callable[[int, int], None]:
