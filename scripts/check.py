@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -28,11 +29,13 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One check: its name, the program in the environment with its arguments, whether what it prints is shown as it comes."""
+    """One check: its name, the program in the environment with its arguments, whether what it prints is shown as it comes, and whether
+    it takes so long that the tests do not wait for it."""
 
     name: str
     command: tuple[str, ...]
     live: bool = False
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Result:
     code: int
     seconds: float
     why: str = ""
+    printed: str = ""
+    """What a quiet stage said while it failed."""
 
     def line(self) -> str:
         verdict = "ok" if self.code == 0 else "FAILED"
@@ -64,7 +69,7 @@ class Counts:
 CHECKS = (
     Stage("format", ("ruff", "format", "--check", ".")),
     Stage("lint", ("ruff", "check", ".")),
-    Stage("types", ("basedpyright",)),
+    Stage("types", ("basedpyright",), beside=True),
     Stage("imports", ("lint-imports",)),
 )
 
@@ -97,12 +102,32 @@ def run(stage: Stage, environment: dict[str, str]) -> Result:
     except FileNotFoundError:
         return Result(stage.name, 127, 0.0, f"{program.name} is not in the environment; remove .venv and run scripts/test again")
     why = "no test ran" if stage.live and done.returncode == PYTEST_NO_TESTS else ""
-    result = Result(stage.name, done.returncode, time.monotonic() - began, why)
+    printed = "" if stage.live or done.returncode == 0 else done.stdout.rstrip()
+    return Result(stage.name, done.returncode, time.monotonic() - began, why, printed)
+
+
+def run_all(wanted: list[Stage], environment: dict[str, str]) -> list[Result]:
+    """Run the stages in their order, those that take long beside the others, and tell of each quiet one when its turn has come."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        beside = {stage.name: pool.submit(run, stage, environment) for stage in wanted if stage.beside}
+        results = {stage.name: run_and_tell(stage, environment) for stage in wanted if not stage.beside}
+        for name, waiting in beside.items():
+            results[name] = waiting.result()
+            tell(results[name])
+    return [results[stage.name] for stage in wanted]
+
+
+def run_and_tell(stage: Stage, environment: dict[str, str]) -> Result:
+    result = run(stage, environment)
     if not stage.live:
-        if done.returncode != 0:
-            print(done.stdout.rstrip())
-        print(result.line(), flush=True)
+        tell(result)
     return result
+
+
+def tell(result: Result) -> None:
+    if result.printed:
+        print(result.printed)
+    print(result.line(), flush=True)
 
 
 def count(report: Path) -> Counts:
@@ -145,10 +170,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="stepfare-test-") as folder:
         report = Path(folder) / "report.xml"
         try:
-            results = [
-                run(stage, environment)
-                for stage in stages(chosen.suite, fast=chosen.fast, report=report, pytest_arguments=pytest_arguments)
-            ]
+            results = run_all(stages(chosen.suite, fast=chosen.fast, report=report, pytest_arguments=pytest_arguments), environment)
         except KeyboardInterrupt:
             print("stopped.")
             return INTERRUPTED

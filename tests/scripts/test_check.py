@@ -65,7 +65,15 @@ def test_a_failing_stage_is_told_with_what_it_printed_and_the_rest_still_runs(
         return (name,)
 
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    monkeypatch.setattr(check, "CHECKS", (check.Stage("good", program("good", 0)), check.Stage("bad", program("bad", 3))))
+    monkeypatch.setattr(
+        check,
+        "CHECKS",
+        (
+            check.Stage("good", program("good", 0)),
+            check.Stage("bad", program("bad", 3)),
+            check.Stage("long", program("long", 4), beside=True),
+        ),
+    )
     program("pytest", 0)
     code = check.main([])
     printed = capfd.readouterr().out
@@ -75,6 +83,9 @@ def test_a_failing_stage_is_told_with_what_it_printed_and_the_rest_still_runs(
     assert printed.index("--- tests") > printed.index("bad ran")
     assert re.search(r"^good +ok", printed, re.MULTILINE)
     assert re.search(r"^bad +FAILED", printed, re.MULTILINE)
+    # What takes long runs beside the tests and is told of after them.
+    assert printed.index("long ran") > printed.index("pytest ran")
+    assert [line.split()[0] for line in printed.rstrip().splitlines()[-5:-1]] == ["good", "bad", "long", "tests"]
     assert printed.rstrip().splitlines()[-1] == "0 passed, 0 failed"
 
 
