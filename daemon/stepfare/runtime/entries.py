@@ -24,6 +24,8 @@ from stepfare.steps.trouble import pieces
 TITLE_CHARS_MAX = 60
 CHARS_OF_TOKEN_MAX = 400
 """No token says more: a report that counts fewer has forgotten what it counts."""
+UNHEARD_TOKENS = 256
+"""What a model may have written, or thought unseen, beyond what was heard of an answer that was broken off: some seconds' worth."""
 WINDOWS_MAX = 16
 """A call that goes round with tools of its provider's reads its window several times; what counts more than this many is garbage."""
 
@@ -156,10 +158,14 @@ def _usage(asked: Asked, run: Run) -> tuple[Usage, Usage, Usage]:
         return reported, reported, reported
     said = [max(reported.output_tokens, round(chars / each)) for each in _CHARS_OF_TOKEN]
     usage, low, high = (replace(reported, output_tokens=tokens) for tokens in said)
-    return usage, low, high
+    return usage, low, replace(high, output_tokens=high.output_tokens + _unheard(run))
 
 
 _CHARS_OF_TOKEN = (meter.CHARS_PER_TOKEN, meter.CHARS_PER_TOKEN_HIGH, meter.CHARS_PER_TOKEN_LOW)
+
+
+def _unheard(run: Run) -> int:
+    return UNHEARD_TOKENS if run.heard.started and not run.heard.finished else 0
 
 
 def _believed(run: Run) -> Usage | None:
@@ -185,7 +191,7 @@ def _guessed(asked: Asked, run: Run) -> tuple[Usage, Usage, Usage]:
     low = Usage(prompt, prompt if run.heard.started else 0, 0, round(chars / meter.CHARS_PER_TOKEN_HIGH))
     if not run.heard.started:
         low = Usage(0)
-    high = Usage(prompt, 0, prompt if written else 0, round(chars / meter.CHARS_PER_TOKEN_LOW))
+    high = Usage(prompt, 0, prompt if written else 0, round(chars / meter.CHARS_PER_TOKEN_LOW) + _unheard(run))
     return usage, low, high
 
 
