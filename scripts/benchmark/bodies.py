@@ -94,7 +94,11 @@ class Session:
         return self._written + self._tail + b"]}"
 
 
-def template(size_bytes: int, *, stream: bool, model: str = "auto", parallel: bool = True) -> bytes:
+UNGATED = "frugal"
+"""The profile that is asked for where answers should pass as they come: texts that may turn out to be anything are held otherwise."""
+
+
+def template(size_bytes: int, *, stream: bool, model: str = UNGATED, parallel: bool = True) -> bytes:
     """The opening of bodies of about that size, to be shared by all sessions of a measurement. `parallel` is whether an answer may call
     several tools."""
     task = {
