@@ -105,7 +105,8 @@ def audited(sessions: Sequence[Served], pick: Pick) -> Audit:
 
 def _verdict(sessions: int, saved: Interval, chance: Interval) -> tuple[Verdict, str]:
     if sessions < SESSIONS_MIN:
-        return Verdict.NONE, f"there are only {sessions} sessions; {SESSIONS_MIN} are the least that can say anything"
+        seen = "is only 1 session" if sessions == 1 else f"are only {sessions} sessions"
+        return Verdict.NONE, f"there {seen}; {SESSIONS_MIN} are the least that can say anything"
     if saved.high < 0:
         return Verdict.NOT, "the balanced model alone would have been cheaper"
     if saved.low <= 0:

@@ -141,7 +141,9 @@ class Attempt:
         if not data:
             return
         self.run.committed = self.turn.begun = True
-        await self.reply.stream(headers_of(self.asked, self.run, self.turn.attempts, simulated=self._simulated), data)
+        # They leave once, with the first bytes; a stream has hundreds of pieces.
+        headers = {} if self.reply.opened else headers_of(self.asked, self.run, self.turn.attempts, simulated=self._simulated)
+        await self.reply.stream(headers, data)
 
     async def _faulted(self, said: bytes, fault: Faulted, answer: Answer) -> Fault:
         """The provider reported an error inside its answer: before any content was shown nobody need know of it."""

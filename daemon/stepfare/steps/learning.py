@@ -83,10 +83,8 @@ def learn(rows: Sequence[Row], weights: Weights) -> Learned:
     usable = [row for row in usable if row.kind in PREDICTED and len(row.numbers) == len(FEATURE_NAMES)][-ROWS_MAX:]
     sessions = list(dict.fromkeys(row.session for row in usable))
     if len(usable) < ROWS_MIN or len(sessions) < SESSIONS_MIN:
-        said = f"{len(usable):,} steps of {len(sessions)} sessions"
-        return Learned(
-            shipped, False, f"the shipped weights stay: {said} are too few to learn from ({ROWS_MIN} of {SESSIONS_MIN} are needed)"
-        )
+        needed = f"{ROWS_MIN} steps of {SESSIONS_MIN} sessions are needed to learn from"
+        return Learned(shipped, False, f"the shipped weights stay: {needed}, {len(usable):,} of {len(sessions)} are too few")
     back = set(sessions[-max(2, round(len(sessions) * HELD_BACK)) :])
     cases = [(row.session in back, _case(row, shipped)) for row in usable]
     seen, held = [case for late, case in cases if not late], [case for late, case in cases if late]

@@ -64,12 +64,14 @@ class Answer:
 
     async def chunk(self, within_s: float | None = None) -> bytes | None:
         """The next bytes, empty at the end; None where none came within this time: then one may ask again. Raises CallFailed."""
-        limit = asyncio.timeout(within_s)
+        limit = None if within_s is None else asyncio.timeout(within_s)
         try:
+            if limit is None:
+                return await self._response.content.readany()
             async with limit:
                 return await self._response.content.readany()
         except TimeoutError:
-            if limit.expired():
+            if limit is not None and limit.expired():
                 return None
             raise CallFailed(Fault(Failure.SLOW, f"it sent nothing for {self._limits.idle_s:g} s")) from None
         except (aiohttp.ClientError, OSError) as error:
