@@ -98,6 +98,11 @@ class Settled:
     held_ms: int = 0
     """How long the gate held back what was known of the answer already, until it was shown or given up."""
 
+    @property
+    def measured(self) -> bool:
+        """Whether the provider reported this usage; else it is our guess, and teaches nothing."""
+        return self.source in _MEASURED
+
 
 @dataclass(frozen=True, slots=True)
 class Voided:
@@ -120,5 +125,7 @@ class Lost:
     at_ms: int
     ceiling_pusd: int | None
 
+
+_MEASURED = frozenset({"usage-priced", "provider-billed", "unpriced"})
 
 Entry: TypeAlias = Opened | Reserved | Settled | Voided | Lost

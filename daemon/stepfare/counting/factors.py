@@ -17,7 +17,6 @@ _CLAUDE = re.compile(r"claude(?:-[a-z]+)?-(\d+)(?:[.-](\d{1,2})(?!\d))?")
 _CLAUDE_NEW, _CLAUDE_OLD = 1.5, 1.18
 """Measured offline over code, prose, JSON and tool output: the tokenizer of Claude 4.7 and later makes 1.43 to 2.03 tokens of one, that
 of earlier ones 1.11 to 1.54."""
-_MEASURED = frozenset({"usage-priced", "provider-billed", "unpriced"})
 
 
 def seed(model: str) -> float:
@@ -46,7 +45,7 @@ class Factors:
                 self._open[entry.attempt] = entry
             case Settled():
                 reserved = self._open.pop(entry.attempt, None)
-                if reserved is not None and entry.source in _MEASURED and reserved.counted_tokens >= COUNTED_TOKENS_MIN:
+                if reserved is not None and entry.measured and reserved.counted_tokens >= COUNTED_TOKENS_MIN:
                     self._learn(reserved.model, entry.usage.input_tokens / reserved.counted_tokens)
             case Voided() | Lost():
                 self._open.pop(entry.attempt, None)

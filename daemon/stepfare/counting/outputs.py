@@ -16,7 +16,6 @@ STEPS_BELIEVED = 20
 WEIGHT_MIN = 0.01
 """Of a new answer: a model's habit follows some hundred steps of a kind."""
 MODELS_MAX = 500
-_MEASURED = frozenset({"usage-priced", "provider-billed", "unpriced"})
 _KINDS = frozenset(kind.value for kind in StepKind)
 
 
@@ -47,7 +46,7 @@ class Outputs:
                 self._open[entry.attempt] = entry.model
             case Settled():
                 model = self._open.pop(entry.attempt, "")
-                if model and entry.outcome == "ok" and entry.source in _MEASURED and entry.kind in _KINDS:
+                if model and entry.outcome == "ok" and entry.measured and entry.kind in _KINDS:
                     self._learn(model, StepKind(entry.kind), entry.usage.output_tokens)
             case Voided() | Lost():
                 self._open.pop(entry.attempt, None)

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from stepfare.core.model import CacheRule, Candidate
 from stepfare.core.money import Price, Rates, Usage
+from stepfare.core.session import HOUR_MS
 from stepfare.core.step import Tier
 from stepfare.replay.recording import RecordedStep, kept_tokens
 
 WINDOW_SHARE_MAX = 0.97
-HOUR_MS = 3_600_000
 
 
 class Held(NamedTuple):

@@ -13,8 +13,6 @@ from stepfare.core.model import CacheRule
 from stepfare.core.session import HOUR_MS, Session, Warmth
 
 DEFAULT_CACHE = CacheRule()
-MEASURED = ("usage-priced", "provider-billed", "unpriced")
-"""Sources of usage that a provider reported, rather than our guess."""
 
 
 def warmed(session: Session, reserved: Reserved, entry: Settled, rule: CacheRule | None) -> Mapping[str, Warmth]:
@@ -43,7 +41,7 @@ def _lifetime_ms(before: Warmth | None, entry: Settled, rule: CacheRule) -> int:
 
 def _share(before: Warmth | None, entry: Settled, rule: CacheRule) -> float:
     """How much of what was expected to be read from the cache was read. What was observed last is believed; a guess observes nothing."""
-    if before is None or entry.at_ms >= before.until_ms or entry.source not in MEASURED:
+    if before is None or entry.at_ms >= before.until_ms or not entry.measured:
         return 1.0 if before is None else before.share
     if before.tokens < rule.min_tokens or entry.usage.input_tokens < before.tokens:
         return before.share  # Nothing was to be expected: too short to be cached, or the client shortened the conversation.

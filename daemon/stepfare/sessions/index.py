@@ -13,7 +13,7 @@ from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
 from stepfare.core.model import CacheRule
 from stepfare.core.session import Habits, Session
 from stepfare.core.step import StepKind
-from stepfare.sessions.caches import DEFAULT_CACHE, MEASURED, warmed
+from stepfare.sessions.caches import DEFAULT_CACHE, warmed
 from stepfare.sessions.habits import ProjectHabits, after_step
 
 SESSIONS_MAX = 2_000
@@ -151,7 +151,7 @@ class SessionIndex:
     def _learned(self, session: Session, entry: Settled) -> Session:
         """The session with what its last step says of how it goes, and its project with the same. An attempt that was escalated away
         is no step of its own."""
-        if not entry.committed or entry.source not in MEASURED:
+        if not entry.committed or not entry.measured:
             return session
         habits = after_step(session.habits, StepKind(entry.kind), entry.at_ms, entry.usage.input_tokens)
         self._projects.learn(session.project, session.habits, habits)
@@ -209,7 +209,7 @@ def _opened(entry: Opened, known: Session | None) -> Session:
 
 def _served(session: Session, reserved: Reserved, entry: Settled, rule: CacheRule | None) -> Session:
     """The session after an attempt whose prompt a model has read: who has it now, and what models hold of its prompt."""
-    if entry.source not in MEASURED:
+    if not entry.measured:
         warm = warmed(session, reserved, entry, rule) if entry.outcome == ESCALATED else session.warm
         return replace(session, last_model=reserved.model, warm=warm)
     return replace(
