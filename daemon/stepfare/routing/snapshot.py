@@ -61,7 +61,3 @@ class Snapshot:
     """Output expected of a step of that kind, whoever answers."""
     outputs: Mapping[str, Mapping[StepKind, int]] = field(default_factory=dict[str, Mapping[StepKind, int]])
     """The same of single models, by their ids, where they have shown their own habits."""
-
-    def expected_output(self, model: str, kind: StepKind) -> int:
-        """Tokens that this model is expected to write in a step of that kind."""
-        return self.outputs.get(model, self.output_tokens).get(kind, 0)
