@@ -169,19 +169,3 @@ def _gain(sums: list[Floats], sizes: Floats, settings: Settings) -> Floats:
         gain += left * left / (sizes + settings.ridge) + right * right / (rest + settings.ridge) - whole * whole / (total + settings.ridge)
     gain[(sizes < settings.leaf_weight_min) | (rest < settings.leaf_weight_min)] = 0.0
     return gain
-
-
-def scores_of(forest: Forest, rows: Floats) -> Floats:
-    """The classes' scores of each row."""
-    scores = np.tile(np.array(forest.base), (len(rows), 1))
-    for tree in forest.trees:
-        features, thresholds = np.array(tree.features), np.array(tree.thresholds)
-        node = np.zeros(len(rows), dtype=np.int64)
-        while True:
-            column = features[node]
-            right = (column >= 0) & (rows[np.arange(len(rows)), column] > thresholds[node])
-            node = 2 * node + 1 + right
-            if node[0] >= len(features):
-                break
-        scores += np.array(tree.values)[node - len(features)] / LEAF_SCALE
-    return scores
