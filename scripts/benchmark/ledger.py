@@ -37,14 +37,14 @@ async def _settled_per_s(path: Path, seconds: float) -> float:
     try:
         from stepfare.core.entry import Opened, Reserved, Settled
         from stepfare.core.money import Rates, Usage
-        from stepfare.store.sqlite import Store
+        from stepfare.store.sqlite_file import open_file
     except ImportError as missing:
         raise CannotMeasure(f"the ledger: {missing}") from missing
 
     def now_ms() -> int:
         return time.time_ns() // 1_000_000
 
-    store = Store.open(path, now_ms)
+    store = open_file(path, now_ms)
     rates = Rates(input=2_000_000, cache_read=100_000, cache_write=2_500_000, cache_write_1h=4_000_000, output=10_000_000)
     usage = Usage(input_tokens=25_000, cache_read_tokens=24_000, cache_write_tokens=900, output_tokens=180)
     numbers = itertools.count()

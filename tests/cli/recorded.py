@@ -9,7 +9,7 @@ from pathlib import Path
 from stepfare.core.entry import Opened, Reserved, Settled
 from stepfare.core.money import Usage
 from stepfare.paths import Paths
-from stepfare.store.sqlite import Store
+from stepfare.store.sqlite_file import open_file
 
 NOW_MS = 1_790_000_000_000
 STEP_PUSD = 10_000_000_000
@@ -52,7 +52,7 @@ async def booked(
     paths: Paths, session_id: str, *kinds: str, tiers: dict[str, str] | None = None, start_ms: int = NOW_MS, gap_ms: int = 10_000
 ) -> None:
     """A session in the books of a daemon that is gone; each step cost a cent, its prompt is 1,000 tokens longer than the one before."""
-    store = Store.open(paths.ledger_db, lambda: NOW_MS)
+    store = open_file(paths.ledger_db, lambda: NOW_MS)
     await store.append(Opened(session_id, start_ms, "cline", "/srv/shop", "/srv/shop", "main", "Mend the cart"))
     for number, kind in enumerate(kinds):
         attempt, at_ms = f"{session_id}-{number}", start_ms + gap_ms * number

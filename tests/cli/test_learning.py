@@ -22,7 +22,7 @@ from stepfare.paths import Paths
 from stepfare.runtime.own_weights import weights_at_hand
 from stepfare.steps.classify import WEIGHTS
 from stepfare.steps.vector import FEATURES_VERSION, vector_of
-from stepfare.store.sqlite import Store
+from stepfare.store.sqlite_file import open_file
 from tests.cli.conftest import Run
 from tests.control.fake_daemon import FakeDaemon
 from tests.ledger.samples import NOW_MS, opened, reserved, settled
@@ -54,7 +54,7 @@ def write(paths: Paths, sessions: Iterable[Sequence[Lived]]) -> None:
     """A ledger that a daemon has written and left."""
 
     async def written() -> None:
-        store = Store.open(paths.ledger_db, lambda: NOW_MS)
+        store = open_file(paths.ledger_db, lambda: NOW_MS)
         for number, steps in enumerate(sessions):
             name = f"s{number:03d}"
             await store.append(replace(opened(name), at_ms=NOW_MS + number * 1_000))

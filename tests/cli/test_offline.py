@@ -14,7 +14,7 @@ from stepfare.control.protocol import Decision, SessionDetail, Sessions
 from stepfare.core.entry import Entry, Opened, Reserved, Settled
 from stepfare.core.money import Rates, Usage
 from stepfare.paths import Paths
-from stepfare.store.sqlite import Store
+from stepfare.store.sqlite_file import open_file
 from tests.cli.conftest import Run
 from tests.cli.samples import DECISION, NOW_MS
 
@@ -33,7 +33,7 @@ def books(paths: Paths) -> Paths:
     """A ledger that a daemon has written and left."""
 
     async def write() -> None:
-        store = Store.open(paths.ledger_db, lambda: NOW_MS)
+        store = open_file(paths.ledger_db, lambda: NOW_MS)
         await store.append(*ENTRIES[:2], decision=("d-1", "s-4f2a", DECISION.model_dump_json().encode()))
         await store.append(*ENTRIES[2:])
         await store.close()

@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from stepfare.core.entry import Entry
-from stepfare.store.sqlite import Store
+from stepfare.store.sqlite_file import open_file
+from stepfare.store.store import Store
 from tests.ledger.samples import NOW_MS
 
 
 def open_store(path: Path) -> Store:
-    return Store.open(path, lambda: NOW_MS)
+    return open_file(path, lambda: NOW_MS)
 
 
 @asynccontextmanager

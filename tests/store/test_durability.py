@@ -16,7 +16,7 @@ from tests.store.books import books, journal_of
 AGENTS = """
 import asyncio, os, sys
 from pathlib import Path
-from stepfare.store.sqlite import Store
+from stepfare.store.sqlite_file import open_file
 from tests.ledger.samples import opened, reserved, settled
 
 async def agent(store, session):
@@ -29,7 +29,7 @@ async def agent(store, session):
         os.write(1, f"settled {attempt}\\n".encode())
 
 async def main():
-    store = Store.open(Path(sys.argv[1]), lambda: 0)
+    store = open_file(Path(sys.argv[1]), lambda: 0)
     await asyncio.gather(*(agent(store, f"{sys.argv[2]}-{number}") for number in range(8)))
 
 asyncio.run(main())
@@ -73,11 +73,11 @@ FULL_DISK = """
 import asyncio, resource, sys
 from pathlib import Path
 from stepfare.store.errors import StoreError
-from stepfare.store.sqlite import Store
+from stepfare.store.sqlite_file import open_file
 from tests.ledger.samples import opened, reserved, settled
 
 async def main():
-    store = Store.open(Path(sys.argv[1]), lambda: 0)
+    store = open_file(Path(sys.argv[1]), lambda: 0)
     await store.append(opened())
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))

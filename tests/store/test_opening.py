@@ -85,11 +85,11 @@ OPEN_AS_A_STRANGER = """
 import os, sys
 from pathlib import Path
 from stepfare.store.errors import StoreError
-from stepfare.store.sqlite import Store
+from stepfare.store.sqlite_file import open_file
 if os.getuid() == 0:
     os.setuid(65534)  # Root may write anywhere.
 try:
-    Store.open(Path(sys.argv[1]), lambda: 0)
+    open_file(Path(sys.argv[1]), lambda: 0)
 except StoreError as error:
     print(error)
 """

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from stepfare.core.entry import Entry, Opened
 from stepfare.ledger.tally import QUARTER_MS
 from stepfare.ledger.totals import Group, Totals, report, totals_of
-from stepfare.store import queries, sqlite
+from stepfare.store import queries
+from stepfare.store import store as stores
 from stepfare.store.errors import StoreError
 from stepfare.store.queries import AttemptRow, SessionRow, StepRow
 from stepfare.store.verify import verify
@@ -100,7 +101,7 @@ async def test_a_caller_that_goes_away_does_not_take_its_entry_with_it(tmp_path:
 
 
 async def test_64_agents_at_once_find_all_their_entries_in_the_books(tmp_path: Path) -> None:
-    async def agent(store: sqlite.Store, session: str) -> None:
+    async def agent(store: stores.Store, session: str) -> None:
         await store.append(opened(session))
         for step in range(1, 11):
             attempt = f"{session}-{step}"
@@ -132,7 +133,7 @@ async def test_appends_that_wait_together_share_one_commit(tmp_path: Path) -> No
 
 
 async def test_appends_beyond_the_bound_wait_for_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "WAITING_APPENDS_MAX", 2)
+    monkeypatch.setattr(stores, "WAITING_APPENDS_MAX", 2)
     async with books(tmp_path / "ledger.db", [opened()]) as store:
         await asyncio.gather(*(store.append(reserved(f"a{number}", step=number)) for number in range(1, 21)))
         assert len(await store.open_reservations()) == 20
@@ -203,7 +204,7 @@ async def test_steps_are_told_with_all_their_attempts(tmp_path: Path) -> None:
 
 
 async def test_the_journal_is_read_in_batches_from_any_row_and_time_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "ENTRIES_BATCH_ROWS", 3)
+    monkeypatch.setattr(stores, "ENTRIES_BATCH_ROWS", 3)
     entries: list[Entry] = [reserved(f"a{number}", "s1" if number % 2 else "s2", number, NOW_MS + number) for number in range(10)]
 
     async def rows(

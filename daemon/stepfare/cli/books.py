@@ -15,6 +15,7 @@ from stepfare.ledger.export import Format, export
 from stepfare.store import queries
 from stepfare.store.errors import StoreError
 from stepfare.store.readers import Readers
+from stepfare.store.sqlite_file import SqliteFile
 from stepfare.store.verify import verify
 
 BATCH_ROWS = 1_000
@@ -74,7 +75,7 @@ def _existing(path: Path) -> Path:
 
 def _entries(path: Path) -> Iterator[Entry]:
     """The journal from its first entry to the last that is there when it is reached. Raises StoreError."""
-    readers, after = Readers(path), 0
+    readers, after = Readers(SqliteFile(path)), 0
     try:
         with asyncio.Runner() as runner:
             while batch := runner.run(readers.ask(queries.entries_after(after, 0, None, BATCH_ROWS))):

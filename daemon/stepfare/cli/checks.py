@@ -28,6 +28,7 @@ from stepfare.runtime.workspaces import Workspaces
 from stepfare.store import files, queries
 from stepfare.store.errors import StoreError
 from stepfare.store.readers import Readers
+from stepfare.store.sqlite_file import SqliteFile
 from stepfare.store.verify import verify
 
 LEDGER_WHOLE_BYTES_MAX = 64 * 1024 * 1024
@@ -179,7 +180,7 @@ def _ledger(paths: Paths) -> Check:
             return Check("ledger", "ok", f"{counted(verdict.rows, 'entry', 'entries')}, whole to the last")
         return Check("ledger", "bad", clean(verdict.problems[0]), todo)
     head = files.read_head(files.head_path(path))
-    readers = Readers(path)
+    readers = Readers(SqliteFile(path))
     try:
         flaw = (
             "its head file is missing" if head is None else asyncio.run(readers.ask(lambda connection: queries.head_flaw(connection, head)))

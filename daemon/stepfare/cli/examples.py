@@ -14,6 +14,7 @@ from stepfare.steps.vector import FEATURE_NAMES, FEATURES_VERSION
 from stepfare.store import queries
 from stepfare.store.queries import StepRow
 from stepfare.store.readers import Readers
+from stepfare.store.sqlite_file import SqliteFile
 
 ESCALATED = "escalated"
 """How an attempt ended whose answer was for a better model to give: what it was about to do is known all the same."""
@@ -36,7 +37,7 @@ _decode = msgspec.json.Decoder(_Record).decode
 async def examples(paths: Paths, progress: Callable[[int, int], None]) -> list[Row]:
     """Every step whose features were kept and whose turn is known, the oldest session first; `progress` is told how many sessions of how
     many have been read. Raises StoreError."""
-    readers = Readers(paths.ledger_db)
+    readers = Readers(SqliteFile(paths.ledger_db))
     try:
         found: list[Row] = []
         names = await readers.ask(queries.session_ids)

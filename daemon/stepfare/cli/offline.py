@@ -14,6 +14,7 @@ from stepfare.server import present
 from stepfare.store import queries
 from stepfare.store.queries import SessionRow
 from stepfare.store.readers import Readers
+from stepfare.store.sqlite_file import SqliteFile
 
 SESSIONS_SHOWN = 20
 
@@ -22,7 +23,7 @@ class Ledger:
     """Asked like the daemon, for what both can tell; open between `async with`. Raises Refused, and StoreError for an unreadable file."""
 
     def __init__(self, paths: Paths, now_ms: int) -> None:
-        self._readers = Readers(paths.ledger_db)
+        self._readers = Readers(SqliteFile(paths.ledger_db))
         self._now_ms = now_ms
 
     async def __aenter__(self) -> Ledger:

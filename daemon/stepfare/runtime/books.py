@@ -16,7 +16,7 @@ from stepfare.runtime.clock import World
 from stepfare.runtime.hub import Hub
 from stepfare.runtime.state import State
 from stepfare.store.errors import StoreError
-from stepfare.store.sqlite import Store
+from stepfare.store.store import Store
 
 UNBOOKED_MAX = 10_000
 """Closing entries kept in memory while the disk refuses them. After a crash their reservations become Lost: nothing is forgotten."""

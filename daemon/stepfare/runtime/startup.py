@@ -30,7 +30,8 @@ from stepfare.runtime.state import Play, State
 from stepfare.runtime.surroundings import GIT_FILES
 from stepfare.runtime.watch import Watch
 from stepfare.runtime.workspaces import Workspace
-from stepfare.store.sqlite import Store
+from stepfare.store.sqlite_file import open_file
+from stepfare.store.store import Store
 from stepfare.upstream.client import Upstream
 from stepfare.upstream.listing import NoList
 
@@ -173,7 +174,7 @@ async def wake(paths: Paths, environ: Mapping[str, str], world: World | None = N
     """The daemon, ready to serve. Raises StoreError where the books cannot be opened."""
     world = world or World()
     last = last_daemon_file(paths)
-    store = Store.open(paths.ledger_db, world.now_ms)
+    store = open_file(paths.ledger_db, world.now_ms)
     settings = read_settings(paths)
     state = State(_play_of(paths, settings, environ), world)
     state.lessons.load(paths.lessons_json)

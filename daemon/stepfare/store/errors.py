@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ class StoreError(Exception):
     """The books could not be opened, read or written. The message says what happened, what was done, and what to do."""
 
 
-def in_words(path: Path, error: sqlite3.Error | OSError) -> str:
+def in_words(path: Path, error: BaseException) -> str:
     """What went wrong with the database at `path`, and what to do about it."""
     said = str(error)
     name = getattr(error, "sqlite_errorname", "")

@@ -1,18 +1,18 @@
-"""The SQL of the questions. Each function answers one within the transaction that it is called in, and raises sqlite3.Error."""
+"""The SQL of the questions. Each function answers one within the transaction that it is called in; it raises its database's errors."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stepfare.core.entry import Entry, Opened, Reserved
 from stepfare.ledger import codec
-from stepfare.ledger.chain import Head
+from stepfare.ledger.chain import GENESIS, Head
 from stepfare.ledger.journal import Phase
 from stepfare.ledger.tally import SessionTally
 from stepfare.ledger.totals import Closing, Totals
 from stepfare.store import reports
+from stepfare.store.database import Connection, Cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ class StepRow:
     attempts: tuple[AttemptRow, ...]
 
 
-def open_reservations(connection: sqlite3.Connection) -> list[Reserved]:
+def open_reservations(connection: Connection) -> list[Reserved]:
     rows = connection.execute("SELECT CAST(body AS BLOB) FROM open_attempts JOIN journal USING (row) ORDER BY row")
     return [_reserved(body) for (body,) in rows]
 
 
-def _count(connection: sqlite3.Connection) -> int:
+def _count(connection: Connection) -> int:
     return connection.execute("SELECT coalesce(max(row), 0) FROM journal").fetchone()[0]
 
 
-def first_row(connection: sqlite3.Connection, since_ms: int) -> int:
+def first_row(connection: Connection, since_ms: int) -> int:
     """The first row of that time or later; one past the end where there is none."""
     if since_ms <= 0:
         return 1
@@ -63,19 +63,19 @@ def first_row(connection: sqlite3.Connection, since_ms: int) -> int:
     return _count(connection) + 1 if row is None else row
 
 
-def entries_after(after_row: int, since_ms: int, session: str | None, limit: int) -> Callable[[sqlite3.Connection], list[JournalRow]]:
+def entries_after(after_row: int, since_ms: int, session: str | None, limit: int) -> Callable[[Connection], list[JournalRow]]:
     # The plus keeps SQLite from walking the whole journal for one session: few rows are sorted sooner than many are skipped.
     where = "session = ? AND +row > ? AND at_ms >= ? ORDER BY +row" if session is not None else "row > ? AND at_ms >= ? ORDER BY row"
     values = (after_row, since_ms, limit) if session is None else (session, after_row, since_ms, limit)
 
-    def question(connection: sqlite3.Connection) -> list[JournalRow]:
+    def question(connection: Connection) -> list[JournalRow]:
         rows = connection.execute(f"SELECT row, CAST(body AS BLOB), hash FROM journal WHERE {where} LIMIT ?", values)
         return [JournalRow(row, codec.decode(body), link) for row, body, link in rows]
 
     return question
 
 
-def recent_entries(connection: sqlite3.Connection, since_ms: int, sessions_max: int) -> list[Entry]:
+def recent_entries(connection: Connection, since_ms: int, sessions_max: int) -> list[Entry]:
     rows = connection.execute(
         "SELECT CAST(body AS BLOB) FROM journal WHERE session IN"
         " (SELECT session FROM sessions WHERE last_ms >= ? ORDER BY last_ms DESC LIMIT ?) ORDER BY +row",
@@ -84,36 +84,36 @@ def recent_entries(connection: sqlite3.Connection, since_ms: int, sessions_max: 
     return [codec.decode(body) for (body,) in rows]
 
 
-def decision(connection: sqlite3.Connection, decision: str) -> bytes | None:
+def decision(connection: Connection, decision: str) -> bytes | None:
     return _message(connection.execute("SELECT CAST(message AS BLOB) FROM decisions WHERE id = ?", (decision,)))
 
 
-def latest_decision(connection: sqlite3.Connection, session: str | None) -> bytes | None:
+def latest_decision(connection: Connection, session: str | None) -> bytes | None:
     where, values = ("", ()) if session is None else ("WHERE session = ?", (session,))
     return _message(connection.execute(f"SELECT CAST(message AS BLOB) FROM decisions {where} ORDER BY row DESC LIMIT 1", values))
 
 
-def decisions(connection: sqlite3.Connection, session: str) -> dict[str, bytes]:
+def decisions(connection: Connection, session: str) -> dict[str, bytes]:
     """The messages of a session's decisions by their ids, in the order in which they were made."""
     rows = connection.execute("SELECT id, CAST(message AS BLOB) FROM decisions WHERE session = ? ORDER BY row", (session,))
     return dict(rows.fetchall())
 
 
-def session_ids(connection: sqlite3.Connection) -> list[str]:
+def session_ids(connection: Connection) -> list[str]:
     """Every session that was ever heard of, the oldest first."""
     return [name for (name,) in connection.execute("SELECT session FROM sessions ORDER BY first_ms, session")]
 
 
-def sessions(connection: sqlite3.Connection, limit: int, since_ms: int, workspace: str | None) -> list[SessionRow]:
+def sessions(connection: Connection, limit: int, since_ms: int, workspace: str | None) -> list[SessionRow]:
     where, values = ("last_ms >= ?", [since_ms]) if workspace is None else ("workspace = ? AND last_ms >= ?", [workspace, since_ms])
     return _session_rows(connection, f"WHERE {where} ORDER BY last_ms DESC, id LIMIT ?", [*values, limit])
 
 
-def session(connection: sqlite3.Connection, session: str) -> SessionRow | None:
+def session(connection: Connection, session: str) -> SessionRow | None:
     return next(iter(_session_rows(connection, "WHERE id = ?", [session])), None)
 
 
-def steps(connection: sqlite3.Connection, session: str) -> list[StepRow]:
+def steps(connection: Connection, session: str) -> list[StepRow]:
     attempts: dict[int, dict[str, AttemptRow]] = {}
     rows = connection.execute(
         "SELECT step, attempt, CAST(body AS BLOB) FROM journal WHERE session = ? AND phase <> 'opened' ORDER BY +row", (session,)
@@ -131,7 +131,7 @@ def steps(connection: sqlite3.Connection, session: str) -> list[StepRow]:
 # What follows serves the writer and the checks.
 
 
-def session_tally(connection: sqlite3.Connection, session: str) -> SessionTally | None:
+def session_tally(connection: Connection, session: str) -> SessionTally | None:
     """What a tally must know of the session to go on with it; None where it was never heard of."""
     found = connection.execute(
         "SELECT CAST(body AS BLOB), first_ms, last_ms FROM sessions LEFT JOIN journal ON row = opened WHERE sessions.session = ?",
@@ -146,7 +146,7 @@ def session_tally(connection: sqlite3.Connection, session: str) -> SessionTally 
     return tally
 
 
-def closed_phase(connection: sqlite3.Connection, session: str, attempt: str) -> Phase | None:
+def closed_phase(connection: Connection, session: str, attempt: str) -> Phase | None:
     """How this attempt ended; None where it did not."""
     found = connection.execute(
         "SELECT phase FROM journal WHERE session = ? AND attempt = ? AND phase <> 'reserved' LIMIT 1", (session, attempt)
@@ -154,7 +154,13 @@ def closed_phase(connection: sqlite3.Connection, session: str, attempt: str) -> 
     return None if found is None else Phase(found[0])
 
 
-def head_flaw(connection: sqlite3.Connection, head: Head) -> str:
+def head(connection: Connection) -> Head:
+    """Where the journal ends."""
+    last = connection.execute("SELECT row, hash FROM journal ORDER BY row DESC LIMIT 1").fetchone()
+    return Head(*last) if last else Head(0, GENESIS)
+
+
+def head_flaw(connection: Connection, head: Head) -> str:
     """In words, how the journal falls short of a head that was written beside it; empty where it does not."""
     count = _count(connection)
     if count < head.count:
@@ -165,10 +171,10 @@ def head_flaw(connection: sqlite3.Connection, head: Head) -> str:
     return ""
 
 
-def _session_rows(connection: sqlite3.Connection, where: str, values: Sequence[str | int]) -> list[SessionRow]:
+def _session_rows(connection: Connection, where: str, values: Sequence[str | int]) -> list[SessionRow]:
     rows = connection.execute(
         "SELECT id, CAST(body AS BLOB), first_ms, last_ms"
-        f" FROM (SELECT session AS id, * FROM sessions) LEFT JOIN journal ON row = opened {where}",
+        f" FROM (SELECT session AS id, * FROM sessions) AS known LEFT JOIN journal ON row = opened {where}",
         values,
     ).fetchall()
     totals = reports.session_totals(connection, [row[0] for row in rows])
@@ -178,7 +184,7 @@ def _session_rows(connection: sqlite3.Connection, where: str, values: Sequence[s
     ]
 
 
-def _message(rows: sqlite3.Cursor) -> bytes | None:
+def _message(rows: Cursor) -> bytes | None:
     found = rows.fetchone()
     return None if found is None else found[0]
 

@@ -1,12 +1,11 @@
 """The SQL of sums. Whole quarters of an hour, and whole sessions, come from the slices that are kept; what the edges of a span cut
 through comes from the journal itself, so that every sum is exact to the millisecond.
 
-Each function works within the transaction that it is called in, and raises sqlite3.Error.
+Each function works within the transaction that it is called in, and raises the errors of its database.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +13,7 @@ from stepfare.core.entry import Lost, Reserved, Settled
 from stepfare.ledger import codec
 from stepfare.ledger.tally import QUARTER_MS, SPANS_MS
 from stepfare.ledger.totals import DAY_MS, SUMS, Group, Slice, Totals, day_of, slice_of, totals_of_slices
+from stepfare.store.database import Connection
 
 END_OF_TIME_MS = 1 << 53
 SQL_VALUES_MAX = 500
@@ -88,12 +88,12 @@ class _Sheet:
                 return kind
 
 
-def totals(connection: sqlite3.Connection, span: Span, session: str | None, workspace: str | None) -> Totals:
+def totals(connection: Connection, span: Span, session: str | None, workspace: str | None) -> Totals:
     return report(connection, None, span, session, workspace).get("", Totals())
 
 
 def report(
-    connection: sqlite3.Connection,
+    connection: Connection,
     group: Group | None,
     span: Span,
     session: str | None = None,
@@ -112,7 +112,7 @@ def report(
     return sheet.totals()
 
 
-def session_totals(connection: sqlite3.Connection, sessions: Sequence[str]) -> dict[str, Totals]:
+def session_totals(connection: Connection, sessions: Sequence[str]) -> dict[str, Totals]:
     """The totals of each of these sessions over all time."""
     sheet = _Sheet("session", reserved_pusd=dict.fromkeys(sessions, 0))
     for name, one in _session_slices(connection, sessions):
@@ -123,7 +123,7 @@ def session_totals(connection: sqlite3.Connection, sessions: Sequence[str]) -> d
     return sheet.totals()
 
 
-def _add_sessions(sheet: _Sheet, connection: sqlite3.Connection, span: Span, session: str | None, workspace: str | None) -> None:
+def _add_sessions(sheet: _Sheet, connection: Connection, span: Span, session: str | None, workspace: str | None) -> None:
     """Sessions that lie within the span from their slices, those that its ends cut through from the journal."""
     where, values = "last_ms >= ? AND first_ms < ?", [span.since_ms, span.end_ms]
     for column, value in (("session", session), ("workspace", workspace)):
@@ -140,7 +140,7 @@ def _add_sessions(sheet: _Sheet, connection: sqlite3.Connection, span: Span, ses
         sheet.add(one, session=name)
 
 
-def _add_times(sheet: _Sheet, connection: sqlite3.Connection, span: Span, workspace: str | None) -> None:
+def _add_times(sheet: _Sheet, connection: Connection, span: Span, workspace: str | None) -> None:
     """Days that lie within the span from their slices, quarters of the days that its ends cut through from theirs, and what is
     left of the quarters that its ends cut through from the journal."""
     inner: Span | None = None
@@ -158,7 +158,7 @@ def _add_times(sheet: _Sheet, connection: sqlite3.Connection, span: Span, worksp
         _add_closed(sheet, connection, part, "journal_by_time", where, [part.since_ms, part.end_ms, *values])
 
 
-def _add_slices(sheet: _Sheet, connection: sqlite3.Connection, span_ms: int, part: Span, workspace: str | None) -> None:
+def _add_slices(sheet: _Sheet, connection: Connection, span_ms: int, part: Span, workspace: str | None) -> None:
     here, values = ("", []) if workspace is None else (" AND workspace = ?", [workspace])
     day = f"(start_ms + {sheet.day_offset_ms}) / {DAY_MS}" if sheet.group == "day" else "0"
     rows = connection.execute(
@@ -170,7 +170,7 @@ def _add_slices(sheet: _Sheet, connection: sqlite3.Connection, span_ms: int, par
         sheet.add(Slice(model, tier, kind, tuple(sums)), at_ms=number * DAY_MS - sheet.day_offset_ms)
 
 
-def _add_closed(sheet: _Sheet, connection: sqlite3.Connection, span: Span, index: str, where: str, values: Sequence[str | int]) -> None:
+def _add_closed(sheet: _Sheet, connection: Connection, span: Span, index: str, where: str, values: Sequence[str | int]) -> None:
     """What attempts add that ended within the span, read from the journal by that index."""
     rows = connection.execute(
         "SELECT closing.firsts, CAST(closing.body AS BLOB), CAST(reserved.body AS BLOB)"
@@ -190,7 +190,7 @@ def _add_closed(sheet: _Sheet, connection: sqlite3.Connection, span: Span, index
             sheet.add(one, session=closing.session, at_ms=closing.at_ms)
 
 
-def _session_slices(connection: sqlite3.Connection, sessions: Sequence[str]) -> Iterator[tuple[str, Slice]]:
+def _session_slices(connection: Connection, sessions: Sequence[str]) -> Iterator[tuple[str, Slice]]:
     for start in range(0, len(sessions), SQL_VALUES_MAX):
         some = sessions[start : start + SQL_VALUES_MAX]
         marks = ", ".join("?" * len(some))
@@ -199,7 +199,7 @@ def _session_slices(connection: sqlite3.Connection, sessions: Sequence[str]) -> 
             yield session, Slice(model, tier, kind, tuple(sums))
 
 
-def _open(connection: sqlite3.Connection, span: Span, session: str | None, workspace: str | None) -> Iterator[Reserved]:
+def _open(connection: Connection, span: Span, session: str | None, workspace: str | None) -> Iterator[Reserved]:
     """Open reservations of that time, session and workspace. There are never many."""
     rows = connection.execute(
         "SELECT CAST(body AS BLOB), workspace FROM open_attempts JOIN journal USING (row) JOIN sessions USING (session) ORDER BY row"

@@ -9,7 +9,7 @@ from stepfare.ledger.totals import SUMS
 
 def _adding(table: str, key: Sequence[str]) -> str:
     columns = (*key, *SUMS)
-    sums = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
+    sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in SUMS)
     return (
         f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
         f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sums}"
@@ -21,7 +21,7 @@ INSERT_OPEN = "INSERT INTO open_attempts (attempt, row) VALUES (?, ?)"
 DELETE_OPEN = "DELETE FROM open_attempts WHERE attempt = ?"
 UPSERT_SESSION = """INSERT INTO sessions (session, opened, first_ms, last_ms, workspace) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (session) DO UPDATE SET
-        opened = coalesce(opened, excluded.opened), first_ms = excluded.first_ms, last_ms = excluded.last_ms,
+        opened = coalesce(sessions.opened, excluded.opened), first_ms = excluded.first_ms, last_ms = excluded.last_ms,
         workspace = excluded.workspace"""
 INSERT_DECISION = "INSERT INTO decisions (id, session, message) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING"
 SESSION_SLICE_KEY = ("session", "model", "tier", "kind")

@@ -1,11 +1,11 @@
-"""The proof that the books are whole: chain, legal order, head, what is derived from the journal, and SQLite's own check of the file.
+"""The proof that the books are whole: chain, legal order, head, what is derived from the journal, and the
+database's own check of itself.
 
 Works on the books of a running daemon as on those of a stopped one, reads only, and says in words what is wrong and where.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,17 +17,17 @@ from stepfare.ledger.chain import GENESIS, Head, Verdict, flaw_of
 from stepfare.ledger.journal import Phase, phase_of
 from stepfare.ledger.tally import Tally
 from stepfare.store import files, queries, statements
-from stepfare.store.errors import StoreError, in_words
-from stepfare.store.migrations import APPLICATION_ID, MIGRATIONS, TRIGGERS
-from stepfare.store.readers import connect_to_read
+from stepfare.store.database import Connection, Database
+from stepfare.store.sqlite_file import SqliteFile
 
 NOTHING_YET = Head(0, GENESIS)
 FETCH_ROWS = 2_000
-SQLITE_FLAWS_MAX = 5
-"""Of what SQLite itself finds wrong, no more is repeated."""
+_NOTHING = Verdict(0, NOTHING_YET)
 
 Progress = Callable[[int, int], None]
 """Called now and then with the rows checked so far and the rows in all."""
+_ROWS = """SELECT row, CAST(body AS BLOB), hash, session, step, attempt, phase, at_ms, firsts
+    FROM journal WHERE row > ? ORDER BY row LIMIT ?"""
 _Key: TypeAlias = tuple[str | int, ...]
 _Table: TypeAlias = dict[_Key, tuple[object, ...]]
 """A derived table by its key."""
@@ -47,63 +47,51 @@ class _Fold:
 
 def verify(path: Path, progress: Progress | None = None) -> Verdict:
     """Checks the books at `path`. Blocks, for some seconds where there are a million rows. Never raises for what it finds."""
-    nothing = Verdict(0, NOTHING_YET)
     if not path.is_file():
-        return replace(nothing, problems=(f"there is no ledger at {path}",))
+        return replace(_NOTHING, problems=(f"there is no ledger at {path}",))
+    return verify_books(SqliteFile(path), progress)
+
+
+def verify_books(database: Database, progress: Progress | None = None) -> Verdict:
+    """The same for books wherever they lie."""
+    beside = database.beside
     # Read before the journal: a running daemon goes on writing, and the journal must reach what was said before.
-    head = files.read_head(files.head_path(path))
-    lost = [(kept, files.read_head(kept)) for kept in files.lost_heads(path)]
+    head = files.read_head(files.head_path(beside))
+    lost = [(kept, files.read_head(kept)) for kept in files.lost_heads(beside)]
     try:
-        connection = connect_to_read(path)
-    except sqlite3.Error as error:
-        return replace(nothing, problems=(in_words(path, error),))
+        connection = database.connect_to_read()
+    except database.errors as error:
+        return replace(_NOTHING, problems=(database.in_words(error),))
     try:
         connection.execute("BEGIN")
-        _known(connection, path)
+        refusal = database.refusal(connection)
+        if refusal:
+            return replace(_NOTHING, problems=(refusal,))
         fold = _fold(connection, progress)
         problems = [fold.flaw] if fold.flaw else []
         if head is None:
             problems.append(
-                f"{files.head_path(path).name} is missing or unreadable: whether the end of the journal is there cannot be told"
+                f"{files.head_path(beside).name} is missing or unreadable: whether the end of the journal is there cannot be told"
             )
         else:
-            problems += _head_flaws(connection, files.head_path(path), head)
+            problems += _head_flaws(connection, files.head_path(beside), head)
         for kept, lost_head in lost:
             problems += _head_flaws(connection, kept, lost_head) if lost_head else []
         if not fold.flaw:
             problems += _derived_flaws(connection, fold)
-        problems += _sqlite_flaws(connection)
+        problems += database.flaws(connection)
         return Verdict(fold.head.count, fold.head, tuple(problems))
-    except StoreError as error:
-        return replace(nothing, problems=(str(error),))
-    except sqlite3.Error as error:
-        return replace(nothing, problems=(in_words(path, error),))
+    except database.errors as error:
+        return replace(_NOTHING, problems=(database.in_words(error),))
     finally:
         connection.close()
 
 
-def _known(connection: sqlite3.Connection, path: Path) -> None:
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    owner: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    if owner != APPLICATION_ID:
-        raise StoreError(f"{path} is not a ledger of stepfare")
-    if version != len(MIGRATIONS):
-        older = (
-            "an older stepfare: start the daemon once, which brings it up to date"
-            if version < len(MIGRATIONS)
-            else "a newer stepfare: update"
-        )
-        raise StoreError(f"{path} was written by {older} (version {version} of its tables, this one knows {len(MIGRATIONS)})")
-
-
-def _fold(connection: sqlite3.Connection, progress: Progress | None) -> _Fold:
+def _fold(connection: Connection, progress: Progress | None) -> _Fold:
     fold = _Fold()
     of: int = connection.execute("SELECT count(*) FROM journal").fetchone()[0]
-    cursor = connection.execute(
-        "SELECT row, CAST(body AS BLOB), hash, session, step, attempt, phase, at_ms, firsts FROM journal ORDER BY row"
-    )
     count, last = 0, GENESIS
-    while rows := cursor.fetchmany(FETCH_ROWS):
+    while rows := connection.execute(_ROWS, (count, FETCH_ROWS)).fetchall():
         for number, body, link, *columns in rows:
             fold.flaw = flaw_of(count, last, number, body, link) or _entry_flaw(fold, number, body, columns)
             if fold.flaw:
@@ -145,12 +133,12 @@ def _note(fold: _Fold, number: int, entry: Entry) -> None:
         del fold.rows[entry.attempt]
 
 
-def _head_flaws(connection: sqlite3.Connection, path: Path, head: Head) -> list[str]:
+def _head_flaws(connection: Connection, path: Path, head: Head) -> list[str]:
     flaw = queries.head_flaw(connection, head)
     return [f"{flaw} ({path.name})"] if flaw else []
 
 
-def _derived_flaws(connection: sqlite3.Connection, fold: _Fold) -> Iterator[str]:
+def _derived_flaws(connection: Connection, fold: _Fold) -> Iterator[str]:
     """Where the derived tables differ from the fold of the journal; the first difference of each."""
     tally = fold.tally
     sessions: _Table = {
@@ -170,16 +158,6 @@ def _derived_flaws(connection: sqlite3.Connection, fold: _Fold) -> Iterator[str]
         wrong = next((key for key in {**should, **stands} if should.get(key) != stands.get(key)), None)
         if wrong is not None:
             yield f"the table {table} says {_said(stands, wrong)} of {wrong}, where the journal says {_said(should, wrong)}"
-
-
-def _sqlite_flaws(connection: sqlite3.Connection) -> Iterator[str]:
-    found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
-    missing = sorted(TRIGGERS - found)
-    if missing:
-        yield f"what keeps the journal from being changed was removed: {', '.join(missing)}"
-    for (said,) in connection.execute(f"PRAGMA integrity_check({SQLITE_FLAWS_MAX})"):
-        if said != "ok":
-            yield f"SQLite finds the file damaged: {said}"
 
 
 def _said(table: _Table, key: _Key) -> str:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from stepfare.core.entry import Entry, Opened, Reserved
 from stepfare.ledger import codec
@@ -22,16 +21,15 @@ from stepfare.ledger.chain import GENESIS, Head, link
 from stepfare.ledger.journal import Phase, phase_of
 from stepfare.ledger.tally import Tally
 from stepfare.store import files, queries, rollups, statements
-from stepfare.store.errors import StoreError, in_words
+from stepfare.store.database import Connection, Database
+from stepfare.store.errors import StoreError
 
+FOLLOWED_ROWS = 1_000
+"""Rows of others that are read at once."""
 BATCH_APPENDS_MAX = 512
 """Appends that share one commit."""
 HEAD_AGE_MAX_S = 0.9
 """How old the head file may grow while entries are written: renewed at least once a second."""
-LOG_PAGES_IDLE = 1_000
-LOG_PAGES_BUSY = 4_000
-"""After about so many pages the log is copied into the database: at the smaller mark when nobody waits, at the larger in any case."""
-PAGES_PER_COMMIT = 10
 SESSIONS_REMEMBERED_MAX = 2_048
 CLOSED_REMEMBERED_MAX = 8_192
 """What is kept in memory beside the open reservations. What was forgotten is looked up."""
@@ -51,9 +49,9 @@ class Append:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """Something other than an append, to be done between two commits."""
+    """Something other than an append, to be done in a transaction of its own."""
 
-    run: Callable[[sqlite3.Connection], None]
+    run: Callable[[Connection], None]
     done: asyncio.Future[None]
     error: BaseException | None = None
 
@@ -80,14 +78,45 @@ class _Illegal(Exception):
         self.append, self.error = append, error
 
 
-class Writer:
-    """Owns the writing connection from `start` on."""
+class Ground(Protocol):
+    """The database as the writer writes it. All raise the errors of their database."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    @property
+    def connection(self) -> Connection:
+        """For questions within the transaction."""
+        ...
+
+    def begin(self) -> Head | None:
+        """Begins a transaction. Where others write too, they wait until its end, and the head is the one that they left."""
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is written within may travel together."""
+        ...
+
+    def commit(self, head: Head, rows: int) -> None:
+        """The journal now ends in this head, with so many rows more than at `begin`."""
+        ...
+
+    def roll_back(self) -> None:
+        """Never raises."""
+        ...
+
+    def tend(self, *, idle: bool) -> None:
+        """What is to be done between two commits. Never raises."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Writer:
+    """Owns the ground from `start` on."""
+
+    def __init__(self, database: Database, ground: Ground) -> None:
         self.commits = 0
         self.head = Head(0, GENESIS)
-        self._path = path
-        self._connection = connection
+        self._database = database
+        self._ground = ground
         self._tally: Tally | None = None  # None: to be loaded, at the start or after a transaction that did not come about.
         self._closed: dict[str, Phase] = {}
         self._head_on_file: Head | None = None
@@ -97,7 +126,8 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="stepfare-ledger", daemon=True)
 
     def start(self) -> None:
-        """Takes up the journal where it ends, and begins to serve. Raises sqlite3.Error, and OSError where the head cannot be written."""
+        """Takes up the journal where it ends, and begins to serve. Raises the errors of the database, and OSError where the head cannot
+        be written."""
         self._load()
         self._renew_head()
         self._thread.start()
@@ -126,10 +156,10 @@ class Writer:
             _resolve(jobs)
             if None in works:
                 break
-            self._keep_log_short()
+            self._ground.tend(idle=self._queue.empty())
         with contextlib.suppress(OSError):
             self._renew_head()
-        self._connection.close()
+        self._ground.close()
 
     def _gather(self) -> list[Append | Job | None]:
         """All that waits, at least one thing, at most a batch; nothing comes after a None."""
@@ -170,23 +200,29 @@ class Writer:
                 self._transact([append], careful=True)
             except _Illegal as illegal:
                 append.error = illegal.error
-            except (sqlite3.Error, OSError) as error:
-                append.error = StoreError(in_words(self._path, error))
+            except self._database.errors as error:
+                append.error = StoreError(self._database.in_words(error))
             except Exception as error:  # noqa: BLE001
                 append.error = error
 
     def _transact(self, appends: Sequence[Append], *, careful: bool) -> None:
         """Writes all appends or none. `careful` looks up what is else taken at its word: that a reservation is new."""
         try:
+            head = self._ground.begin()
             if self._tally is None:
                 self._load()
+            elif head is not None and head != self.head:
+                self._follow(self._tally, head)
             assert self._tally is not None
             batch = self._work_out(self._tally, appends, careful=careful)
             if batch.journal or batch.decisions:
                 self._execute(self._tally, batch)
+            else:
+                self._ground.roll_back()
         except BaseException:
             # The tally ran ahead of a transaction that did not come about: what is on disk is what counts.
             self._tally = None
+            self._ground.roll_back()
             raise
         self.head = batch.head
         self._remember(self._tally, batch)
@@ -228,21 +264,21 @@ class Writer:
     def _closed_as(self, tally: Tally, batch: _Batch, entry: Entry, *, careful: bool) -> Phase | None:
         """How the entry's attempt ended already, if it did. Loads what the tally must know of its session."""
         if entry.session not in tally.sessions:
-            found = queries.session_tally(self._connection, entry.session)
+            found = queries.session_tally(self._ground.connection, entry.session)
             if found is not None:
                 tally.sessions[entry.session] = found
         if isinstance(entry, Opened) or entry.attempt in tally.open:
             return None
         closed = batch.closed.get(entry.attempt) or self._closed.get(entry.attempt)
         if closed is None and (careful or not isinstance(entry, Reserved)):
-            closed = queries.closed_phase(self._connection, entry.session, entry.attempt)
+            closed = queries.closed_phase(self._ground.connection, entry.session, entry.attempt)
         return closed
 
     def _execute(self, tally: Tally, batch: _Batch) -> None:
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            connection.executemany(statements.INSERT_JOURNAL, batch.journal)
+        connection = self._ground.connection
+        with self._ground.together():
+            if batch.journal:
+                connection.executemany(statements.INSERT_JOURNAL, batch.journal)
             begun = [(attempt, row) for attempt, row in batch.opened.items() if attempt not in batch.closed]
             if begun:
                 connection.executemany(statements.INSERT_OPEN, begun)
@@ -253,15 +289,8 @@ class Writer:
             rollups.write_slices(connection, tally)
             if batch.decisions:
                 connection.executemany(statements.INSERT_DECISION, batch.decisions)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                with contextlib.suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-            raise
+            self._ground.commit(batch.head, len(batch.journal) + len(batch.decisions) * 4)
         self.commits += 1
-        # Reckoned, since asking would cost more: some pages at every commit, one for a few rows, one for each decision.
-        self._log_pages += PAGES_PER_COMMIT + len(batch.journal) // 4 + len(batch.decisions)
 
     def _remember(self, tally: Tally, batch: _Batch) -> None:
         self._closed.update(batch.closed)
@@ -271,33 +300,46 @@ class Writer:
             tally.sessions.clear()
 
     def _load(self) -> None:
-        last = self._connection.execute("SELECT row, hash FROM journal ORDER BY row DESC LIMIT 1").fetchone()
-        self.head = Head(*last) if last else Head(0, GENESIS)
+        self.head = queries.head(self._ground.connection)
         self._closed.clear()
-        self._tally = Tally(open={reserved.attempt: reserved for reserved in queries.open_reservations(self._connection)})
+        self._tally = Tally(open={reserved.attempt: reserved for reserved in queries.open_reservations(self._ground.connection)})
+
+    def _follow(self, tally: Tally, head: Head) -> None:
+        """Take in what others have written up to this head."""
+        while self.head.count < head.count:
+            rows = queries.entries_after(self.head.count, 0, None, FOLLOWED_ROWS)(self._ground.connection)
+            assert rows, f"the journal ends at row {self.head.count}, but its head says {head.count}"
+            for row in rows:
+                entry = row.entry
+                # What is remembered of its session is out of date: it is loaded anew when it is named again.
+                tally.sessions.pop(entry.session, None)
+                if isinstance(entry, Reserved):
+                    tally.open[entry.attempt] = entry
+                elif not isinstance(entry, Opened):
+                    tally.open.pop(entry.attempt, None)
+                    self._closed[entry.attempt] = phase_of(entry)
+            self.head = Head(rows[-1].row, rows[-1].hash)
+        assert self.head == head, f"the journal's row {head.count} is not the one that its head says"
 
     def _run(self, job: Job) -> None:
         try:
-            job.run(self._connection)
-        except (sqlite3.Error, OSError) as error:
-            job.error = StoreError(in_words(self._path, error))
+            head = self._ground.begin() or queries.head(self._ground.connection)
+            job.run(self._ground.connection)
+            self._ground.commit(head, 0)
+        except self._database.errors as error:
+            job.error = StoreError(self._database.in_words(error))
         except Exception as error:  # noqa: BLE001
             job.error = error
         finally:
             self._tally = None
+            if job.error is not None:
+                self._ground.roll_back()
 
     def _renew_head(self) -> None:
         self._head_renewed_s = time.monotonic()
         if self.head != self._head_on_file:
-            files.write_head(self._path, self.head)
+            files.write_head(self._database.beside, self.head)
             self._head_on_file = self.head
-
-    def _keep_log_short(self) -> None:
-        if self._log_pages >= LOG_PAGES_BUSY or (self._log_pages >= LOG_PAGES_IDLE and self._queue.empty()):
-            # Where a reader or a full disk is in the way, the log just grows on until the next time.
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            self._log_pages = 0
 
 
 def _resolve(works: Sequence[Append | Job]) -> None:

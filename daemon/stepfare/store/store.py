@@ -1,4 +1,5 @@
-"""The store: one daemon's books in one SQLite file. An append returns when its entries are on disk; questions are answered beside it.
+"""The store: a daemon's books, in a file of its own or shared with others. An append returns when its entries are on disk; questions are
+answered beside it.
 
 Writing is done in `writer`, the SQL of the questions stands in `queries`, what the entries mean in `stepfare.ledger`.
 """
@@ -6,25 +7,19 @@ Writing is done in `writer`, the SQL of the questions stands in `queries`, what 
 from __future__ import annotations
 
 import asyncio
-import os
-import sqlite3
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 from stepfare.core.entry import Entry, Reserved
 from stepfare.ledger.totals import Group, Totals
-from stepfare.paths import PRIVATE_FILE_MODE, make_private_dir
-from stepfare.store import files, queries, reports, rollups
-from stepfare.store.errors import StoreError, in_words
-from stepfare.store.migrations import migrate
+from stepfare.store import queries, reports, rollups
+from stepfare.store.database import Database
+from stepfare.store.errors import StoreError
 from stepfare.store.queries import JournalRow, SessionRow, StepRow
 from stepfare.store.readers import Readers
 from stepfare.store.writer import Append, Decided, Job, Writer
 
 __all__ = ["JournalRow", "SessionRow", "StepRow", "Store", "StoreError"]
 
-BUSY_TIMEOUT_MS = 5_000
-"""How long a commit waits for another program (a person with a database browser) to let go."""
 WAITING_APPENDS_MAX = 8_192
 """Appends in flight; the next one waits for room before it is queued."""
 ENTRIES_BATCH_ROWS = 1_000
@@ -33,52 +28,17 @@ RECENT_SESSIONS_MAX = 300
 
 
 class Store:
-    """Made by `open`. Its other methods are called from one event loop, and do not block it."""
+    """Made by `sqlite_file.open_file` or `postgres.open_shared`. Its methods are called from one event loop, and do not block it."""
 
-    def __init__(self, path: Path, lock: int, writer: Writer, problems: tuple[str, ...]) -> None:
-        self.path = path
+    def __init__(self, database: Database, writer: Writer, problems: tuple[str, ...], let_go: Callable[[], None]) -> None:
+        self.database = database
         self.problems = problems
         """What was found wrong with the books when they were opened, in words."""
-        self._lock = lock
         self._writer = writer
-        self._readers = Readers(path)
+        self._readers = Readers(database)
+        self._let_go = let_go
         self._room = asyncio.Semaphore(WAITING_APPENDS_MAX)
         self._closing = False
-
-    @classmethod
-    def open(cls, path: Path, clock_ms: Callable[[], int]) -> Store:
-        """Opens the books at `path`; makes file and folder, for their owner alone, where they are missing. Blocks. Raises StoreError."""
-        try:
-            make_private_dir(path.parent)
-        except OSError as error:
-            raise StoreError(
-                f"the ledger's folder {path.parent} cannot be made ({error}). Make it, or set STEPFARE_HOME to another."
-            ) from error
-        try:
-            lock = files.take_lock(path)
-        except OSError as error:
-            raise StoreError(
-                f"the ledger's folder {path.parent} cannot be written ({error})."
-                " Check who owns it and its permissions, or set STEPFARE_HOME to another."
-            ) from error
-        if lock is None:
-            raise StoreError(f"{path} is in use by another stepfare daemon. Stop that one first, or set STEPFARE_HOME to another folder.")
-        try:
-            connection = _connect(path)
-            try:
-                migrate(connection, path)
-                problems = _compare_heads(path, connection, clock_ms)
-                writer = Writer(path, connection)
-                writer.start()
-            except BaseException:
-                connection.close()
-                raise
-        except BaseException as error:
-            os.close(lock)
-            if isinstance(error, sqlite3.Error | OSError):
-                raise StoreError(in_words(path, error)) from error
-            raise
-        return cls(path, lock, writer, problems)
 
     @property
     def commits(self) -> int:
@@ -106,11 +66,11 @@ class Store:
         # Readers first: the last connection to close tidies the log away, and one that only reads cannot.
         await asyncio.to_thread(self._readers.close)
         await asyncio.to_thread(self._writer.stop)
-        os.close(self._lock)
+        self._let_go()
 
     async def _do(self, work: Append | Job) -> None:
         if self._closing:
-            raise StoreError(f"the ledger {self.path} is closed, since the daemon is stopping: nothing was written.")
+            raise StoreError(f"the ledger {self.database.name} is closed, since the daemon is stopping: nothing was written.")
         self._writer.put(work)
         await work.done
 
@@ -177,39 +137,3 @@ class Store:
         return await self._readers.ask(
             lambda connection: reports.report(connection, group_by, reports.Span(since_ms, until_ms), session, workspace, day_offset_ms)
         )
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """The writing connection. Raises sqlite3.Error and OSError."""
-    # Made here and private: SQLite would let the umask decide, and gives its other files the mode of this one.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE_MODE))
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        mode: str = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        if mode != "wal":
-            raise StoreError(
-                f"{path} is on a drive that cannot hold a ledger (a network drive?): set STEPFARE_HOME to a folder on a local one."
-            )
-        # With NORMAL, a power cut could take the last commits back after they were acknowledged.
-        connection.execute("PRAGMA synchronous = FULL")
-        # The writer copies the log back when nobody waits, rather than within somebody's commit.
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute("PRAGMA trusted_schema = OFF")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _compare_heads(path: Path, connection: sqlite3.Connection, clock_ms: Callable[[], int]) -> tuple[str, ...]:
-    """Whether the journal still reaches the head that was written beside it. If not, the head is kept apart as evidence."""
-    head = files.read_head(files.head_path(path))
-    if head is None:
-        return ()
-    flaw = queries.head_flaw(connection, head)
-    if not flaw:
-        return ()
-    kept = files.lost_head_path(path, clock_ms())
-    files.head_path(path).replace(kept)
-    return (f"{flaw}. The books go on from where they end; {kept.name} keeps what is known of the rest, until you remove it.",)
