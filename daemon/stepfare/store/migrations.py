@@ -13,8 +13,17 @@ from stepfare.store.errors import StoreError
 APPLICATION_ID = 0x57E9FA4E
 """In the file's header, so that another program's database is not taken for ours."""
 
-TRIGGERS = frozenset({"journal_is_not_changed", "journal_is_not_shortened", "decisions_are_not_changed", "decisions_are_not_removed"})
-"""What keeps the journal and the decisions from being changed, by us as by others."""
+TRIGGERS = frozenset(
+    {
+        "journal_is_not_changed",
+        "journal_is_not_shortened",
+        "decisions_are_not_changed",
+        "decisions_are_not_removed",
+        "annotations_are_not_changed",
+        "annotations_are_not_removed",
+    }
+)
+"""What keeps the journal and what stands beside it from being changed, by us as by others."""
 
 Migration: TypeAlias = Callable[[sqlite3.Connection], None]
 
@@ -69,7 +78,17 @@ def m001_the_journal_and_what_is_derived_from_it(connection: sqlite3.Connection)
         connection.execute(statement)
 
 
-MIGRATIONS: Sequence[Migration] = (m001_the_journal_and_what_is_derived_from_it,)
+def m002_what_people_say_of_sessions(connection: sqlite3.Connection) -> None:
+    """Names, merges and splits. They stand beside the journal, which knows nothing of them, and only grow."""
+    for statement in (
+        "CREATE TABLE annotations (row INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, body TEXT NOT NULL) STRICT",
+        "CREATE TRIGGER annotations_are_not_changed BEFORE UPDATE ON annotations BEGIN SELECT raise(ABORT, 'annotations stand'); END",
+        "CREATE TRIGGER annotations_are_not_removed BEFORE DELETE ON annotations BEGIN SELECT raise(ABORT, 'annotations stand'); END",
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: Sequence[Migration] = (m001_the_journal_and_what_is_derived_from_it, m002_what_people_say_of_sessions)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:

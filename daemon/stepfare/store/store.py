@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+from stepfare.core.annotation import Annotation
 from stepfare.core.entry import Entry, Reserved
 from stepfare.ledger.totals import Group, Totals
-from stepfare.store import queries, reports, rollups
+from stepfare.store import annotations, queries, reports, rollups
 from stepfare.store.database import Database
 from stepfare.store.errors import StoreError
 from stepfare.store.queries import JournalRow, SessionRow, StepRow
@@ -57,6 +58,14 @@ class Store:
     async def rebuild(self) -> None:
         """Makes everything that is derived from the journal anew. Appends wait meanwhile. Raises StoreError."""
         await self._do(Job(rollups.rebuild, asyncio.get_running_loop().create_future()))
+
+    async def annotate(self, annotation: Annotation) -> None:
+        """Returns when it is on disk. Raises StoreError."""
+        await self._do(Job(lambda connection: annotations.add(connection, annotation), asyncio.get_running_loop().create_future()))
+
+    async def annotations(self) -> list[Annotation]:
+        """What was said of sessions, in the order in which it was said. Raises StoreError."""
+        return await self._readers.ask(annotations.all_of)
 
     async def close(self) -> None:
         """Writes what waits, renews the head, and lets the books go. Later appends raise StoreError."""
