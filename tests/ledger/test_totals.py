@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from functools import reduce
 from typing import get_args
 
 import pytest
@@ -12,8 +11,9 @@ from hypothesis import strategies as st
 
 from stepfare.control import protocol
 from stepfare.core.entry import Entry
+from stepfare.ledger.groups import Group
 from stepfare.ledger.journal import balance_of
-from stepfare.ledger.totals import FIRST_SETTLED, Bucket, Group, Totals, add, plus_totals, report, totals_of
+from stepfare.ledger.totals import FIRST_SETTLED, SUMS, Bucket, Totals, add, report, totals_of
 from tests.ledger.samples import NOW_MS, SOME, journals, lost, opened, reserved, settled, voided
 
 
@@ -82,15 +82,53 @@ def test_an_unpriced_attempt_claims_no_savings_and_one_without_a_baseline_neithe
 def test_a_day_begins_at_midnight_and_ends_before_the_next() -> None:
     midnight_ms = NOW_MS - NOW_MS % 86_400_000
     entries = [reserved(), settled(at_ms=midnight_ms - 1), reserved("a2", step=2), settled("a2", at_ms=midnight_ms)]
-    assert {day: totals.steps for day, totals in report(entries, "day").items()} == {"2026-11-17": 1, "2026-11-18": 1}
+    assert {day: totals.steps for (day,), totals in report(entries, ("day",)).items()} == {"2026-11-17": 1, "2026-11-18": 1}
     assert totals_of(entries, since_ms=midnight_ms).steps == totals_of(entries, until_ms=midnight_ms).steps == 1
 
 
+def test_what_is_not_known_for_sure_stands_apart() -> None:
+    guessed = replace(settled("a2"), source="estimated", low_pusd=400, high_pusd=900)
+    unpriced = settled("a3", cost_pusd=None)
+    totals = totals_of([reserved(), settled(), reserved("a2", step=2), guessed, reserved("a3", step=3), unpriced])
+    assert (totals.spent_pusd, totals.estimated_pusd) == (1_000, 500)
+    assert (totals.estimated_low_pusd, totals.estimated_high_pusd) == (400, 900)
+    assert (totals.unpriced_steps, totals.unpriced_tokens) == (1, 1_050)
+
+
+def test_what_the_gate_dropped_is_counted_with_its_cost() -> None:
+    dropped = replace(settled(), outcome="escalated")
+    totals = totals_of([reserved(), dropped, reserved("a2"), settled("a2", cost_pusd=70)])
+    assert (totals.steps, totals.escalations, totals.spent_pusd, totals.escalated_pusd) == (1, 1, 570, 500)
+
+
+def test_each_group_names_what_it_is_about() -> None:
+    entries = [opened(), reserved(), settled()]
+    names = {group: list(report(entries, (group,))) for group in get_args(Group)}
+    assert names == {
+        "session": [("s1",)],
+        "project": [("shop",)],
+        "branch": [("main",)],
+        "day": [("2026-11-18",)],
+        "month": [("2026-11",)],
+        "model": [("lab/large",)],
+        "tier": [("balanced",)],
+        "kind": [("edit",)],
+        "client": [("cline",)],
+        "provider": [("lab",)],
+    }
+
+
+GROUPS = st.lists(st.sampled_from(get_args(Group)), max_size=2, unique=True)
+
+
 @SOME
-@given(entries=journals(), group=st.sampled_from(get_args(Group)))
-def test_the_parts_of_any_report_make_up_the_whole(entries: list[Entry], group: Group) -> None:
+@given(entries=journals(), by=GROUPS)
+def test_the_parts_of_any_report_make_up_the_whole(entries: list[Entry], by: list[Group]) -> None:
     whole, balance = totals_of(entries), balance_of(entries)
-    assert reduce(plus_totals, report(entries, group).values(), Totals()) == whole
+    parts = report(entries, by)
+    assert all(len(names) == len(by) for names in parts)
+    for name in (*SUMS, "reserved_pusd"):
+        assert sum(getattr(part, name) for part in parts.values()) == getattr(whole, name)
     assert (whole.spent_pusd, whole.reserved_pusd, whole.lost_pusd) == (balance.spent_pusd, balance.reserved_pusd, balance.lost_pusd)
     for buckets in (whole.by_tier, whole.by_model, whole.by_kind):
         assert sum(bucket.steps for bucket in buckets.values()) == whole.steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -148,6 +149,25 @@ async def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     async with books(path) as store:
         assert await journal_of(store) == [opened(), reserved(), settled()]
     assert verify(path).whole
+
+
+async def test_books_of_the_first_version_come_forward_with_all_their_sums(tmp_path: Path) -> None:
+    new, path = tmp_path / "new" / "ledger.db", tmp_path / "ledger.db"
+    async with books(new, [opened(), reserved(), settled(), reserved("a2", step=2)]) as store:
+        await store.append(decision=("d1", "s1", b"{}"))
+        whole = await store.totals()
+    old = sqlite3.connect(path, isolation_level=None)
+    migrate(old, path, MIGRATIONS[:1])
+    old.execute("ATTACH ? AS new", (str(new),))
+    for table in ("journal", "decisions", "sessions", "open_attempts"):
+        old.execute(f"INSERT INTO main.{table} SELECT * FROM new.{table}")
+    old.close()
+    shutil.copy(new.with_suffix(".head"), path.with_suffix(".head"))
+    async with books(path) as store:
+        assert await store.totals() == whole
+        assert await store.decision("d1") == b"{}"
+    assert verify(path).problems == ()
+    assert backup_path(path, 1).is_file()
 
 
 async def test_new_books_need_no_copy(tmp_path: Path) -> None:

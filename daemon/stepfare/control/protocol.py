@@ -30,7 +30,10 @@ class Bucket(Message):
 
 class Totals(Message):
     """Sums over settled steps. `spent`, `reserved` and `lost` are disjoint. The two `always_*` say what the same work would
-    have cost on one model with a warm cache; `switch_writes` is what was paid to write a cache because the model changed."""
+    have cost on one model with a warm cache; `switch_writes` is what was paid to write a cache because the model changed.
+
+    `unpriced_tokens` are tokens, in and out, that no price is known for. `estimated` is the part of `spent` whose usage no provider
+    reported, and its bounds. `escalations` counts answers that the gate dropped, `escalated` is what they cost."""
 
     steps: int = 0
     spent_pusd: int = 0
@@ -44,6 +47,12 @@ class Totals(Message):
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     output_tokens: int = 0
+    unpriced_tokens: int = 0
+    estimated_pusd: int = 0
+    estimated_low_pusd: int = 0
+    estimated_high_pusd: int = 0
+    escalations: int = 0
+    escalated_pusd: int = 0
     by_tier: dict[str, Bucket] = Field(default_factory=dict[str, Bucket])
     by_model: dict[str, Bucket] = Field(default_factory=dict[str, Bucket])
     by_kind: dict[str, Bucket] = Field(default_factory=dict[str, Bucket])

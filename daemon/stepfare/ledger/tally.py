@@ -7,14 +7,22 @@ verification. It changes in place, since it must keep pace with the writer; whoe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from stepfare.core.entry import Entry, Opened, Reserved
+from stepfare.ledger.calendar import DAY_MS, QUARTER_MS
+from stepfare.ledger.groups import NOWHERE, Labels, place_of
+from stepfare.ledger.groups import Place as WhereAtWork
 from stepfare.ledger.journal import Phase, moved, phase_of
-from stepfare.ledger.totals import DAY_MS, NOTHING, Closing, Firsts, Slice, Sums, added, firsts_of, slice_of
+from stepfare.ledger.totals import NOTHING, Closing, Firsts, Slice, Sums, added, firsts_of, slice_of
 
-QUARTER_MS = 900_000
-"""Sums over time are kept by the quarter of an hour, since every time zone in use begins its days on one, and by the day (of UTC)."""
 SPANS_MS = (QUARTER_MS, DAY_MS)
+"""Sums over time are kept by the quarter of an hour and by the day (of UTC), those of a session by the quarter of an hour."""
+
+SessionKey: TypeAlias = tuple[str, int, Labels]
+"""A session, the start of a quarter of an hour, and what else the sums are of."""
+TimeKey: TypeAlias = tuple[int, int, Labels]
+"""A span of `SPANS_MS`, its start, and what else the sums are of."""
 
 
 @dataclass(slots=True)
@@ -27,8 +35,8 @@ class SessionTally:
     seen: dict[int, Firsts] = field(default_factory=dict[int, Firsts])
 
     @property
-    def workspace(self) -> str:
-        return self.opened.workspace if self.opened else ""
+    def at_work(self) -> WhereAtWork:
+        return place_of(self.opened) if self.opened else NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +51,8 @@ class Place:
 class Tally:
     sessions: dict[str, SessionTally] = field(default_factory=dict[str, SessionTally])
     open: dict[str, Reserved] = field(default_factory=dict[str, Reserved])
-    by_session: dict[tuple[str, str, str, str], Sums] = field(default_factory=dict[tuple[str, str, str, str], Sums])
-    """Keyed by session, model, tier, kind."""
-    by_time: dict[tuple[int, int, str, str, str, str], Sums] = field(default_factory=dict[tuple[int, int, str, str, str, str], Sums])
-    """Keyed by a span of `SPANS_MS`, its start in ms, workspace, model, tier, kind."""
+    by_session: dict[SessionKey, Sums] = field(default_factory=dict[SessionKey, Sums])
+    by_time: dict[TimeKey, Sums] = field(default_factory=dict[TimeKey, Sums])
 
     def post(self, entry: Entry, closed: Phase | None) -> Place | None:
         """Takes the entry in and says where it stands; None where it was posted already.
@@ -77,9 +83,9 @@ class Tally:
         firsts = firsts_of(entry, seen)
         if firsts:
             session.seen[reserved.step] = seen | firsts
-        one = slice_of(reserved, entry, firsts)
+        one = slice_of(reserved, entry, firsts, session.at_work)
         if one is not None:
-            self._add(entry.session, entry.at_ms, session.workspace, one)
+            self._add(entry.session, entry.at_ms, one)
         return Place(reserved.step, firsts)
 
     def _heard(self, name: str, at_ms: int) -> SessionTally:
@@ -92,9 +98,9 @@ class Tally:
             session.last_ms = max(session.last_ms, at_ms)
         return session
 
-    def _add(self, session: str, at_ms: int, workspace: str, one: Slice) -> None:
-        by_session = (session, one.model, one.tier, one.kind)
+    def _add(self, session: str, at_ms: int, one: Slice) -> None:
+        by_session = (session, at_ms - at_ms % QUARTER_MS, one.labels)
         self.by_session[by_session] = added(self.by_session.get(by_session, NOTHING), one.sums)
         for span_ms in SPANS_MS:
-            by_time = (span_ms, at_ms - at_ms % span_ms, workspace, one.model, one.tier, one.kind)
+            by_time = (span_ms, at_ms - at_ms % span_ms, one.labels)
             self.by_time[by_time] = added(self.by_time.get(by_time, NOTHING), one.sums)

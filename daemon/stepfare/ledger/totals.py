@@ -1,4 +1,4 @@
-"""What entries add up to: `Totals`, and the folds that make them by session, day, tier, model and kind.
+"""What entries add up to: `Totals`, and the folds that make them by whatever a report may be asked for.
 
 A step with several settled attempts is one step, counted where its first one ran; money is counted where each attempt ran.
 An attempt at an unpriced model adds to no sum of money, so that the differences between the sums stay true; its step is counted apart.
@@ -6,16 +6,15 @@ An attempt at an unpriced model adds to no sum of money, so that the differences
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from operator import add as plus
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.ledger.calendar import OffsetAt, utc
+from stepfare.ledger.groups import NOWHERE, Group, Labels, Place, name_of, place_of
 from stepfare.ledger.journal import Phase, moved, phase_of
-
-DAY_MS = 86_400_000
 
 SUMS = (
     "steps",
@@ -29,13 +28,21 @@ SUMS = (
     "cache_read_tokens",
     "cache_write_tokens",
     "output_tokens",
+    "unpriced_tokens",
+    "estimated_pusd",
+    "estimated_low_pusd",
+    "estimated_high_pusd",
+    "escalations",
+    "escalated_pusd",
 )
 """What a closed attempt adds to, in this order wherever sums stand side by side."""
 
-Group: TypeAlias = Literal["day", "session", "model", "tier", "kind"]
 Closing: TypeAlias = Settled | Voided | Lost
 Sums: TypeAlias = tuple[int, ...]
 """One number for each of `SUMS`."""
+Names: TypeAlias = tuple[str, ...]
+"""What a row of a report is about: one name for each group that was asked for."""
+ESTIMATED, ESCALATED = "estimated", "escalated"
 
 NOTHING: Sums = (0,) * len(SUMS)
 
@@ -50,7 +57,12 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over settled steps, field by field those of the control API. `spent`, `reserved` and `lost` are disjoint."""
+    """Sums over settled steps, field by field those of the control API. `spent`, `reserved` and `lost` are disjoint.
+
+    `unpriced_tokens` are those of all tokens, in and out, that no price is known for. `estimated_pusd` is the part of `spent_pusd` that
+    no provider reported the usage of, with the bounds that it surely lies in. `escalations` counts answers that the gate dropped,
+    `escalated_pusd` is what they cost.
+    """
 
     steps: int = 0
     spent_pusd: int = 0
@@ -64,6 +76,12 @@ class Totals:
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     output_tokens: int = 0
+    unpriced_tokens: int = 0
+    estimated_pusd: int = 0
+    estimated_low_pusd: int = 0
+    estimated_high_pusd: int = 0
+    escalations: int = 0
+    escalated_pusd: int = 0
     by_tier: Mapping[str, Bucket] = field(default_factory=dict[str, Bucket])
     by_model: Mapping[str, Bucket] = field(default_factory=dict[str, Bucket])
     by_kind: Mapping[str, Bucket] = field(default_factory=dict[str, Bucket])
@@ -87,11 +105,9 @@ FIRST_UNPRICED: Firsts = 2
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Sums of the attempts that share a model, a tier and a kind (what the turn was; for lost attempts, what it was to be)."""
+    """Sums of the attempts that share these labels (the kind is what the turn was; for lost attempts, what it was to be)."""
 
-    model: str
-    tier: str
-    kind: str
+    labels: Labels
     sums: Sums
 
 
@@ -107,19 +123,24 @@ def firsts_of(entry: Closing, seen: Firsts) -> Firsts:
     return says & ~seen
 
 
-def slice_of(reserved: Reserved, entry: Closing, firsts: Firsts) -> Slice | None:
-    """What a closed attempt adds to the totals; None for a voided one, which adds nothing."""
+def slice_of(reserved: Reserved, entry: Closing, firsts: Firsts, place: Place = NOWHERE) -> Slice | None:
+    """What a closed attempt adds to the totals; None for a voided one, which adds nothing. `place` is where its session is at work."""
     unpriced = int(firsts & FIRST_UNPRICED != 0)
     match entry:
         case Voided():
             return None
         case Lost():
-            return Slice(reserved.model, reserved.tier, reserved.kind, (0, 0, entry.ceiling_pusd or 0, unpriced, *NOTHING[4:]))
+            return Slice(
+                Labels(*place, reserved.client, reserved.model, reserved.tier, reserved.kind),
+                (0, 0, entry.ceiling_pusd or 0, unpriced, *NOTHING[4:]),
+            )
         case Settled():
             cost_pusd, usage = entry.cost_pusd, entry.usage
             # Without a price of its own the attempt must not claim savings, and without a baseline it must not claim a loss.
             premium_pusd = 0 if cost_pusd is None else _or(entry.always_premium_pusd, cost_pusd)
             balanced_pusd = 0 if cost_pusd is None else _or(entry.always_balanced_pusd, cost_pusd)
+            guessed_pusd = cost_pusd if entry.source == ESTIMATED else None
+            escalated = entry.outcome == ESCALATED
             sums = (
                 int(firsts & FIRST_SETTLED != 0),
                 cost_pusd or 0,
@@ -132,8 +153,14 @@ def slice_of(reserved: Reserved, entry: Closing, firsts: Firsts) -> Slice | None
                 usage.cache_read_tokens,
                 usage.cache_write_tokens,
                 usage.output_tokens,
+                usage.input_tokens + usage.output_tokens if cost_pusd is None else 0,
+                _or(guessed_pusd, 0),
+                0 if guessed_pusd is None else _or(entry.low_pusd, guessed_pusd),
+                0 if guessed_pusd is None else _or(entry.high_pusd, guessed_pusd),
+                int(escalated),
+                (cost_pusd or 0) if escalated else 0,
             )
-            return Slice(reserved.model, reserved.tier, entry.kind, sums)
+            return Slice(Labels(*place, reserved.client, reserved.model, reserved.tier, entry.kind), sums)
 
 
 def added(one: Sums, other: Sums) -> Sums:
@@ -149,7 +176,7 @@ def totals_of_slices(slices: Iterable[Slice], reserved_pusd: int = 0) -> Totals:
     for one in gathered:
         steps, spent_pusd = one.sums[:2]
         if steps or spent_pusd:
-            for buckets, name in ((tiers, one.tier), (models, one.model), (kinds, one.kind)):
+            for buckets, name in ((tiers, one.labels.tier), (models, one.labels.model), (kinds, one.labels.kind)):
                 before = buckets.get(name)
                 buckets[name] = (
                     Bucket(steps, spent_pusd) if before is None else Bucket(before.steps + steps, before.spent_pusd + spent_pusd)
@@ -175,28 +202,41 @@ def plus_totals(one: Totals, other: Totals) -> Totals:
     )
 
 
-def day_of(at_ms: int) -> str:
-    """The day in UTC, as 2026-11-21."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
-
-
-GROUPS: Mapping[Group, Callable[[Reserved, Entry], str]] = {
-    "day": lambda _, entry: day_of(entry.at_ms),
-    "session": lambda _, entry: entry.session,
-    "model": lambda reserved, _: reserved.model,
-    "tier": lambda reserved, _: reserved.tier,
-    "kind": lambda reserved, entry: entry.kind if isinstance(entry, Settled) else reserved.kind,
-}
-
-
-def report(entries: Iterable[Entry], group: Group, since_ms: int = 0, until_ms: int | None = None) -> dict[str, Totals]:
-    """Totals per name of the group, over attempts closed (or, if open, reserved) from `since_ms` to before `until_ms`.
+def report(
+    entries: Iterable[Entry], by: Sequence[Group], since_ms: int = 0, until_ms: int | None = None, offset_at: OffsetAt = utc
+) -> dict[Names, Totals]:
+    """Totals for each combination of names of the groups, over attempts closed (or, if open, reserved) from `since_ms` to before
+    `until_ms`. The parts of these totals by tier, model and kind are left out: they are reports of their own.
 
     `entries` are in journal order and reach back to the beginning of the sessions in question.
     """
-    name_of = GROUPS[group]
-    slices: dict[str, list[Slice]] = {}
-    reserved_pusd: dict[str, int] = {}
+    sums: dict[Names, Sums] = {}
+    reserved_pusd: dict[Names, int] = {}
+    for names, one in _closed(entries, by, since_ms, until_ms, offset_at, reserved_pusd):
+        sums[names] = added(sums.get(names, NOTHING), one.sums)
+    return totals_by_name(sums, reserved_pusd)
+
+
+def totals_by_name(sums: Mapping[Names, Sums], reserved_pusd: Mapping[Names, int]) -> dict[Names, Totals]:
+    """Sums and what is reserved as totals, names in order."""
+    return {
+        names: Totals(reserved_pusd=reserved_pusd.get(names, 0), **dict(zip(SUMS, sums.get(names, NOTHING), strict=True)))
+        for names in sorted({*sums, *reserved_pusd})
+    }
+
+
+def totals_of(entries: Iterable[Entry], since_ms: int = 0, until_ms: int | None = None) -> Totals:
+    """The totals of all entries in that time, with their parts; see `report`."""
+    reserved_pusd: dict[Names, int] = {}
+    slices = [one for _, one in _closed(entries, (), since_ms, until_ms, utc, reserved_pusd)]
+    return totals_of_slices(slices, sum(reserved_pusd.values()))
+
+
+def _closed(
+    entries: Iterable[Entry], by: Sequence[Group], since_ms: int, until_ms: int | None, offset_at: OffsetAt, reserved_pusd: dict[Names, int]
+) -> Iterable[tuple[Names, Slice]]:
+    """What each attempt adds that closed in that time, under its names; at the end, `reserved_pusd` has what is open by then."""
+    places: dict[str, Place] = {}
     phases: dict[str, Phase] = {}
     still_open: dict[str, Reserved] = {}
     seen: dict[tuple[str, int], Firsts] = {}
@@ -204,8 +244,14 @@ def report(entries: Iterable[Entry], group: Group, since_ms: int = 0, until_ms: 
     def in_time(at_ms: int) -> bool:
         return since_ms <= at_ms and (until_ms is None or at_ms < until_ms)
 
+    def names_of(labels: Labels, session: str, at_ms: int) -> Names:
+        return tuple(name_of(group, labels, session, at_ms + offset_at(at_ms)) for group in by)
+
     for entry in entries:
-        if isinstance(entry, Opened) or not moved(phases.get(entry.attempt), entry):
+        if isinstance(entry, Opened):
+            places.setdefault(entry.session, place_of(entry))
+            continue
+        if not moved(phases.get(entry.attempt), entry):
             continue
         phases[entry.attempt] = phase_of(entry)
         if isinstance(entry, Reserved):
@@ -216,22 +262,19 @@ def report(entries: Iterable[Entry], group: Group, since_ms: int = 0, until_ms: 
         before = seen.get(step, 0)
         firsts = firsts_of(entry, before)
         seen[step] = before | firsts
-        one = slice_of(reserved, entry, firsts)
+        # An attempt that ended before its session was opened is at no place.
+        one = slice_of(reserved, entry, firsts, places.get(entry.session, NOWHERE))
         if one is not None and in_time(entry.at_ms):
-            slices.setdefault(name_of(reserved, entry), []).append(one)
-    for reserved in still_open.values():
-        if in_time(reserved.at_ms):
-            name = name_of(reserved, reserved)
-            reserved_pusd[name] = reserved_pusd.get(name, 0) + (reserved.ceiling_pusd or 0)
-    return {name: totals_of_slices(slices.get(name, ()), reserved_pusd.get(name, 0)) for name in {**slices, **reserved_pusd}}
+            yield names_of(one.labels, entry.session, entry.at_ms), one
+    for one in still_open.values():
+        if in_time(one.at_ms):
+            names = names_of(labels_of_open(one, places.get(one.session, NOWHERE)), one.session, one.at_ms)
+            reserved_pusd[names] = reserved_pusd.get(names, 0) + (one.ceiling_pusd or 0)
 
 
-def totals_of(entries: Iterable[Entry], since_ms: int = 0, until_ms: int | None = None) -> Totals:
-    """The totals of all entries in that time; see `report`."""
-    whole = Totals()
-    for part in report(entries, "tier", since_ms, until_ms).values():
-        whole = plus_totals(whole, part)
-    return whole
+def labels_of_open(reserved: Reserved, place: Place) -> Labels:
+    """The labels of an attempt that is under way, whose session is at work at that place by now."""
+    return Labels(*place, reserved.client, reserved.model, reserved.tier, reserved.kind)
 
 
 def _or(value: int | None, otherwise: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from stepfare.ledger.totals import SUMS
+from stepfare.store import rollups
 from stepfare.store.errors import StoreError
 
 APPLICATION_ID = 0x57E9FA4E
@@ -18,7 +18,7 @@ TRIGGERS = frozenset(
         "journal_is_not_changed",
         "journal_is_not_shortened",
         "decisions_are_not_changed",
-        "decisions_are_not_removed",
+        "decisions_are_not_removed_early",
         "annotations_are_not_changed",
         "annotations_are_not_removed",
     }
@@ -31,7 +31,7 @@ Migration: TypeAlias = Callable[[sqlite3.Connection], None]
 def m001_the_journal_and_what_is_derived_from_it(connection: sqlite3.Connection) -> None:
     """The journal is the truth and only grows. `sessions`, `open_attempts` and the slices are folds of it, kept so that a report
     need not read a million rows; `decisions` are the reasons, which no sum depends on."""
-    sums = ", ".join(f"{name} INTEGER NOT NULL" for name in SUMS)
+    sums = ", ".join(f"{name} INTEGER NOT NULL" for name in _SUMS_OF_M001)
     for statement in (
         # `step` and `firsts` place the entry among those of its session (see ledger.tally); `body` is what `hash` covers.
         """CREATE TABLE journal (
@@ -88,11 +88,58 @@ def m002_what_people_say_of_sessions(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: Sequence[Migration] = (m001_the_journal_and_what_is_derived_from_it, m002_what_people_say_of_sessions)
+_SUMS_OF_M001 = (
+    *("steps", "spent_pusd", "lost_pusd", "unpriced_steps", "always_premium_pusd", "always_balanced_pusd", "switch_writes_pusd"),
+    *("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens"),
+)
+
+
+_LABELS_OF_M003 = ("workspace", "project", "branch", "client", "model", "tier", "kind")
+_SUMS_OF_M003 = (
+    *_SUMS_OF_M001,
+    *("unpriced_tokens", "estimated_pusd", "estimated_low_pusd", "estimated_high_pusd", "escalations", "escalated_pusd"),
+)
+
+
+def m003_sums_for_every_report(connection: sqlite3.Connection) -> None:
+    """The slices get the labels that reports are grouped by, those of a session a time; and decisions may be thinned once they are old.
+
+    `thinned` has one row: decisions of sessions last heard of before that time may be removed, and no others.
+    """
+    sums = ", ".join(f"{name} INTEGER NOT NULL" for name in _SUMS_OF_M003)
+    labels = ", ".join(_LABELS_OF_M003)
+    columns = ", ".join(f"{name} TEXT NOT NULL" for name in _LABELS_OF_M003)
+    for statement in (
+        "DROP TABLE session_slices",
+        "DROP TABLE time_slices",
+        f"""CREATE TABLE session_slices (
+            session TEXT NOT NULL, start_ms INTEGER NOT NULL, {columns}, {sums},
+            PRIMARY KEY (session, start_ms, {labels})
+        ) STRICT, WITHOUT ROWID""",
+        f"""CREATE TABLE time_slices (
+            span_ms INTEGER NOT NULL, start_ms INTEGER NOT NULL, {columns}, {sums},
+            PRIMARY KEY (span_ms, start_ms, {labels})
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE TABLE thinned (before_ms INTEGER NOT NULL) STRICT",
+        "INSERT INTO thinned VALUES (0)",
+        "DROP TRIGGER decisions_are_not_removed",
+        """CREATE TRIGGER decisions_are_not_removed_early BEFORE DELETE ON decisions
+            WHEN coalesce((SELECT last_ms FROM sessions WHERE session = old.session), 0) >= (SELECT before_ms FROM thinned)
+            BEGIN SELECT raise(ABORT, 'decisions stand'); END""",
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: Sequence[Migration] = (
+    m001_the_journal_and_what_is_derived_from_it,
+    m002_what_people_say_of_sessions,
+    m003_sums_for_every_report,
+)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Brings the database to the newest version, each step in a transaction of its own; an existing one is copied beside itself first.
+    """Brings the database to the newest version, each step in a transaction of its own; an existing one is copied beside itself first,
+    and all that is derived is made anew from its journal.
 
     Raises StoreError for a database of a newer stepfare or of another program, sqlite3.Error for all else.
     """
@@ -114,6 +161,9 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mig
         connection.execute("BEGIN IMMEDIATE")
         try:
             migration(connection)
+            if version and number == len(migrations):
+                # With the last step, so that no moment shows new tables without their sums.
+                rollups.rebuild(connection)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {number}")
             connection.execute("COMMIT")

@@ -20,15 +20,15 @@ def write_sessions(connection: Connection, tally: Tally, names: Mapping[str, int
     rows: list[tuple[str, int | None, int, int, str]] = []
     for name, opened in names.items():
         session = tally.sessions[name]
-        rows.append((name, opened, session.first_ms, session.last_ms, session.workspace))
+        rows.append((name, opened, session.first_ms, session.last_ms, session.at_work.workspace))
     connection.executemany(statements.UPSERT_SESSION, rows)
 
 
 def write_slices(connection: Connection, tally: Tally) -> None:
     """Adds the tally's sums to those on disk, and empties it of them."""
     if tally.by_session:
-        connection.executemany(statements.ADD_SESSION_SLICE, [(*key, *sums) for key, sums in tally.by_session.items()])
-        connection.executemany(statements.ADD_TIME_SLICE, [(*key, *sums) for key, sums in tally.by_time.items()])
+        connection.executemany(statements.ADD_SESSION_SLICE, [(*key, *labels, *sums) for (*key, labels), sums in tally.by_session.items()])
+        connection.executemany(statements.ADD_TIME_SLICE, [(*key, *labels, *sums) for (*key, labels), sums in tally.by_time.items()])
         tally.by_session.clear()
         tally.by_time.clear()
 

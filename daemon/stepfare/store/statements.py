@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stepfare.ledger.groups import Labels
 from stepfare.ledger.totals import SUMS
 
 
@@ -24,8 +25,8 @@ UPSERT_SESSION = """INSERT INTO sessions (session, opened, first_ms, last_ms, wo
         opened = coalesce(sessions.opened, excluded.opened), first_ms = excluded.first_ms, last_ms = excluded.last_ms,
         workspace = excluded.workspace"""
 INSERT_DECISION = "INSERT INTO decisions (id, session, message) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING"
-SESSION_SLICE_KEY = ("session", "model", "tier", "kind")
-TIME_SLICE_KEY = ("span_ms", "start_ms", "workspace", "model", "tier", "kind")
+SESSION_SLICE_KEY = ("session", "start_ms", *Labels._fields)
+TIME_SLICE_KEY = ("span_ms", "start_ms", *Labels._fields)
 ADD_SESSION_SLICE = _adding("session_slices", SESSION_SLICE_KEY)
 ADD_TIME_SLICE = _adding("time_slices", TIME_SLICE_KEY)
 DERIVED = ("open_attempts", "sessions", "session_slices", "time_slices")

@@ -7,11 +7,13 @@ Writing is done in `writer`, the SQL of the questions stands in `queries`, what 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from stepfare.core.annotation import Annotation
 from stepfare.core.entry import Entry, Reserved
-from stepfare.ledger.totals import Group, Totals
+from stepfare.ledger.calendar import OffsetAt, utc
+from stepfare.ledger.groups import Group
+from stepfare.ledger.totals import Names, Totals
 from stepfare.store import annotations, queries, reports, rollups
 from stepfare.store.database import Database
 from stepfare.store.errors import StoreError
@@ -130,19 +132,19 @@ class Store:
         self, since_ms: int = 0, until_ms: int | None = None, *, session: str | None = None, workspace: str | None = None
     ) -> Totals:
         """Totals of attempts closed (or, if open, reserved) from `since_ms` to before `until_ms`, exact to the millisecond."""
-        return await self._readers.ask(lambda connection: reports.totals(connection, reports.Span(since_ms, until_ms), session, workspace))
+        span, of = reports.Span(since_ms, until_ms), reports.Of(session, workspace)
+        return await self._readers.ask(lambda connection: reports.totals(connection, span, of))
 
     async def report(
         self,
-        group_by: Group,
+        by: Sequence[Group],
         since_ms: int = 0,
         until_ms: int | None = None,
         *,
         session: str | None = None,
         workspace: str | None = None,
-        day_offset_ms: int = 0,
-    ) -> dict[str, Totals]:
-        """`totals` for each name of the group. Days are named like 2026-11-21 and begin `day_offset_ms` before those of UTC."""
-        return await self._readers.ask(
-            lambda connection: reports.report(connection, group_by, reports.Span(since_ms, until_ms), session, workspace, day_offset_ms)
-        )
+        offset_at: OffsetAt = utc,
+    ) -> dict[Names, Totals]:
+        """`totals`, without their parts, for each combination of names of these groups. Days begin where `offset_at` says."""
+        span, of = reports.Span(since_ms, until_ms), reports.Of(session, workspace)
+        return await self._readers.ask(lambda connection: reports.report(connection, by, span, of, offset_at))

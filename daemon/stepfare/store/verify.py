@@ -142,11 +142,12 @@ def _derived_flaws(connection: Connection, fold: _Fold) -> Iterator[str]:
     """Where the derived tables differ from the fold of the journal; the first difference of each."""
     tally = fold.tally
     sessions: _Table = {
-        (name,): (fold.rows.get(name), session.first_ms, session.last_ms, session.workspace) for name, session in tally.sessions.items()
+        (name,): (fold.rows.get(name), session.first_ms, session.last_ms, session.at_work.workspace)
+        for name, session in tally.sessions.items()
     }
     open_attempts: _Table = {(attempt,): (fold.rows[attempt],) for attempt in tally.open}
-    session_slices: _Table = dict[_Key, tuple[object, ...]](tally.by_session.items())
-    time_slices: _Table = dict[_Key, tuple[object, ...]](tally.by_time.items())
+    session_slices: _Table = {(*key, *labels): sums for (*key, labels), sums in tally.by_session.items()}
+    time_slices: _Table = {(*key, *labels): sums for (*key, labels), sums in tally.by_time.items()}
     expected = (
         ("open_attempts", 1, open_attempts),
         ("sessions", 1, sessions),
