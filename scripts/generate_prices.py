@@ -15,13 +15,13 @@ import re
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_CEILING, Decimal
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from genai_prices import types as genai
 from genai_prices.data_snapshot import get_snapshot
@@ -34,6 +34,7 @@ FILE_BYTES_MAX = 400_000
 
 PUSD_PER_TOKEN_OF_USD_PER_MTOK = 1_000_000
 PUSD_OF_USD = 1_000_000_000_000
+PUSD_PER_ONE_OF_USD_PER_THOUSAND = 1_000_000_000
 
 # Our id of a provider -> its id in genai-prices, and what its keys begin with in litellm's table.
 PROVIDERS = {
@@ -78,8 +79,16 @@ KEYS = {
     "cache_write_1h": ("cache_write_1h_mtok", "cache_write_mtok", "input_mtok"),
     "output": ("output_mtok",),
 }
-# Rates of things that our usage never counts: they change nothing for a request of text, images and tools.
-UNCOUNTED = {"web_searches_kcount", "storage_searches_kcount", "input_audio_mtok", "cache_audio_read_mtok"}
+# What else usage counts, and its price: a rate of its own beside the five, the same for prompts of all lengths.
+EXTRAS = {
+    "audio": ("input_audio_mtok", PUSD_PER_TOKEN_OF_USD_PER_MTOK),
+    "search": ("web_searches_kcount", PUSD_PER_ONE_OF_USD_PER_THOUSAND),
+}
+# Rates of things that our usage never counts: they change nothing for a request of text, images, sound and tools.
+UNCOUNTED = {"storage_searches_kcount", "cache_audio_read_mtok", *(key for key, _ in EXTRAS.values())}
+# What a provider calls another way to be served than the usual one, by the word under which genai-prices keeps it. Batches are sent to
+# addresses that no client of ours has.
+SERVICES = {"service_tier", "speed"}
 # What models cost that turn other things than text into vectors; our requests for vectors hold text only.
 UNCOUNTED_OF_VECTORS = UNCOUNTED | {"input_image_mtok", "input_video_mtok"}
 # The makers whose models for vectors are listed, by the names that their own addresses know.
@@ -122,6 +131,9 @@ OTHER_PURPOSE = re.compile(
 )
 # Listed by genai-prices under a maker that does not serve it on the address that we know.
 NOT_SERVED_THERE = {"openai": re.compile(r"^gpt-oss"), "google": re.compile(r"^claude")}
+
+
+Variants: TypeAlias = Iterable[genai.PriceVariant]
 
 
 @dataclass
@@ -240,7 +252,15 @@ def rows_of(run: Run, ours: str, provider: genai.Provider) -> Iterator[tuple[str
             run.unlisted.setdefault(ours, []).extend(name.lower() for name in names)
             continue
         listed = model.prices if isinstance(model.prices, list) else [genai.ConditionalPrice(prices=model.prices)]
-        rows = [price_row(run, f"{ours}/{names[0]}", index, one) for index, one in enumerate(listed)]
+        variants = model.price_variants or ()
+        # What a service costs is known of the rows that hold now or will: not of those that later ones have taken the place of.
+        begun = [
+            at
+            for at, one in enumerate(listed)
+            if isinstance(one.constraint, genai.StartDateConstraint) and one.constraint.start_date <= run.as_of
+        ]
+        gone = max(begun, default=0)
+        rows = [price_row(run, f"{ours}/{names[0]}", at, one, variants if at >= gone else ()) for at, one in enumerate(listed)]
         compare(run, f"{ours}/{names[0]}", model, rows, entry if PROVIDERS[ours][1] else None)
         yield names[0], {"window": window, **facts_of(entry), "prices": rows, **({"names": names[1:]} if names[1:] else {})}
 
@@ -296,20 +316,18 @@ def all_rates(model: genai.ModelInfo) -> list[dict[str, Any]]:
     return [{key: value for key, value in prices.__dict__.items() if value is not None} for prices in listed]
 
 
-def price_row(run: Run, model_id: str, index: int, conditional: genai.ConditionalPrice) -> dict[str, Any]:
-    """One row: rates, rates above marks of the prompt's length, and when it holds. The last row that holds is the price."""
-    marks = sorted(
-        {tier.start for value in vars(conditional.prices).values() if isinstance(value, genai.TieredPrices) for tier in value.tiers}
-    )
-    base = rates_at(run, model_id, conditional.prices, 0)
-    above: list[list[Any]] = []
-    for mark in marks:
-        rates = rates_at(run, model_id, conditional.prices, mark + 1)
-        if rates != (above[-1][1] if above else base):
-            above.append([mark, rates])
-    row: dict[str, Any] = {"rates": base}
-    if above:
-        row["above"] = above
+def price_row(run: Run, model_id: str, index: int, conditional: genai.ConditionalPrice, variants: Variants) -> dict[str, Any]:
+    """One row: rates, rates above marks of the prompt's length, those of other services, and when it holds. The last row that holds is
+    the price."""
+    prices = conditional.prices
+    row = rates_of(run, model_id, prices)
+    for extra, (key, pusd) in EXTRAS.items():
+        value = getattr(prices, key)
+        if value is not None:
+            row[extra] = exact(run, model_id, extra, value * pusd)
+    services = {name: rates_of(run, f"{model_id} served as {name}", changed) for name, changed in services_of(run, prices, variants)}
+    if services:
+        row["services"] = services
     constraint = conditional.constraint
     if index == 0:
         # genai-prices falls back on the first row whatever its condition; a row that always holds says the same.
@@ -319,6 +337,29 @@ def price_row(run: Run, model_id: str, index: int, conditional: genai.Conditiona
     if isinstance(constraint, genai.TimeOfDateConstraint):
         row["hours"] = [minute_of_day(constraint.start_time), minute_of_day(constraint.end_time)]
     return row
+
+
+def rates_of(run: Run, model_id: str, prices: genai.ModelPrice) -> dict[str, Any]:
+    """The rates, and those above marks of the prompt's length."""
+    marks = sorted({tier.start for value in vars(prices).values() if isinstance(value, genai.TieredPrices) for tier in value.tiers})
+    base = rates_at(run, model_id, prices, 0)
+    above: list[list[Any]] = []
+    for mark in marks:
+        rates = rates_at(run, model_id, prices, mark + 1)
+        if rates != (above[-1][1] if above else base):
+            above.append([mark, rates])
+    return {"rates": base, **({"above": above} if above else {})}
+
+
+def services_of(run: Run, prices: genai.ModelPrice, variants: Variants) -> Iterator[tuple[str, genai.ModelPrice]]:
+    """What other services cost that are sold on the day of the table, by their names; one that says nothing costs what all cost."""
+    usual = {key: value for key, value in vars(prices).items() if value is not None}
+    for variant in variants:
+        name = next((name for key, name in variant.when.items() if key in SERVICES), "")
+        said = {key: value for key, value in vars(variant.prices).items() if value is not None}
+        start = variant.constraint.start_date if isinstance(variant.constraint, genai.StartDateConstraint) else run.as_of
+        if name and len(variant.when) == 1 and said and start <= run.as_of:
+            yield name, genai.ModelPrice(**{**usual, **said})
 
 
 def minute_of_day(moment: time) -> int:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepfare.core.money import Usage
-from stepfare.dialects.meter import TOKENS_MAX, chat_usage
+from stepfare.dialects.meter import TOKENS_MAX, chat_usage, timed_usage
 
 # (what is reported, what that means: input, read, written, output, reasoning)
 SHAPES: dict[str, tuple[dict[str, Any], tuple[int, int, int, int, int]]] = {
@@ -124,6 +124,10 @@ SHAPES: dict[str, tuple[dict[str, Any], tuple[int, int, int, int, int]]] = {
     "prompt only": ({"prompt_tokens": 7}, (7, 0, 0, 0, 0)),
     "completion only": ({"completion_tokens": 7}, (0, 0, 0, 7, 0)),
     "floats": ({"prompt_tokens": 7.0, "completion_tokens": 2.9}, (7, 0, 0, 2, 0)),
+    "digits as texts": (
+        {"prompt_tokens": "70", "completion_tokens": "2", "prompt_tokens_details": {"cached_tokens": "64"}},
+        (70, 64, 0, 2, 0),
+    ),
     "negative": ({"prompt_tokens": -7, "completion_tokens": -1, "prompt_tokens_details": {"cached_tokens": -3}}, (0, 0, 0, 0, 0)),
     "words in the details": (
         {"prompt_tokens": 7, "completion_tokens": 1, "prompt_tokens_details": "many", "completion_tokens_details": [1]},
@@ -147,7 +151,9 @@ def test_usage_is_made_inclusive(shape: str) -> None:
         {},
         {"total_tokens": 5},
         {"prompt_tokens": None, "completion_tokens": None},
-        {"prompt_tokens": "7"},
+        {"prompt_tokens": "seven"},
+        {"prompt_tokens": "-7"},
+        {"prompt_tokens": "7" * 40},
         {"prompt_tokens": True},
         {"prompt_tokens": [7]},
         {"prompt_tokens": TOKENS_MAX + 1},
@@ -184,6 +190,51 @@ def test_a_billed_cost_is_taken_by_its_decimal_digits(cost: object, pusd: int | 
     found = chat_usage({"prompt_tokens": 1, "completion_tokens": 1, "cost": cost})
     assert found is not None
     assert found.billed_pusd == pusd
+
+
+@pytest.mark.parametrize(
+    ("told", "pusd"),
+    [
+        # OpenRouter's fee alone is not what was paid where the key is the user's own; else the provider's share is in the cost already.
+        ({"cost": 0.05, "is_byok": True, "cost_details": {"upstream_inference_cost": 1.0}}, 1_050_000_000_000),
+        ({"cost": 0, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.0123}}, 12_300_000_000),
+        ({"cost": 0, "is_byok": True, "cost_details": None}, 0),
+        ({"cost": 0.95, "is_byok": False, "cost_details": {"upstream_inference_cost": 0.9}}, 950_000_000_000),
+        # xAI bills in ticks.
+        ({"cost_in_usd_ticks": 49_100_000}, 4_910_000_000),
+        ({"cost_in_usd_ticks": True}, None),
+        ({"cost_in_usd_ticks": -1}, None),
+        ({"cost_in_usd_ticks": "many"}, None),
+    ],
+)
+def test_bills_are_read_in_the_words_of_those_who_bill(told: dict[str, object], pusd: int | None) -> None:
+    found = chat_usage({"prompt_tokens": 1, "completion_tokens": 1, **told})
+    assert found is not None
+    assert found.billed_pusd == pusd
+
+
+@pytest.mark.parametrize(
+    ("details", "audio"),
+    [({"audio_tokens": 40}, 40), ({"audio_tokens": 40, "cached_tokens": 90}, 10), ({"audio_tokens": 400}, 100), ({"image_tokens": 40}, 0)],
+)
+def test_sound_is_a_part_of_the_fresh_prompt(details: dict[str, int], audio: int) -> None:
+    found = chat_usage({"prompt_tokens": 100, "completion_tokens": 1, "prompt_tokens_details": details})
+    assert found is not None
+    assert (found.usage.input_tokens, found.usage.audio_tokens) == (100, audio)
+
+
+@pytest.mark.parametrize(
+    ("timings", "usage"),
+    [
+        ({"prompt_n": 10, "cache_n": 236, "predicted_n": 35, "predicted_ms": 661.06}, Usage(246, 236, output_tokens=35)),
+        ({"prompt_n": 10, "predicted_n": 35}, Usage(10, output_tokens=35)),
+        ({"prompt_n": 10}, None),
+        ({}, None),
+    ],
+)
+def test_llama_cpp_counts_by_the_clock(timings: dict[str, object], usage: Usage | None) -> None:
+    found = timed_usage(timings)
+    assert (found.usage if found else None) == usage
 
 
 NUMBERS = st.one_of(st.integers(-10, 5000), st.integers(), st.floats(), st.none(), st.text(max_size=3), st.booleans())

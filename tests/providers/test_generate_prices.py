@@ -167,12 +167,45 @@ def test_rows_keep_their_order_and_marks_their_rates() -> None:
             constraint=genai.StartDateConstraint(start_date=date(2027, 1, 1)),
             prices=genai.ModelPrice(input_mtok=tiered, output_mtok=Decimal(3)),
         ),
+        (),
     )
     # The second mark changes nothing and is not kept.
     assert row == {
         "rates": [1_000_000, 1_000_000, 1_000_000, 1_000_000, 3_000_000],
         "above": [[1000, [2_000_000, 2_000_000, 2_000_000, 2_000_000, 3_000_000]]],
         "from": "2027-01-01",
+    }
+
+
+def test_what_is_counted_otherwise_and_other_services_have_rates_of_their_own() -> None:
+    def variant(when: dict[str, str], start: date | None, **rates: Decimal) -> genai.PriceVariant:
+        return genai.PriceVariant(when, genai.ModelPrice(**rates), genai.StartDateConstraint(start_date=start) if start else None)
+
+    row = generator.price_row(
+        generator.Run(DAY, {}),
+        "openai/x",
+        0,
+        genai.ConditionalPrice(
+            prices=genai.ModelPrice(
+                input_mtok=Decimal(2), output_mtok=Decimal(8), input_audio_mtok=Decimal(6), web_searches_kcount=Decimal("2.5")
+            )
+        ),
+        [
+            variant({"service_tier": "default"}, None),
+            variant({"service_tier": "flex"}, DAY, input_mtok=Decimal(1), output_mtok=Decimal(4)),
+            variant({"service_tier": "later"}, date(2030, 1, 1), input_mtok=Decimal(1)),
+            variant({"processing": "batch"}, None, input_mtok=Decimal(1)),
+            variant({"speed": "fast"}, None, input_mtok=Decimal(4)),
+        ],
+    )
+    assert row == {
+        "rates": [2_000_000, 2_000_000, 2_000_000, 2_000_000, 8_000_000],
+        "audio": 6_000_000,
+        "search": 2_500_000_000,  # $2.50 a thousand: a quarter of a cent each.
+        "services": {
+            "flex": {"rates": [1_000_000, 1_000_000, 1_000_000, 1_000_000, 4_000_000]},
+            "fast": {"rates": [4_000_000, 4_000_000, 4_000_000, 4_000_000, 8_000_000]},
+        },
     }
 
 

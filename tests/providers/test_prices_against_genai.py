@@ -46,16 +46,19 @@ def moments(rows: tuple[PriceRow, ...]) -> list[int]:
     return sorted(around | {TODAY_MS + DAY_MS // 2})
 
 
-def theirs_pusd(provider: str, name: str, usage: Usage, now_ms: int) -> Decimal:
+def theirs_pusd(provider: str, name: str, usage: Usage, now_ms: int, service: str = "") -> Decimal:
     asked = GenaiUsage(
         input_tokens=usage.input_tokens,
         cache_read_tokens=usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_tokens,
         cache_write_1h_tokens=usage.cache_write_1h_tokens,
         output_tokens=usage.output_tokens,
+        input_audio_tokens=usage.audio_tokens or None,
+        web_searches=usage.web_searches or None,
     )
     moment = datetime.fromtimestamp(now_ms / 1000, tz=UTC)
-    total = SNAPSHOT.calc(asked, name, PROVIDERS[provider][0], None, moment).total_price
+    context = {"speed" if provider == "anthropic" else "service_tier": service} if service else None
+    total = SNAPSHOT.calc(asked, name, PROVIDERS[provider][0], None, moment, price_context=context).total_price
     return total * PUSD_PER_USD
 
 
@@ -76,6 +79,37 @@ def test_every_price_is_theirs_to_the_picodollar(provider: str) -> None:
                 # Rounded up where their rate has fractions of a picodollar: less than one for each written token.
                 slack = usage.cache_write_tokens if model in FILE["rounded_up"] else 0
                 assert theirs <= ours <= theirs + slack, (model, now_ms, usage)
+
+
+def test_other_services_cost_what_they_say() -> None:
+    noon_ms, compared = TODAY_MS + DAY_MS // 2, set[tuple[str, str]]()
+    for provider in PROVIDERS:
+        for name in TABLE.names(provider):
+            price = price_at(TABLE.rows_for(f"{provider}/{name}"), noon_ms)
+            for service, served in price.services.items() if price else ():
+                for usage in usages((PriceRow(served),)):
+                    assert priced(served, usage) == theirs_pusd(provider, name, usage, noon_ms, service), (provider, name, service, usage)
+                compared.add((provider, service))
+    assert {("openai", "flex"), ("openai", "priority"), ("anthropic", "fast")} <= compared
+
+
+@pytest.mark.parametrize(
+    ("provider", "usage"),
+    [
+        ("google", Usage(10_000, 0, 0, 500, audio_tokens=4_000)),
+        ("anthropic", Usage(10_000, 6_000, 1_000, 500, web_searches=3)),
+        ("openai", Usage(10_000, 6_000, 0, 500, web_searches=1)),
+    ],
+)
+def test_sound_and_searches_cost_what_they_say(provider: str, usage: Usage) -> None:
+    noon_ms, compared = TODAY_MS + DAY_MS // 2, 0
+    for name in TABLE.names(provider):
+        price = price_at(TABLE.rows_for(f"{provider}/{name}"), noon_ms)
+        assert price is not None
+        if (price.base.audio if usage.audio_tokens else price.base.web_search) is not None and "embedding" not in name:
+            assert priced(price, usage) == theirs_pusd(provider, name, usage, noon_ms), name
+            compared += 1
+    assert compared >= 5
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -11,7 +11,8 @@ from stepfare.core.money import Usage
 from stepfare.core.session import Session, Warmth
 from stepfare.core.step import StepKind
 from stepfare.dialects.base import Finished, StreamEvent, TextDelta, ToolCallDelta, ToolCallStarted, UsageReported
-from stepfare.runtime.entries import TITLE_CHARS_MAX, UNHEARD_TOKENS, Run, closing, opening
+from stepfare.runtime.consumed import UNHEARD_TOKENS
+from stepfare.runtime.entries import TITLE_CHARS_MAX, Run, closing, opening
 from tests.routing.samples import NOW_MS, candidate, rates
 from tests.runtime.samples import LARGE, MIDDLE, SMALL, TEXT, UNPRICED, a_run, a_state, asked
 

@@ -63,9 +63,12 @@ class Settled:
     """An attempt ended and this is what it cost.
 
     `cost_pusd` is None where the model is unpriced. `source` is provider-billed, usage-priced, estimated or unpriced; an estimate has
-    bounds. `rates` are those that were multiplied, `catalogue` the version of the price table that they are from. The counterfactuals
-    say what the same usage would have cost on the baseline models with a warm cache. `outcome` is ok, escalated (the gate gave the
-    step to a better model), cut, hang-up or a failure's name.
+    bounds. `confidence` in the cost is certain (billed, or all of it counted by the provider and listed in the price table), likely
+    (part of it is taken from what is known: `doubts` say which, in words), guess (the provider counted nothing), none where there is no
+    cost; empty in entries of versions that did not say. `rates` are those that were multiplied, `catalogue` the version of the price
+    table that they are from, `service` what it was served as (`dialects.base.UsageReported`). The counterfactuals say what the same
+    usage would have cost on the baseline models with a warm cache. `outcome` is ok, escalated (the gate gave the step to a better
+    model), cut, hang-up or a failure's name.
     """
 
     attempt: str
@@ -97,6 +100,11 @@ class Settled:
     """Whether the client saw content of this attempt, which is then the answer."""
     held_ms: int = 0
     """How long the gate held back what was known of the answer already, until it was shown or given up."""
+    service: str = ""
+    confidence: str = ""
+    doubts: tuple[str, ...] = ()
+    heard_chars: int = 0
+    """How long that part of the answer is which the output tokens count that are no reasoning: tells how long a model's tokens are."""
 
     @property
     def measured(self) -> bool:

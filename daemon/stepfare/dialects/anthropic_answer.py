@@ -14,7 +14,7 @@ from typing import cast
 from stepfare.dialects import splice
 from stepfare.dialects.anthropic_messages import ERROR_KINDS, as_json
 from stepfare.dialects.anthropic_thoughts import KINDS, thought_in
-from stepfare.dialects.anthropic_usage import messages_usage
+from stepfare.dialects.anthropic_usage import later, messages_usage
 from stepfare.dialects.base import (
     CALLS,
     FILTER,
@@ -157,10 +157,8 @@ class MessagesListener:
                 yield ThoughtMade(thought)
 
     def _used(self, usage: dict[str, object]) -> Iterator[StreamEvent]:
-        # Counts are totals so far; what a later report leaves out still holds.
-        told = {key: value for key, value in usage.items() if value is not None}
-        self._usage.update(told)
-        report = messages_usage(self._usage) if told else None
+        later(self._usage, usage)
+        report = messages_usage(self._usage) if usage else None
         if report is not None:
             yield report
 

@@ -12,11 +12,14 @@ import msgspec
 
 from stepfare.core.money import Usage
 from stepfare.dialects.base import UsageReported
-from stepfare.dialects.meter import chat_usage, count, dollars, first
+from stepfare.dialects.meter import SEARCHES_MAX, billed, chat_usage, count, first, service_of
 
 _OWN = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _SPLIT_5M = (("cache_creation", "ephemeral_5m_input_tokens"),)
 _SPLIT_1H = (("cache_creation", "ephemeral_1h_input_tokens"),)
+_SEARCHES = (("server_tool_use", "web_search_requests"),)
+_CODE = (("server_tool_use", "code_execution_requests"),)
+_COUNTS_OF_INPUT = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _REASONING = (
     ("output_tokens_details", "thinking_tokens"),
     ("output_tokens_details", "reasoning_tokens"),
@@ -41,8 +44,17 @@ def messages_usage(fields: Mapping[str, object]) -> UsageReported | None:
         sum(one.output_tokens for one in totals),
         sum(one.cache_write_1h_tokens for one in totals),
         sum(one.reasoning_tokens for one in totals),
+        web_searches=min(first(fields, _SEARCHES), SEARCHES_MAX),
     )
-    return UsageReported(usage, dollars(fields.get("cost")))
+    beside = ("ran code on its provider's machines, which is billed by the hour",) if first(fields, _CODE) else ()
+    return UsageReported(usage, billed(fields), service_of(fields.get("speed")) or service_of(fields.get("service_tier")), beside)
+
+
+def later(usage: dict[str, object], told: Mapping[str, object]) -> None:
+    """Heed a later report of the same stream. Counts are totals so far, and what it leaves out still holds; so does the prompt where it
+    counts none, as some do that count the output only and say 0 for all else."""
+    silent = not any(count(told, key) for key in _COUNTS_OF_INPUT)
+    usage.update({key: value for key, value in told.items() if value is not None and not (silent and key in _COUNTS_OF_INPUT)})
 
 
 def said(usage: Usage, cost: bytes | None) -> dict[str, object]:

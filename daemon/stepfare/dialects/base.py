@@ -57,10 +57,16 @@ class ToolCallDelta:
 @dataclass(frozen=True, slots=True)
 class UsageReported:
     """Counts so far; a later report replaces an earlier one. `billed_pusd` is what the provider itself says that the call cost,
-    where it says so."""
+    where it says so.
+
+    `service` is how the call was served where that is another way than the standard one (flex, priority, fast), by the provider's name
+    for it. `beside` are things that it did and that no count tells the price of, in words that complete "it ...".
+    """
 
     usage: Usage
     billed_pusd: int | None = None
+    service: str = ""
+    beside: tuple[str, ...] = ()
 
 
 STOP, CALLS, LENGTH, FILTER = "stop", "tool_calls", "length", "content_filter"

@@ -41,7 +41,11 @@ class Heard:
 
     started: bool = False
     output_chars: int = 0
+    thinking_chars: int = 0
+    """Those of `output_chars` that the model thought."""
     usage: UsageReported | None = None
+    reported_chars: int = 0
+    """How much of the answer had been heard when its usage was last reported."""
     finished: str = ""
     fault: Faulted | None = None
     thoughts: list[Thought] = field(default_factory=list[Thought])
@@ -66,6 +70,7 @@ class Heard:
                         self._text_chars += len(text)
                 case ThinkingDelta(text):
                     self._content(len(text))
+                    self.thinking_chars += len(text)
                 case ThoughtMade(thought):
                     self.started = True
                     if len(self.thoughts) < THOUGHTS_KEPT:
@@ -77,7 +82,7 @@ class Heard:
                     self._content(len(arguments))
                     self._go_on(index, arguments)
                 case UsageReported():
-                    self.usage = event  # A later report replaces an earlier one: some providers repeat it in every chunk.
+                    self._reported(event)
                 case Finished(reason):
                     self.finished = reason
                     self.started = True  # An empty answer is an answer.
@@ -120,6 +125,13 @@ class Heard:
         if tool is None:
             return ToolCall(call.id, call.name, arguments)
         return ToolCall(call.id, tool.name, as_free_text(arguments) if tool.custom else arguments)
+
+    def _reported(self, report: UsageReported) -> None:
+        """A later report replaces an earlier one, since counts are totals so far: some providers repeat them in every chunk. One that
+        counts no prompt takes nothing back."""
+        if self.usage is None or report.usage.input_tokens or not self.usage.usage.input_tokens:
+            self.usage = report
+            self.reported_chars = self.output_chars
 
     def _content(self, chars: int) -> None:
         if chars:

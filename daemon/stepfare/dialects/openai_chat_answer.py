@@ -28,7 +28,7 @@ from stepfare.dialects.base import (
     UsageReported,
 )
 from stepfare.dialects.heard import Heard
-from stepfare.dialects.meter import chat_usage
+from stepfare.dialects.meter import chat_usage, timed_usage
 from stepfare.dialects.openai_chat_thoughts import Thinking
 from stepfare.dialects.passing import PassingStream
 
@@ -44,11 +44,14 @@ class ChatListener:
 
     def __init__(self) -> None:
         self._thinking = Thinking()
+        self._service: object = ""
 
     def listen(self, name: str, fields: Mapping[str, object]) -> Iterator[StreamEvent]:
         if name == "error" and not fields.get("error"):
             fields = {"error": fields}
-        return _events(fields, self._thinking)
+        # Some name it in the first chunk only, and count in the last one.
+        self._service = fields.get("service_tier") or self._service
+        return _events(fields, self._thinking, self._service)
 
 
 class ChatStream(PassingStream):
@@ -150,16 +153,14 @@ def _with_reasoning(data: bytes) -> bytes:
     return splice.replace(chunk, {"choices": splice.with_items(choices, elements, changed)})
 
 
-def _events(fields: Mapping[str, object], thinking: Thinking) -> Iterator[StreamEvent]:
+def _events(fields: Mapping[str, object], thinking: Thinking, service: object) -> Iterator[StreamEvent]:
     """Events of a chunk or of a whole completion: the two differ only in `delta` and `message`."""
     error = fields.get("error") or (fields if fields.get("object") == "error" else None)
     if error:
         yield _fault(error)
-    usage = fields.get("usage") or _inner(fields, "x_groq").get("usage")
-    if isinstance(usage, dict):
-        report = chat_usage(cast("dict[str, object]", usage))
-        if report is not None:
-            yield report
+    report = _report(fields, service)
+    if report is not None:
+        yield report
     choices = fields.get("choices")
     if not isinstance(choices, list):
         return
@@ -180,6 +181,21 @@ def _events(fields: Mapping[str, object], thinking: Thinking) -> Iterator[Stream
         elif isinstance(reason, str) and reason:
             yield from _thoughts(thinking, at_end=True)
             yield Finished(reason)
+
+
+def _report(fields: Mapping[str, object], service: object) -> UsageReported | None:
+    """Usage where it stands: beside the choices, in Groq's own field, in the choice (Moonshot), or told by the clock (llama.cpp)."""
+    usage = fields.get("usage") or _inner(fields, "x_groq").get("usage") or _first_choice(fields).get("usage")
+    if isinstance(usage, dict):
+        return chat_usage(cast("dict[str, object]", usage), service)
+    timings = fields.get("timings")
+    return timed_usage(cast("dict[str, object]", timings)) if isinstance(timings, dict) else None
+
+
+def _first_choice(fields: Mapping[str, object]) -> dict[str, object]:
+    choices = fields.get("choices")
+    choice = cast("list[object]", choices)[0] if isinstance(choices, list) and choices else None
+    return cast("dict[str, object]", choice) if isinstance(choice, dict) else {}
 
 
 def _thoughts(thinking: Thinking, *, at_end: bool = False) -> Iterator[StreamEvent]:

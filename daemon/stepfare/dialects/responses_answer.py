@@ -35,12 +35,14 @@ from stepfare.dialects.framed import Piece
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.passing import PassingStream
 from stepfare.dialects.responses_items import ARGUMENTS, BUILT_IN, call_id_of, kind_of, part_text, text_of
-from stepfare.dialects.responses_usage import read_usage
+from stepfare.dialects.responses_usage import read_usage, served
 from stepfare.dialects.sse import data_of
 from stepfare.dialects.thoughts import digest_of
 
 WORDS_CHARS_MAX = 300
 """What of a reported error is told."""
+DID_MAX = 10_000
+"""Uses of the provider's own tools that are told apart."""
 PARTS_JOINT = "\n\n"
 """Between the parts of a summary, which are paragraphs."""
 
@@ -79,6 +81,7 @@ class ResponsesListener:
         self._items: dict[int, _Item] = {}
         self._calls = 0
         self._call_ids: set[str] = set()
+        self._did: list[str] = []
         self._ended = False
 
     def listen(self, name: str, fields: Mapping[str, object]) -> Iterator[StreamEvent]:
@@ -111,11 +114,8 @@ class ResponsesListener:
             return
         said = text_of(response.get("status"))
         status = said if said in _FINAL else status
-        usage = response.get("usage")
-        report = read_usage(cast("dict[str, object]", usage)) if isinstance(usage, dict) else None
         if status in ("failed", "cancelled"):
-            if report is not None:
-                yield report
+            yield from self._used(response)
             yield _fault(response.get("error") or f"the answer was {status}")
             return
         heard = any(item.heard or item.done for item in self._items.values())
@@ -123,13 +123,19 @@ class ResponsesListener:
             fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}
             if not heard or (kind_of(fields) in ARGUMENTS and call_id_of(fields) not in self._call_ids):
                 yield from self._item(_Item(), fields, done=True)
-        if report is not None:
-            yield report
+        yield from self._used(response)
         if status in ("completed", "incomplete"):
             self._ended = True
             yield Finished(self._reason(response, status))
         else:
             yield Faulted(f"its answer is still {status[:WORDS_CHARS_MAX]}, and nobody would fetch it")
+
+    def _used(self, response: Mapping[str, object]) -> Iterator[StreamEvent]:
+        usage = response.get("usage")
+        if isinstance(usage, dict):
+            report = read_usage(cast("dict[str, object]", usage), response.get("service_tier"), tuple(self._did[:DID_MAX]))
+            if report is not None:
+                yield report
 
     def _reason(self, response: Mapping[str, object], status: str) -> str:
         details = response.get("incomplete_details")
@@ -181,6 +187,8 @@ class ResponsesListener:
                     yield from self._said(item, "text", place, text)
         elif done and kind == "reasoning":
             yield from self._thought(item, value)
+        elif done and (did := served(value)):
+            self._did.append(did)
 
     def _call(self, item: _Item, value: Mapping[str, object]) -> ToolCallStarted:
         if item.call < 0:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
@@ -24,10 +24,26 @@ DAY_MS = 86_400_000
 MINUTE_MS = 60_000
 DAY_MINUTES = 1440
 
+
+class _Rates(TypedDict):
+    rates: list[int]
+    """Input, cache read, cache write, cache write for an hour, output: picodollars per token."""
+    above: NotRequired[list[tuple[int, list[int]]]]
+
+
 _Row = TypedDict(
     "_Row",
-    {"rates": list[int], "above": NotRequired[list[tuple[int, list[int]]]], "from": NotRequired[str], "hours": NotRequired[list[int]]},
+    {
+        "rates": list[int],
+        "above": NotRequired[list[tuple[int, list[int]]]],
+        "audio": NotRequired[int],
+        "search": NotRequired[int],
+        "services": NotRequired[dict[str, _Rates]],
+        "from": NotRequired[str],
+        "hours": NotRequired[list[int]],
+    },
 )
+"""`audio` and `search` as in `core.money.Rates`, above all marks the same; `services` by the name of each, as in `core.money.Price`."""
 
 
 class _Entry(TypedDict):
@@ -174,10 +190,19 @@ def _index(models: dict[str, _Entry]) -> dict[str, str]:
 
 
 def _price_row(row: _Row, source: str, as_of: str) -> PriceRow:
-    steps = tuple(LengthStep(above_tokens, Rates(*rates)) for above_tokens, rates in row.get("above", ()))
+    audio, search = row.get("audio"), row.get("search")
+
+    def price(rates: _Rates | _Row) -> Price:
+        base, *above = [
+            Rates(*each, audio=audio, web_search=search) for each in (rates["rates"], *(each for _, each in rates.get("above", ())))
+        ]
+        marks = [mark for mark, _ in rates.get("above", ())]
+        return Price(base, tuple(map(LengthStep, marks, above)), source, as_of)
+
+    services = {name: price(rates) for name, rates in row.get("services", {}).items()}
     start, hours = row.get("from"), row.get("hours")
     return PriceRow(
-        Price(Rates(*row["rates"]), steps, source, as_of),
+        replace(price(row), services=services),
         from_ms=0 if start is None else (date.fromisoformat(start).toordinal() - EPOCH_ORDINAL) * DAY_MS,
         hours=None if hours is None else (hours[0], hours[1]),
     )

@@ -15,7 +15,7 @@ from typing import Annotated, cast
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, StringConstraints, ValidationError
 
 from stepfare.core.model import Capability
-from stepfare.core.money import Rates
+from stepfare.core.money import PUSD_PER_USD, Rates
 from stepfare.providers.openrouter_list import RATE_PUSD_MAX, WINDOW_TOKENS_MAX, ListedModel
 from stepfare.providers.prices import DAY_MINUTES, FORMAT, PriceTable, price_at
 
@@ -26,6 +26,7 @@ GONE_SHARE_MAX = 0.2
 """A list without more than this share of the models that are known is taken for a broken list."""
 TABLE_BYTES_MAX = 8 * 1024 * 1024
 ROWS_MAX = 64
+SEARCH_PUSD_MAX = 10 * PUSD_PER_USD
 
 Entry = dict[str, object]
 """A model of a table, as the file has it."""
@@ -43,9 +44,15 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class _Row(_Part):
+class _Service(_Part):
     rates: _Rates
     above: Annotated[tuple[tuple[_Tokens, _Rates], ...], Field(max_length=ROWS_MAX)] = ()
+
+
+class _Row(_Service):
+    audio: _Rate | None = None
+    search: Annotated[StrictInt | None, Field(ge=0, le=SEARCH_PUSD_MAX)] = None
+    services: Annotated[dict[_Name, _Service], Field(max_length=ROWS_MAX)] = Field(default_factory=dict[str, _Service])
     start: Annotated[date | None, Field(alias="from")] = None
     hours: tuple[_Minute, _Minute] | None = None
 
@@ -112,8 +119,10 @@ def checked_table(text: str) -> PriceTable:
         raise ValueError("it is not a price table") from None
     for provider, models in file.providers.items():
         for name, entry in models.items():
-            marks = [mark for row in entry.prices for mark, _ in row.above]
-            if entry.source not in file.sources or any(list(row.above) != sorted(row.above) for row in entry.prices) or 0 in marks:
+            lists = [one.above for row in entry.prices for one in (row, *row.services.values())]
+            if entry.source not in file.sources or any(
+                [mark for mark, _ in above] != sorted({mark for mark, _ in above}) for above in lists
+            ):
                 raise ValueError(f"{provider}/{name}: its prices cannot be read")
     return PriceTable(text)
 
@@ -228,7 +237,8 @@ def _moved_entry(before: Entry, old: Five, new: Five, today: str) -> Entry:
         [mark, [_moved(rate, then, now) for rate, then, now in zip(rates, old, new, strict=True)]]
         for mark, rates in cast("list[tuple[int, list[int]]]", row.get("above", ()))
     ]
-    price: Entry = {"rates": list(new), **({"above": above} if above else {})}
+    kept = {"search": row["search"]} if "search" in row else {}
+    price: Entry = {"rates": list(new), **({"above": above} if above else {}), **kept}
     return {**before, "source": LIST_SOURCE, "as_of": today, "prices": [price]}
 
 

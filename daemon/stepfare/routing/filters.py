@@ -12,6 +12,7 @@ from stepfare.core.prompt import Loss
 from stepfare.core.request import RequestView
 from stepfare.core.step import Tier
 from stepfare.core.tokens import on_model
+from stepfare.dialects.services import asked_service
 from stepfare.routing.health import resting
 from stepfare.routing.snapshot import Cap, Snapshot
 
@@ -65,17 +66,19 @@ def rejected(candidate: Candidate, need: Need) -> Rejection | None:
 
 def ceiling_pusd(candidate: Candidate, view: RequestView, prompt_tokens: int) -> Picodollars | None:
     """The most that an attempt is taken to cost:
-    the whole prompt, in its own tokens, written into a cache, and the longest output. None: unpriced."""
+    the whole prompt, in its own tokens, written into a cache, and the longest output, at the price of the service that is asked for
+    (which may be refused, and the usual one given). None: unpriced."""
     if candidate.price is None:
         return None
+    prices = (candidate.price, candidate.price.served(asked_service(view))) if candidate.price.services else (candidate.price,)
     prompt = round(prompt_tokens / WINDOW_SHARE_MAX)
     asked, model = view.max_output_tokens, candidate.model
     output = min(asked, model.context_tokens) if asked else min(model.max_output_tokens, OUTPUT_TOKENS_RESERVED_MAX)
-    fresh = priced(candidate.price, Usage(prompt, output_tokens=output))
     cache = candidate.provider.cache
     hour = prompt if cache is not None and cache.hour else 0
-    written = priced(candidate.price, Usage(prompt, cache_write_tokens=prompt, output_tokens=output, cache_write_1h_tokens=hour))
-    return max(fresh, written)
+    fresh = Usage(prompt, output_tokens=output)
+    written = Usage(prompt, cache_write_tokens=prompt, output_tokens=output, cache_write_1h_tokens=hour)
+    return max(priced(price, usage) for price in prices if price is not None for usage in (fresh, written))
 
 
 def _below_floor(candidate: Candidate, need: Need) -> str | None:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from stepfare.core.attempt import Failure, Fault
 from stepfare.core.entry import Settled
-from stepfare.core.money import priced, usd_text
+from stepfare.core.money import usd_text
 from stepfare.dialects.base import Faulted, UsageReported
 from stepfare.dialects.bridge import end_behind, heard_in
 from stepfare.dialects.openai_chat import NAME as PLACELESS
@@ -19,11 +19,11 @@ from stepfare.dialects.openai_chat_history import answers_in
 from stepfare.dialects.provider_errors import read_reported
 from stepfare.dialects.table import DIALECTS
 from stepfare.providers.adapter import with_retry_after, wrong_shape
-from stepfare.providers.quirks import BILLED_COST
 from stepfare.runtime.books import Books
 from stepfare.runtime.carriage import Carriage
 from stepfare.runtime.clock import World
 from stepfare.runtime.consider import Asked
+from stepfare.runtime.consumed import reported_pusd
 from stepfare.runtime.entries import Run, closing, interrupted
 from stepfare.runtime.holding import Holding, needed_by, sight_of
 from stepfare.runtime.state import State
@@ -215,10 +215,7 @@ class Attempt:
         candidate, turn = self.run.ranked.candidate, self.turn
 
         def cost_text(reported: UsageReported) -> str | None:
-            if reported.billed_pusd is not None and BILLED_COST in candidate.provider.quirks:
-                cost_pusd = turn.plus(reported.billed_pusd)
-            else:
-                cost_pusd = None if candidate.price is None else turn.plus(priced(candidate.price, reported.usage))
+            cost_pusd = turn.plus(reported_pusd(candidate, reported))
             return None if cost_pusd is None else usd_text(cost_pusd)
 
         return cost_text

@@ -17,7 +17,9 @@ from stepfare.core.problem import Problem
 from stepfare.core.session import Session
 from stepfare.core.step import StepKind, Tier
 from stepfare.counting.factors import Factors
+from stepfare.counting.lengths import Lengths
 from stepfare.counting.outputs import Outputs
+from stepfare.dialects.meter import CHARS_PER_TOKEN
 from stepfare.providers import catalog as catalogs
 from stepfare.providers.catalog import Catalog
 from stepfare.routing.health import WELL, Health, after_failure, subject_of
@@ -67,6 +69,7 @@ class State:
         self.footprints = Footprints()
         self.trails: Trails = {}
         self.factors = Factors()
+        self.lengths = Lengths(CHARS_PER_TOKEN)
         self.outputs = Outputs(_OUTPUT_TOKENS)
         self.tokenizer = Tokenizer()
         self.lessons = Lessons(world.now_ms)
@@ -93,6 +96,7 @@ class State:
         self.sessions.apply(entry)
         self.thoughts.apply(entry)
         self.factors.apply(entry)
+        self.lengths.apply(entry)
         self.outputs.apply(entry)
         self.spend.apply(entry)
 

@@ -1,0 +1,150 @@
+"""What an attempt consumed and what that costs: counted by its provider, or estimated within bounds, and how sure either is.
+
+Which entries are made of it is the business of `entries`; how reports are read, of the dialects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from stepfare.core.model import Candidate
+from stepfare.core.money import Price, Rates, Usage, priced
+from stepfare.dialects import meter
+from stepfare.dialects.base import UsageReported
+from stepfare.dialects.heard import Heard
+from stepfare.dialects.services import asked_service
+from stepfare.providers.quirks import BILLED_COST
+from stepfare.routing.warmth import warm_tokens
+from stepfare.runtime.consider import Asked
+
+CHARS_OF_TOKEN_MAX = 400
+"""No token says more: a report that counts fewer has forgotten what it counts."""
+UNHEARD_TOKENS = 256
+"""What a model may have written, or thought unseen, beyond what was heard of an answer that was broken off: some seconds' worth."""
+WINDOWS_MAX = 16
+"""A call that goes round with tools of its provider's reads its window several times; what counts more than this many is garbage."""
+
+UNREPORTED = "its provider reported no usage"
+BROKEN_OFF = "it was broken off before its usage was reported: what was said since is estimated"
+INCREDIBLE = "its provider reported a usage that cannot be"
+
+
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """The usage, and where it had to be estimated (`counted` is none or part, else whole) its lower and upper bound."""
+
+    usage: Usage
+    low: Usage
+    high: Usage
+    counted: str = "whole"
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What is booked of it, as `core.entry.Settled` has it."""
+
+    cost_pusd: int | None
+    source: str
+    confidence: str
+    doubts: tuple[str, ...]
+    service: str
+    rates: Rates | None
+    low_pusd: int | None = None
+    high_pusd: int | None = None
+
+
+def consumed(asked: Asked, candidate: Candidate, heard: Heard, started_ms: int, prompt_tokens: int, chars_of_token: float) -> Consumed:
+    """What the provider counted; what it did not is estimated by the length of the prompt (`prompt_tokens`) and of what was said.
+    `chars_of_token` is how many characters of an answer a token of this model is known to be."""
+    lengths = _Lengths.around(chars_of_token)
+    usage = heard.usage.usage if heard.usage else None
+    if usage is None or not _credible(usage, candidate, heard):
+        return _guessed(asked, candidate, heard, started_ms, prompt_tokens, lengths, UNREPORTED if usage is None else INCREDIBLE)
+    if heard.finished:
+        return Consumed(usage, usage, usage)
+    # A report that came before the answer's end counts the prompt, and of the answer what it had said by then.
+    since = heard.output_chars - heard.reported_chars
+    begun = usage.output_tokens if heard.reported_chars else 0
+    said = [max(usage.output_tokens, begun + round(since / each)) for each in (lengths.usual, lengths.long, lengths.short)]
+    said[-1] += _unheard(heard)
+    likely, low, high = (replace(usage, output_tokens=tokens) for tokens in said)
+    if low == high:
+        return Consumed(usage, usage, usage)
+    return Consumed(likely, low, high, "part", (BROKEN_OFF,))
+
+
+def charge(asked: Asked, candidate: Candidate, heard: Heard, used: Consumed) -> Charge:
+    """What the usage costs at the price of this moment and of this service, or what the provider billed for it."""
+    report = heard.usage
+    service = report.service if report else meter.service_of(asked_service(asked.view))
+    doubts = list(used.doubts)
+    applied = _applied(candidate, service)
+    rates = applied.rates_for(used.usage.input_tokens) if applied else None
+    billed = _billed(candidate, report)
+    if billed is not None:
+        return Charge(billed, "provider-billed", "certain", (), service, rates)
+    if applied is None or rates is None:
+        return Charge(None, "unpriced", "none", tuple(doubts), service, None)
+    if service and applied is candidate.price:
+        doubts.append(f"it was served as {service}, of which no price is known: the usual price is taken")
+    if used.usage.web_searches and rates.web_search is None:
+        doubts.append(f"it searched the web {used.usage.web_searches} times, of which no price is known")
+    doubts += [f"it {words}" for words in (report.beside if report else ())]
+    cost = priced(applied, used.usage)
+    if used.counted == "whole":
+        return Charge(cost, "usage-priced", "likely" if doubts else "certain", tuple(doubts), service, rates)
+    confidence = "likely" if used.counted == "part" else "guess"
+    low, high = priced(applied, used.low), priced(applied, used.high)
+    return Charge(cost, "estimated", confidence, tuple(doubts), service, rates, low, high)
+
+
+def reported_pusd(candidate: Candidate, report: UsageReported) -> int | None:
+    """What a call costs of which this is the last report; None where the model is unpriced."""
+    billed = _billed(candidate, report)
+    applied = _applied(candidate, report.service)
+    return priced(applied, report.usage) if billed is None and applied is not None else billed
+
+
+def _billed(candidate: Candidate, report: UsageReported | None) -> int | None:
+    return report.billed_pusd if report is not None and BILLED_COST in candidate.provider.quirks else None
+
+
+def _applied(candidate: Candidate, service: str) -> Price | None:
+    """The price of this service; the usual one where it has none of its own."""
+    return (candidate.price.served(service) or candidate.price) if candidate.price else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Lengths:
+    """Characters of a token: as they are known, and as many and as few as they may be."""
+
+    usual: float
+    long: float
+    short: float
+
+    @staticmethod
+    def around(usual: float) -> _Lengths:
+        return _Lengths(usual, max(usual, meter.CHARS_PER_TOKEN_HIGH), min(usual, meter.CHARS_PER_TOKEN_LOW))
+
+
+def _credible(usage: Usage, candidate: Candidate, heard: Heard) -> bool:
+    """Some count nothing, some forget the output, some count what no window holds."""
+    most = max(usage.input_tokens, usage.output_tokens)
+    forgotten = heard.finished and heard.output_chars and heard.output_chars > usage.output_tokens * CHARS_OF_TOKEN_MAX
+    return bool(usage.input_tokens) and not forgotten and most <= WINDOWS_MAX * candidate.model.context_tokens
+
+
+def _guessed(asked: Asked, candidate: Candidate, heard: Heard, started_ms: int, prompt: int, lengths: _Lengths, doubt: str) -> Consumed:
+    chars = heard.output_chars
+    warm = 0 if asked.apart else warm_tokens(asked.session, candidate.model.id, prompt, started_ms)
+    cache = candidate.provider.cache
+    written = prompt - warm if cache is not None and prompt >= cache.min_tokens else 0
+    usage = Usage(prompt, warm, written, round(chars / lengths.usual))
+    low = Usage(prompt, prompt, 0, round(chars / lengths.long)) if heard.started else Usage(0)
+    high = Usage(prompt, 0, prompt if written else 0, round(chars / lengths.short) + _unheard(heard))
+    return Consumed(usage, low, high, "none", (doubt,))
+
+
+def _unheard(heard: Heard) -> int:
+    return UNHEARD_TOKENS if heard.started and not heard.finished else 0
