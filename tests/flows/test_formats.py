@@ -277,7 +277,7 @@ async def test_what_no_format_can_say_is_refused_with_words_before_anything_is_s
 async def test_a_spent_budget_is_told_by_the_status_that_the_client_does_not_retry(
     start: Start, dialect: str, status: int, code: str
 ) -> None:
-    running = await start(stream(), settings=SETTINGS, more="[budget]\nday_usd = 0.0\n")
+    running = await start(stream(), settings=SETTINGS, more='[budget]\nday_usd = 0.0\non_limit = "stop"\n')
     told, text = await asked(running, dialect, model="auto")
     assert (told, json.loads(text)["error"]["code"]) == (status, code)
     told, text = await asked(running, "anthropic", model="auto")

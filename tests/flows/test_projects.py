@@ -94,7 +94,7 @@ async def test_a_denied_model_is_passed_over_with_the_rule_that_denies_it(start:
 
 async def test_a_reached_budget_is_402_and_names_the_line(start: Start, project: Path) -> None:
     running = await start(stream())
-    (project / ".stepfare.toml").write_text("[budget]\nsession_usd = 0.001\n")
+    (project / ".stepfare.toml").write_text('[budget]\nsession_usd = 0.001\non_limit = "stop"\n')
     async with running.chat(working(project)) as answer:
         assert answer.status == 402
         error = (await answer.json())["error"]
@@ -114,7 +114,7 @@ async def test_at_the_limit_frugal_goes_on_with_frugal_models(start: Start, proj
 
 async def test_64_calls_at_once_never_pass_a_cap(start: Start, project: Path) -> None:
     running = await start(stream(before_s=0.05))
-    (project / ".stepfare.toml").write_text("[budget]\nday_usd = 0.05\n")
+    (project / ".stepfare.toml").write_text('[budget]\nday_usd = 0.05\non_limit = "stop"\n')
 
     async def one(number: int) -> int:
         async with running.chat(working(project, f"task {number}")) as answer:
@@ -131,14 +131,14 @@ async def test_64_steps_that_turn_out_to_need_more_never_pass_a_cap(start: Start
     """Each of them was decided when there was room for all of them."""
     edits = [Play(pieces=[*AN_EDIT.pieces[:3], *AN_EDIT.pieces[3:]], before_s=0.2)]
     running = await start(*edits)
-    (project / ".stepfare.toml").write_text("[budget]\nday_usd = 1.0\n")
+    (project / ".stepfare.toml").write_text('[budget]\nday_usd = 1.0\non_limit = "stop"\n')
     most = 0
 
     async def one(number: int) -> int:
         nonlocal most
         async with running.chat(working(project, f"task {number}")) as answer:
             await answer.read()
-            most = max(most, running.house.state.spend.used_pusd())
+            most = max(most, running.house.state.budgets.day.used().pusd)
             return answer.status
 
     statuses = await asyncio.gather(*(one(number) for number in range(64)))

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stepfare.config.dotfile import Dotfile
+from stepfare.core.budget import Cap
 from stepfare.core.model import CacheRule, Candidate, Capability
 from stepfare.core.money import Price
 from stepfare.core.request import RequestView
 from stepfare.core.session import Session, Warmth
 from stepfare.core.step import Step, StepFeatures, StepKind, Tier
 from stepfare.routing.health import Health
-from stepfare.routing.snapshot import Cap, Policy, Snapshot
+from stepfare.routing.snapshot import Policy, Snapshot
 from tests.routing.samples import NOW_MS, candidate, dotfile, features, rates, request, stepped
 
 FILES = ("src/crypto/keys.py", "src/app.py", "README.md", "migrations/0001_begin.sql", "tests/test_app.py")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from stepfare.core.attempt import Failure, Fault
+from stepfare.core.budget import Cap
 from stepfare.core.model import Capability
 from stepfare.core.session import Session
 from stepfare.core.step import StepKind, Tier
 from stepfare.routing.decide import CANDIDATES_KEPT, decide
 from stepfare.routing.health import WELL, after_failure
-from stepfare.routing.snapshot import Cap, Policy, Snapshot
+from stepfare.routing.snapshot import Policy, Snapshot
 from tests.routing.samples import MIDDLE, NOW_MS, THREE, candidate, features, request, snapshot, step, warm
 
 

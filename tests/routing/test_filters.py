@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from stepfare.core.attempt import Failure, Fault
+from stepfare.core.budget import Cap
 from stepfare.core.decision import Floor
 from stepfare.core.model import Candidate, Capability
 from stepfare.core.step import Tier
 from stepfare.routing.filters import Need, ceiling_pusd, rejected
 from stepfare.routing.health import WELL, after_failure
-from stepfare.routing.snapshot import Cap, Policy
+from stepfare.routing.snapshot import Policy
 from tests.routing.samples import MIDDLE, NOW_MS, SMALL, candidate, dotfile, rates, request, snapshot, stepped
 
 BALANCED = Floor(Tier.BALANCED, "settings", "")
@@ -134,7 +135,10 @@ def test_where_the_user_goes_on_with_frugal_models_only_those_pass_a_cap() -> No
 def test_an_unpriced_model_serves_until_a_cap_is_spent() -> None:
     unpriced = candidate("lab/middle", Tier.BALANCED, None)
     assert no(unpriced, capped(1)) is None
-    assert no(unpriced, capped(0)) == ("budget", "the day budget of $100.0 (config.toml) is spent, and nobody knows what this model costs")
+    assert no(unpriced, capped(0)) == (
+        "budget",
+        "the day budget of $100.0 (config.toml) has $100.0 used or reserved, and nobody knows what this model costs",
+    )
 
 
 def test_what_costs_nothing_passes_every_cap() -> None:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from stepfare.core.budget import Cap
 from stepfare.core.session import Session
 from stepfare.core.step import StepKind, Tier, Trouble
 from stepfare.routing.policy import floor_of_action, floors_for, gate_plan, lowered
-from stepfare.routing.snapshot import Cap, Policy
+from stepfare.routing.snapshot import Policy
 from tests.routing.samples import dotfile, features, request, snapshot, step
 
 EVERYBODY = dotfile(

@@ -61,7 +61,7 @@ def test_only_hurdles_that_can_be_cleared_are_listed_where_there_are_any() -> No
     assert "lab/small" not in words
     assert "lab/small: it is frugal" in refused("below-floor").words
     assert "No provider has a key." in refused().words
-    assert "Raise the budget in the file named there" in words
+    assert "`stepfare budget extend` goes on" in words
 
 
 def test_a_long_list_of_models_is_cut() -> None:

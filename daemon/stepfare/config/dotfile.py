@@ -14,7 +14,6 @@ from stepfare.config.globs import Globs
 from stepfare.core.step import StepKind, Tier
 
 DOTFILE_NAME = ".stepfare.toml"
-WARN_AT_DEFAULT = 0.8
 
 
 @dataclass(frozen=True, slots=True)

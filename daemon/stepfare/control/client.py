@@ -162,6 +162,15 @@ class Daemon:
         """What would be decided for this request; nothing is sent."""
         return await self._ask(protocol.Decision, "POST", "decide", question)
 
+    async def budgets(self, session: str | None = None) -> protocol.Budgets:
+        """The caps in force: of one session, or those that hold anyway and those of the latest sessions."""
+        return await self._get(protocol.Budgets, "budgets" + _query(session=session))
+
+    async def extend(self, scope: protocol.ScopeName, subject: str, more: protocol.Extend) -> protocol.Budgets:
+        """Add to a cap; `subject` is the session's id or the project's folder, empty for the day and the month."""
+        where = f"budgets/{scope}" + (f"/{quote(subject, safe='')}" if subject else "")
+        return await self._ask(protocol.Budgets, "PUT", where, more)
+
     async def reload(self) -> protocol.Reloaded:
         return await self._ask(protocol.Reloaded, "POST", "reload")
 

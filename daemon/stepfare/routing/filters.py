@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from stepfare.core.budget import Cap
 from stepfare.core.decision import Decision, Floor, GatePlan, Rejection
 from stepfare.core.model import Candidate, Capability
 from stepfare.core.money import Picodollars, Usage, priced, usd_text
@@ -14,7 +15,7 @@ from stepfare.core.step import Tier
 from stepfare.core.tokens import on_model
 from stepfare.dialects.services import asked_service
 from stepfare.routing.health import resting
-from stepfare.routing.snapshot import Cap, Snapshot
+from stepfare.routing.snapshot import Snapshot
 
 WINDOW_SHARE_MAX = 0.97
 """The share of a window that an estimated prompt may fill: estimates err by a few percent."""
@@ -160,12 +161,17 @@ def _beyond_caps(candidate: Candidate, view: RequestView, prompt_tokens: int, ca
     for cap in caps:
         if cap.on_limit == "frugal" and candidate.model.tier == 0:
             continue  # The user chose to go on with frugal models.
-        if ceiling is None and cap.used_pusd >= cap.cap_pusd:
-            return f"the {cap.scope} budget of ${usd_text(cap.cap_pusd)} ({cap.source}) is spent, and nobody knows what this model costs"
-        if ceiling is not None and cap.used_pusd + ceiling > cap.cap_pusd:
-            used, limit, most = (usd_text(pusd) for pusd in (cap.used_pusd, cap.cap_pusd, ceiling))
-            return f"the {cap.scope} budget of ${limit} ({cap.source}) has ${used} used or reserved, and this call may cost up to ${most}"
+        if cap.short_pusd(ceiling):
+            most = "nobody knows what this model costs" if ceiling is None else f"this call may cost up to ${usd_text(ceiling)}"
+            return f"{said_of(cap)}, and {most}"
     return None
+
+
+def said_of(cap: Cap) -> str:
+    """How a cap stands, and who set it."""
+    limit, used = usd_text(cap.cap_pusd), usd_text(cap.used_pusd)
+    more = f", extended by ${usd_text(cap.extended_pusd)}" if cap.extended_pusd else ""
+    return f"the {cap.scope} budget of ${limit} ({cap.source}{more}) has ${used} used or reserved"
 
 
 Check = Callable[[Candidate, Need], str | None]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stepfare.config.dotfile import WARN_AT_DEFAULT, Dotfile
+from stepfare.config.dotfile import Dotfile
+from stepfare.core.budget import Cap
 from stepfare.core.decision import HOLD_MS
 from stepfare.core.model import Candidate
 from stepfare.core.session import Habits, Session
@@ -24,19 +25,6 @@ class Policy:
     """Floor -> the only models that may serve it, in this order where cost ties; a floor not named takes all that meet it."""
     gate_enabled: bool = False
     gate_hold_ms: int = HOLD_MS
-
-
-@dataclass(frozen=True, slots=True)
-class Cap:
-    """A limit on spending: what counts against it already (spent, reserved and lost), who set it, and what happens when it is reached."""
-
-    scope: str
-    """session, project or day."""
-    cap_pusd: int
-    used_pusd: int
-    source: str
-    on_limit: str
-    warn_at: float = WARN_AT_DEFAULT
 
 
 @dataclass(frozen=True, slots=True)

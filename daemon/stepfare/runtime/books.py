@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Coroutine, Sequence
 
 from stepfare.control.protocol import Event
+from stepfare.core.budget import crossed
 from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.routing.filters import said_of
 from stepfare.runtime.clock import World
 from stepfare.runtime.hub import Hub
 from stepfare.runtime.state import State
@@ -56,6 +58,17 @@ class Books:
         for entry in entries:
             self._announce(entry)
 
+    async def note(self, decision: tuple[str, str, bytes]) -> None:
+        """Keep why nobody served a step. A disk that refuses costs the reason, nothing else."""
+        try:
+            await self._store.append(decision=decision)
+        except StoreError as error:
+            _log.warning("the reasons of decision %s are not kept: %s", decision[0], error)
+
+    def say(self, kind: str, session: str, words: str) -> None:
+        """Tell whoever listens of something that is no entry."""
+        self._hub.publish(Event(seq=0, kind=kind, at_ms=self._world.now_ms(), session=session or None, words=words))
+
     async def close(self, entry: Settled | Voided | Lost) -> None:
         """Post how an attempt ended. A disk that refuses is said in the log and in the overview, and tried again with the next entry."""
         self._state.apply(entry)
@@ -67,6 +80,7 @@ class Books:
             self._state.trouble("ledger", f"{error} {len(self._unbooked)} entries wait in memory and are written as soon as it can be.")
             _log.error("the ledger cannot be written: %s", error)
         self._announce(entry)
+        self._warn(entry)
 
     async def close_surely(self, entry: Settled | Voided | Lost) -> None:
         """The same for a request that is being cancelled: the entry is posted whatever becomes of the caller."""
@@ -101,6 +115,15 @@ class Books:
     def _voided(self, entries: Sequence[Entry], outcome: str, why: str) -> list[Voided]:
         now_ms = self._world.now_ms()
         return [Voided(entry.attempt, entry.session, now_ms, outcome, why) for entry in entries if isinstance(entry, Reserved)]
+
+    def _warn(self, entry: Settled | Voided | Lost) -> None:
+        """Say of each cap once that the spend has come near it."""
+        cost_pusd = entry.cost_pusd if isinstance(entry, Settled) else entry.ceiling_pusd if isinstance(entry, Lost) else 0
+        if not cost_pusd:
+            return
+        for cap in crossed(self._state.caps_of(entry.session), cost_pusd):
+            words = f"{said_of(cap)}: more than {cap.warn_at:.0%} of it is spent"
+            self._hub.publish(Event(seq=0, kind="budget", at_ms=entry.at_ms, session=entry.session, words=words))
 
     def _announce(self, entry: Entry) -> None:
         kind = _KINDS.get(type(entry))

@@ -36,3 +36,8 @@ class World:
         # Without an offset: that of now need not be that of midnight, on the days when clocks are changed.
         midnight = datetime.fromtimestamp(self.now_ms() / 1000).replace(hour=0, minute=0, second=0, microsecond=0)  # noqa: DTZ006
         return int(midnight.timestamp() * 1000)
+
+    def month_start_ms(self) -> int:
+        """Midnight of the first of this month where the user is."""
+        first = datetime.fromtimestamp(self.now_ms() / 1000).replace(day=1, hour=0, minute=0, second=0, microsecond=0)  # noqa: DTZ006
+        return int(first.timestamp() * 1000)

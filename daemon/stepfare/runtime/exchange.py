@@ -17,10 +17,11 @@ from stepfare.dialects.table import DIALECTS
 from stepfare.routing.failover import ATTEMPTS_MAX, Failed, GiveUp, Try, next_move
 from stepfare.routing.filters import within_budget
 from stepfare.runtime.answering import Attempt, Daemon, Reply
+from stepfare.runtime.at_cap import at_cap
 from stepfare.runtime.carriage import Carriage, carriage_for
 from stepfare.runtime.consider import Asked, consider
 from stepfare.runtime.entries import Run, closing, opening
-from stepfare.runtime.refusals import Refusal, in_words_of, refusal_of, unbooked
+from stepfare.runtime.refusals import BUDGET_REACHED, Refusal, in_words_of, refusal_of, unbooked
 from stepfare.runtime.state import State
 from stepfare.runtime.told import headers_of, record_of
 from stepfare.runtime.turn import Turn
@@ -74,7 +75,11 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
                     state.failed(ranked.candidate, _blamed(end.fault, started=turn.begun))
                     failed.append(Failed(ranked.candidate.model.id, end.fault))
             case GiveUp() as verdict:
-                await _refuse(refusal_of(verdict, decision, turn.floor, failed), turn, asked, reply, daemon)
+                refusal = refusal_of(verdict, decision, turn.floor, failed)
+                if refusal.code == BUDGET_REACHED:
+                    refusal = await at_cap(refusal, decision, turn, asked, reply, daemon)
+                if refusal is not None:
+                    await _refuse(refusal, turn, asked, reply, daemon)
                 return
 
 
@@ -124,7 +129,7 @@ async def _refuse(refusal: Refusal, turn: Turn, asked: Asked, reply: Reply, daem
             await reply.stream({}, dialect.error_event(refusal.words, refusal.code))
         reply.cut()
         return
-    refusal = in_words_of(dialect.name, refusal)
+    refusal = in_words_of(dialect.name, asked.features.client, refusal)
     headers = headers_of(asked, None, turn.attempts, simulated=daemon.state.play.simulated) | refusal.headers
     await reply.whole(refusal.status, headers, refusal.body or dialect.write_error(refusal.status, refusal.words, refusal.code))
 

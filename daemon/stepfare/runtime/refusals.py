@@ -10,6 +10,7 @@ from stepfare.core.attempt import Failure
 from stepfare.core.decision import Decision, Floor
 from stepfare.routing.failover import Failed, GiveUp, Verdict
 
+BUDGET_REACHED = "budget_reached"
 RETRY_AFTER_MS = 15_000
 """What a client is asked to wait where no provider named a time."""
 
@@ -46,11 +47,16 @@ def refusal_of(verdict: GiveUp, decision: Decision, floor: Floor, failed: Sequen
 _RECOVERED_BY = (b"context_length_exceeded", b"prompt is too long")
 
 
-def in_words_of(dialect: str, refusal: Refusal) -> Refusal:
-    """The same refusal with the status by which this format's clients neither retry in vain nor die: Codex goes on asking after a 402,
+QUOTA = "insufficient_quota"
+RETRIES_402 = frozenset({"aider", "mini-swe-agent"})
+"""Clients whose library asks again after a 402, five times within some seconds; a 400 they take as final."""
+
+
+def in_words_of(dialect: str, client: str, refusal: Refusal) -> Refusal:
+    """The same refusal with the status by which this client neither retries in vain nor dies: Codex goes on asking after a 402,
     and stops at a 400 that speaks of the quota."""
-    if dialect == "responses" and refusal.status == 402:
-        return replace(refusal, status=400, code="insufficient_quota")
+    if refusal.status == 402 and (dialect == "responses" or client in RETRIES_402):
+        return replace(refusal, status=400, code=QUOTA)
     return refusal
 
 
@@ -69,7 +75,7 @@ def _no_candidate(decision: Decision, floor: Floor) -> Refusal:
     # where another one only rests.
     reasons = {no.reason for no in last_hurdle}
     if "budget" in reasons:
-        return Refusal(402, "budget_reached", f"{words}. Raise the budget in the file named there, or wait until it begins anew.")
+        return Refusal(402, BUDGET_REACHED, f"{words}. `stepfare budget` shows what is left, and `stepfare budget extend` goes on.")
     if "health" in reasons:
         return Refusal(503, "all_resting", words, _wait(RETRY_AFTER_MS))
     if "context" in reasons:

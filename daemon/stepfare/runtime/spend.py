@@ -1,35 +1,72 @@
-"""What was spent today, by project: what day caps are held against. A fold of the journal that forgets at midnight."""
+"""What was spent since a period began, by project, and how fast: what caps are held against. Folds of the journal that forget.
+
+Where a period begins is for the caller to say; which cap holds for whom is the business of `budgets`.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
 
 SESSIONS_MAX = 10_000
 """Sessions whose project is remembered; the oldest go first, and what they spend then counts for no project."""
+PACE_MS = 15 * 60_000
+"""How far back a pace looks: what was spent before says nothing of how fast it goes now."""
+PACE_MS_MIN = 5 * 60_000
+"""Who has just begun burns as if it had gone on for so long: one dear step is no trend."""
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
 
 
-class DaySpend:
-    """Used means settled, reserved and lost together. Open reservations are carried over midnight: they are settled in the new day.
-    What was closed before today counts for nothing, so that a journal of days can be folded in."""
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What counts against a cap, in picodollars. `spent_pusd` includes what was lost sight of in a crash."""
 
-    def __init__(self, day_start_ms: int) -> None:
-        self._day_start_ms = day_start_ms
-        self._used: dict[str, int] = {}
+    spent_pusd: int = 0
+    reserved_pusd: int = 0
+
+    @property
+    def pusd(self) -> int:
+        return self.spent_pusd + self.reserved_pusd
+
+    def plus(self, spent_pusd: int, reserved_pusd: int = 0) -> Used:
+        return Used(self.spent_pusd + spent_pusd, self.reserved_pusd + reserved_pusd)
+
+
+NOTHING = Used()
+
+
+class PeriodSpend:
+    """What was used in one period. Open reservations are carried over into the next: they are settled there.
+    What was closed before the period counts for nothing, so that a journal of other days can be folded in."""
+
+    def __init__(self, start_ms: int) -> None:
+        self.start_ms = start_ms
+        self._all = NOTHING
+        self._by_project: dict[str, Used] = {}
         self._open: dict[str, tuple[str, int]] = {}
         self._projects: dict[str, str] = {}
 
-    def begin(self, day_start_ms: int) -> None:
-        """A new day begins where `day_start_ms` is not today's."""
-        if day_start_ms == self._day_start_ms:
+    def begin(self, start_ms: int) -> None:
+        """A new period begins where `start_ms` is not that of this one."""
+        if start_ms == self.start_ms:
             return
-        self._day_start_ms = day_start_ms
-        self._used = {}
+        self.start_ms = start_ms
+        self._all = NOTHING
+        self._by_project = {}
         for project, ceiling in self._open.values():
-            self._add(project, ceiling)
+            self._add(project, 0, ceiling)
 
-    def used_pusd(self, project: str | None = None) -> int:
-        """Picodollars of today, of one project or of all."""
-        return sum(self._used.values()) if project is None else self._used.get(project, 0)
+    def start_from(self, spent_pusd: int, by_project: dict[str, int]) -> None:
+        """What the books say was spent before anything is folded in; nothing is open."""
+        self._open = {}
+        self._all = Used(spent_pusd)
+        self._by_project = {project: Used(pusd) for project, pusd in by_project.items()}
+
+    def used(self, project: str | None = None) -> Used:
+        """Of one project or of all."""
+        return self._all if project is None else self._by_project.get(project, NOTHING)
 
     def apply(self, entry: Entry) -> None:
         match entry:
@@ -39,9 +76,9 @@ class DaySpend:
                     del self._projects[next(iter(self._projects))]
             case Reserved():
                 if entry.attempt not in self._open:
-                    project = self._projects.get(entry.session, "")
-                    self._open[entry.attempt] = (project, entry.ceiling_pusd or 0)
-                    self._add(project, entry.ceiling_pusd or 0)
+                    project, ceiling = self._projects.get(entry.session, ""), entry.ceiling_pusd or 0
+                    self._open[entry.attempt] = (project, ceiling)
+                    self._add(project, 0, ceiling)
             case Settled():
                 self._close(entry.attempt, entry.cost_pusd or 0, entry.at_ms)
             case Voided():
@@ -49,11 +86,46 @@ class DaySpend:
             case Lost():
                 self._close(entry.attempt, entry.ceiling_pusd or 0, entry.at_ms)
 
+    def apart(self) -> PeriodSpend:
+        """A copy that goes its own way."""
+        other = PeriodSpend(self.start_ms)
+        other._all = self._all
+        other._by_project, other._open, other._projects = self._by_project.copy(), self._open.copy(), self._projects.copy()
+        return other
+
     def _close(self, attempt: str, pusd: int, at_ms: int) -> None:
         reserved = self._open.pop(attempt, None)
         if reserved is not None:
             project, ceiling = reserved
-            self._add(project, (pusd if at_ms >= self._day_start_ms else 0) - ceiling)
+            self._add(project, pusd if at_ms >= self.start_ms else 0, -ceiling)
 
-    def _add(self, project: str, pusd: int) -> None:
-        self._used[project] = self._used.get(project, 0) + pusd
+    def _add(self, project: str, spent_pusd: int, reserved_pusd: int) -> None:
+        self._all = self._all.plus(spent_pusd, reserved_pusd)
+        self._by_project[project] = self._by_project.get(project, NOTHING).plus(spent_pusd, reserved_pusd)
+
+
+class Pace:
+    """What each session spent of late, by the minute: the rate at which it burns money now."""
+
+    def __init__(self) -> None:
+        self._minutes: dict[int, dict[str, int]] = {}
+
+    def apply(self, entry: Entry) -> None:
+        if isinstance(entry, Settled) and entry.cost_pusd:
+            minute = self._minutes.setdefault(entry.at_ms // MINUTE_MS, {})
+            minute[entry.session] = minute.get(entry.session, 0) + entry.cost_pusd
+            while len(self._minutes) > PACE_MS // MINUTE_MS + 1:
+                del self._minutes[min(self._minutes)]
+
+    def pusd_per_hour(self, now_ms: int, session: str | None = None) -> int:
+        """Of one session or of all; 0 for who has spent nothing in the last quarter of an hour."""
+        first_of_all = (now_ms - PACE_MS) // MINUTE_MS
+        spent: dict[int, int] = {}
+        for minute, by_session in self._minutes.items():
+            pusd = sum(by_session.values()) if session is None else by_session.get(session, 0)
+            if pusd and minute > first_of_all:
+                spent[minute] = pusd
+        if not spent:
+            return 0
+        since_ms = now_ms - min(spent) * MINUTE_MS
+        return sum(spent.values()) * HOUR_MS // max(PACE_MS_MIN, since_ms)

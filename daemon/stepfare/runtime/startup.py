@@ -17,6 +17,7 @@ from stepfare.control.client import last_daemon_file
 from stepfare.control.protocol import PROTOCOL, DaemonFile, Event
 from stepfare.core.entry import Lost
 from stepfare.core.model import Model
+from stepfare.ledger.totals import Totals
 from stepfare.paths import Paths, write_private
 from stepfare.runtime.answering import Daemon
 from stepfare.runtime.books import Books
@@ -37,6 +38,8 @@ from stepfare.upstream.listing import NoList
 
 REMEMBERED_MS = 7 * 86_400_000
 """Sessions that were heard of in this time are recognised again after a restart."""
+PROJECTS_FROM_MAX = 300
+"""The newest sessions of a day, whose projects' spend is counted when the daemon starts."""
 TOKEN_VARIABLE = "STEPFARE_TOKEN"
 TOKEN_BYTES = 24
 
@@ -178,6 +181,7 @@ async def wake(paths: Paths, environ: Mapping[str, str], world: World | None = N
     settings = read_settings(paths)
     state = State(_play_of(paths, settings, environ), world)
     state.lessons.load(paths.lessons_json)
+    state.budgets.extensions.load(paths.extensions_jsonl)
     hub = Hub()
     house = House(
         paths=paths,
@@ -220,3 +224,19 @@ async def _remember(house: House) -> None:
     for reserved in await house.store.open_reservations():
         await house.books.close(Lost(reserved.attempt, reserved.session, now_ms, reserved.ceiling_pusd))
         _log.warning("attempt %s was open when the daemon ended: it is booked as lost, at most at its ceiling", reserved.attempt)
+    await _count_spent(house)
+
+
+async def _count_spent(house: House) -> None:
+    """What caps are held against, from the books' own sums: what is folded in holds the latest sessions only."""
+    budgets, store = house.state.budgets, house.store
+    of_workspace = {row.opened.workspace: row.opened.project for row in await store.sessions(PROJECTS_FROM_MAX, budgets.day.start_ms)}
+    by_project: dict[str, int] = {}
+    for workspace, project in of_workspace.items():
+        by_project[project] = by_project.get(project, 0) + _used(await store.totals(budgets.day.start_ms, workspace=workspace))
+    budgets.day.start_from(_used(await store.totals(budgets.day.start_ms)), by_project)
+    budgets.month.start_from(_used(await store.totals(budgets.month.start_ms)), {})
+
+
+def _used(totals: Totals) -> int:
+    return totals.spent_pusd + totals.lost_pusd + totals.reserved_pusd

@@ -1,4 +1,4 @@
-"""Owns what changes: settings, catalogue, health, sessions, today's spending. Everything else sees frozen snapshots of it."""
+"""Owns what changes: settings, catalogue, health, sessions, budgets. Everything else sees frozen snapshots of it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from copy import copy
 from dataclasses import dataclass
 
 from stepfare.config.check import Checked, limits_of
-from stepfare.config.dotfile import WARN_AT_DEFAULT, UserLimits
+from stepfare.config.dotfile import UserLimits
 from stepfare.config.profiles import alias_of
 from stepfare.config.schema import Settings
 from stepfare.core.attempt import Fault
+from stepfare.core.budget import Cap
 from stepfare.core.entry import Entry
 from stepfare.core.model import CacheRule, Candidate
 from stepfare.core.problem import Problem
@@ -23,12 +24,12 @@ from stepfare.dialects.meter import CHARS_PER_TOKEN
 from stepfare.providers import catalog as catalogs
 from stepfare.providers.catalog import Catalog
 from stepfare.routing.health import WELL, Health, after_failure, subject_of
-from stepfare.routing.snapshot import Cap, Policy, Snapshot
+from stepfare.routing.snapshot import Policy, Snapshot
+from stepfare.runtime.budgets import Budgets
 from stepfare.runtime.clock import World
 from stepfare.runtime.keepsakes import Keepsakes
 from stepfare.runtime.lessons import Lessons
 from stepfare.runtime.reach import Reach
-from stepfare.runtime.spend import DaySpend
 from stepfare.runtime.surroundings import Surroundings
 from stepfare.runtime.tokenizer import Tokenizer
 from stepfare.runtime.workspaces import Workspace, Workspaces
@@ -75,7 +76,7 @@ class State:
         self.lessons = Lessons(world.now_ms)
         self.workspaces = Workspaces(self.user_limits)
         self.surroundings = Surroundings()
-        self.spend = DaySpend(world.day_start_ms())
+        self.budgets = Budgets(world.day_start_ms(), world.month_start_ms())
         self.health: dict[str, Health] = {}
         self._trouble: dict[str, str] = {}
         self._candidates: tuple[Candidate, ...] = ()
@@ -98,7 +99,7 @@ class State:
         self.factors.apply(entry)
         self.lengths.apply(entry)
         self.outputs.apply(entry)
-        self.spend.apply(entry)
+        self.budgets.apply(entry)
 
     def apart(self, sessions: SessionIndex | None = None) -> State:
         """The same state for a dry run: what deciding remembers there, this one does not. `sessions` stand in the place of its own, and
@@ -107,7 +108,7 @@ class State:
         other.sessions = self.sessions if sessions is None else sessions
         other.trails = dict(self.trails) if sessions is None else {}
         other.workspaces = self.workspaces.apart()
-        other.spend = copy(self.spend)
+        other.budgets = self.budgets.apart()
         return other
 
     def trouble(self, subject: str, words: str) -> None:
@@ -138,7 +139,6 @@ class State:
 
     def snapshot(self, session: Session, workspace: Workspace, named: Sequence[Candidate], counted_tokens: int = 0) -> Snapshot:
         """Everything that a decision may look at, read now."""
-        self.spend.begin(self._world.day_start_ms())
         settings = self.settings
         source = self.play.settings.lines.get("profile")
         policy = Policy(
@@ -169,26 +169,15 @@ class State:
         """The models whose tokens a decision compares."""
         return {one.model.id for one in (*self.candidates(), *named)} | {session.last_model}
 
-    def caps(self, session: Session, workspace: Workspace) -> tuple[Cap, ...]:
-        """The caps that hold for this session, each with what is used of it."""
-        user = self.settings.budget
-        project = workspace.dotfile.budget if workspace.dotfile else None
-        on_limit = (project.on_limit if project else None) or user.on_limit or "ask"
-        warn_at = (project.warn_at if project else None) or user.warn_at or WARN_AT_DEFAULT
-        dotfile = workspace.dotfile
-        session_used = session.spent_pusd + session.reserved_pusd + session.lost_pusd
-        caps: list[Cap] = []
+    def caps(self, session: Session | None, workspace: Workspace) -> tuple[Cap, ...]:
+        """The caps that hold for this session, each with what is used of it by now."""
+        self.budgets.begin(self._world.day_start_ms(), self._world.month_start_ms())
+        return self.budgets.caps(self.play.settings, session, workspace)
 
-        def cap(scope: str, limit: int | None, used: int, source: str) -> None:
-            if limit is not None:
-                caps.append(Cap(scope, limit, used, source, on_limit, warn_at))
-
-        cap("session", user.session_usd, session_used, "config.toml")
-        cap("day", user.day_usd, self.spend.used_pusd(), "config.toml")
-        if project is not None and dotfile is not None:
-            cap("session", project.session_pusd, session_used, dotfile.cite("budget.session_usd"))
-            cap("project", project.day_pusd, self.spend.used_pusd(workspace.project), dotfile.cite("budget.day_usd"))
-        return tuple(caps)
+    def caps_of(self, session: str) -> tuple[Cap, ...]:
+        """The same by the session's name, in its workspace as it was last seen."""
+        known = self.sessions.get(session)
+        return self.caps(known, self.workspaces.last_seen(known.workspace if known else ""))
 
     def failed(self, candidate: Candidate, fault: Fault) -> None:
         """Remember a failure against whom it concerns."""

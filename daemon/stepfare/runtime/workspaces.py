@@ -76,6 +76,11 @@ class Workspaces:
             self.on_news(workspace)
         return workspace
 
+    def last_seen(self, root: str) -> Workspace:
+        """The workspace as it was when it was last looked at; nothing is looked at for it."""
+        seen = self._seen.get(root)
+        return seen.workspace if seen else Workspace(root="")
+
     def apart(self) -> Workspaces:
         """The same for a dry run: it sees what this one knows, and what it finds out itself is news to nobody."""
         other = Workspaces(self._limits)

@@ -17,7 +17,7 @@ from stepfare.runtime.editors import Context, Document
 from stepfare.runtime.hub import TooManyListeners
 from stepfare.runtime.startup import House
 from stepfare.runtime.workspaces import Workspace
-from stepfare.server import catalogue, present
+from stepfare.server import budgets, catalogue, present
 from stepfare.server.dry_run import dry_run
 from stepfare.server.guard import admitted, token_of
 from stepfare.server.inference import HOUSE
@@ -47,6 +47,9 @@ def add_routes(app: web.Application) -> None:
         ("GET", "prices", prices),
         ("GET", "workspaces/{id:.+}", workspace),
         ("PUT", "workspaces/{id:.+}", put_workspace),
+        ("GET", "budgets", budgets.budgets),
+        ("PUT", "budgets/{scope}", budgets.extend),
+        ("PUT", "budgets/{scope}/{subject:.+}", budgets.extend),
         ("POST", "decide", decide),
         ("POST", "reload", reload),
     )
@@ -96,6 +99,8 @@ async def overview_of(house: House) -> protocol.Overview:
         sessions=[_session(house, row) for row in rows],
         providers=present.providers(state, house.started_ms, now_ms),
         problems=[present.problem(one) for one in problems],
+        budgets=budgets.standing(house),
+        questions=budgets.questions(house),
     )
 
 
@@ -218,10 +223,9 @@ async def _workspace(house: House, root: str) -> protocol.Workspace:
 
 def _session(house: House, row: SessionRow) -> protocol.Session:
     opened = row.opened
-    live = house.state.sessions.get(opened.session)
-    place = house.state.workspaces.look(opened.workspace)
-    caps = house.state.caps(live, place) if live else ()
-    return present.session(row, live, caps, house.world.now_ms())
+    live, now_ms = house.state.sessions.get(opened.session), house.world.now_ms()
+    caps = budgets.caps_of(house, live, opened.workspace) if live else ()
+    return present.session(row, live, caps, now_ms, house.state.budgets.pace.pusd_per_hour(now_ms, opened.session))
 
 
 def _placed(place: Workspace, problem: Problem) -> Problem:

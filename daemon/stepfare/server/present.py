@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from stepfare.control import protocol
@@ -15,13 +15,10 @@ from stepfare.core.session import Session
 from stepfare.core.step import Tier
 from stepfare.ledger.totals import Bucket, Totals
 from stepfare.routing.gate import SOURCE
-from stepfare.routing.snapshot import Cap
+from stepfare.runtime.spend import HOUR_MS, PACE_MS, PACE_MS_MIN
 from stepfare.runtime.state import State
 from stepfare.runtime.told import record_of
 from stepfare.store.queries import AttemptRow, SessionRow, StepRow
-
-BURN_WINDOW_MS_MIN = 5 * 60_000
-"""A session younger than this burns at the rate that it would have if it were this old: one dear step is no trend."""
 
 
 def totals(value: Totals) -> protocol.Totals:
@@ -53,10 +50,13 @@ def totals(value: Totals) -> protocol.Totals:
     )
 
 
-def session(row: SessionRow, live: Session | None, caps: tuple[Cap, ...], now_ms: int) -> protocol.Session:
-    """A session of the books, with what the daemon's memory adds: pin, warm caches, and the caps that hold for it."""
+def session(row: SessionRow, live: Session | None, caps: Sequence[protocol.Cap], now_ms: int, burn: int | None = None) -> protocol.Session:
+    """A session of the books, with what the daemon's memory adds: pin, warm caches, the caps that hold for it, and how fast it spends
+    (`burn`, in picodollars an hour; where there is no daemon, what it spent an hour if it is still at it)."""
     opened = row.opened
-    age_ms = max(row.last_ms - opened.at_ms, BURN_WINDOW_MS_MIN)
+    if burn is None:
+        age_ms = max(row.last_ms - opened.at_ms, PACE_MS_MIN)
+        burn = row.totals.spent_pusd * HOUR_MS // age_ms if now_ms - row.last_ms < PACE_MS else 0
     warm = [one for one in live.warm.values() if one.tokens_at(now_ms)] if live else []
     return protocol.Session(
         id=opened.session,
@@ -69,25 +69,26 @@ def session(row: SessionRow, live: Session | None, caps: tuple[Cap, ...], now_ms
         started_ms=opened.at_ms,
         last_ms=row.last_ms,
         totals=totals(row.totals),
-        burn_pusd_per_hour=row.totals.spent_pusd * 3_600_000 // age_ms,
+        burn_pusd_per_hour=burn,
         pin=tier_name(live.pin) if live and live.pin is not None else None,
         budget=budget(caps),
         warm=[protocol.Warm(model=one.model, tokens=one.tokens_at(now_ms), until_ms=one.until_ms) for one in warm],
     )
 
 
-def budget(caps: tuple[Cap, ...]) -> protocol.Budget | None:
-    """The lowest cap of each scope."""
+def budget(caps: Sequence[protocol.Cap]) -> protocol.Budget | None:
+    """The caps of a session, with the lowest of each scope."""
     if not caps:
         return None
-    lowest = {scope: min((cap.cap_pusd for cap in caps if cap.scope == scope), default=None) for scope in ("session", "project", "day")}
-    on_limit = caps[0].on_limit
+    lowest = {one.scope: one.cap_pusd for one in sorted(caps, key=lambda one: -one.cap_pusd)}
     return protocol.Budget(
-        session_pusd=lowest["session"],
-        project_day_pusd=lowest["project"],
-        day_pusd=lowest["day"],
+        session_pusd=lowest.get("session"),
+        project_day_pusd=lowest.get("project"),
+        day_pusd=lowest.get("day"),
+        month_pusd=lowest.get("month"),
         warn_at=caps[0].warn_at,
-        on_limit="frugal" if on_limit == "frugal" else "stop" if on_limit == "stop" else "ask",
+        on_limit=caps[0].on_limit,
+        caps=list(caps),
     )
 
 

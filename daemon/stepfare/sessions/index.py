@@ -99,6 +99,17 @@ class SessionIndex:
             case Lost():
                 self._close(entry.attempt, entry.at_ms, spent=0, lost=entry.ceiling_pusd or 0)
 
+    def told(self, session: Session, chain: str, turns: int, reply: str) -> None:
+        """This request was answered with words of our own (`reply` is their digest): the books know nothing of it, and what the client
+        says next is recognised all the same. To ask the same again is to ask what was not answered."""
+        trail = self._trails.setdefault(session.id, Trail())
+        if session.id not in self._sessions:
+            self._put(replace(session, opened=False))
+        if chain and chain not in trail.chains:
+            _own(self._by_chain, chain, session.id)
+            trail.chains[chain] = turns
+        trail.last_chain, trail.last_reply, trail.answered = chain, reply, False
+
     def _reserve(self, entry: Reserved) -> None:
         if entry.attempt in self._open:
             return

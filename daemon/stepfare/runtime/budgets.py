@@ -1,0 +1,138 @@
+"""The caps in force and what is used of them; what people added; which questions are open. Nothing here knows a request.
+
+A cap of a team is counted where all its daemons can see it: it takes its place in `caps_of` beside the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stepfare.config.check import Checked
+from stepfare.config.schema import BudgetSettings, Settings
+from stepfare.core.budget import WARN_AT_DEFAULT, Cap, Extension, Question, Scope
+from stepfare.core.entry import Entry, Reserved
+from stepfare.core.session import Session
+from stepfare.runtime.extensions import Extensions
+from stepfare.runtime.spend import Pace, PeriodSpend, Used
+from stepfare.runtime.workspaces import Workspace
+
+QUESTIONS_MAX = 100
+"""Open questions; the oldest go first."""
+SETTINGS_FILE = "config.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Who acts how at a cap, and what is used of it."""
+
+    scope: Scope
+    limit_pusd: int | None
+    source: str
+    used: Used
+    subject: str = ""
+    since_ms: int = 0
+
+
+class Budgets:
+    """Changed by entries of the journal, by extensions and by questions; all on the event loop."""
+
+    def __init__(self, day_start_ms: int, month_start_ms: int) -> None:
+        self.day = PeriodSpend(day_start_ms)
+        self.month = PeriodSpend(month_start_ms)
+        self.pace = Pace()
+        self.extensions = Extensions()
+        self._questions: dict[str, Question] = {}
+
+    def begin(self, day_start_ms: int, month_start_ms: int) -> None:
+        """What day and what month it is now."""
+        self.day.begin(day_start_ms)
+        self.month.begin(month_start_ms)
+
+    def apply(self, entry: Entry) -> None:
+        self.day.apply(entry)
+        self.month.apply(entry)
+        self.pace.apply(entry)
+        if isinstance(entry, Reserved) and not entry.side:
+            self._questions.pop(entry.session, None)  # It goes on: there is room for it again.
+
+    def apart(self) -> Budgets:
+        """A copy for a dry run, which goes its own way."""
+        other = Budgets(self.day.start_ms, self.month.start_ms)
+        other.day, other.month = self.day.apart(), self.month.apart()
+        other.pace, other.extensions = self.pace, self.extensions
+        return other
+
+    def caps(self, settings: Checked[Settings], session: Session | None, workspace: Workspace) -> tuple[Cap, ...]:
+        """The caps that hold for a session in that workspace, the user's own first. Without a session, those that hold anyway."""
+        user = settings.value.budget
+        project = workspace.dotfile.budget if workspace.dotfile else None
+        on_limit = (project.on_limit if project else None) or user.on_limit or "ask"
+        warn_at = (project.warn_at if project else None) or user.warn_at or WARN_AT_DEFAULT
+        return tuple(
+            self._cap(rule, rule.limit_pusd, on_limit, warn_at)
+            for rule in self._rules(user, settings, session, workspace)
+            if rule.limit_pusd is not None
+        )
+
+    def _rules(self, user: BudgetSettings, settings: Checked[Settings], session: Session | None, workspace: Workspace) -> Iterator[_Rule]:
+        def cited(key: str) -> str:
+            line = settings.lines.get(f"budget.{key}")
+            return f"{SETTINGS_FILE}:{line}" if line else SETTINGS_FILE
+
+        dotfile, day, month = workspace.dotfile, self.day, self.month
+        of_session = Used(session.spent_pusd + session.lost_pusd, session.reserved_pusd) if session else Used()
+        name = session.id if session else ""
+        if session is not None:
+            yield _Rule(Scope.SESSION, user.session_usd, cited("session_usd"), of_session, name)
+        yield _Rule(Scope.DAY, user.day_usd, cited("day_usd"), day.used(), since_ms=day.start_ms)
+        yield _Rule(Scope.MONTH, user.month_usd, cited("month_usd"), month.used(), since_ms=month.start_ms)
+        if dotfile is not None:
+            caps, project = dotfile.budget, workspace.project
+            if session is not None:
+                yield _Rule(Scope.SESSION, caps.session_pusd, dotfile.cite("budget.session_usd"), of_session, name)
+            yield _Rule(Scope.PROJECT, caps.day_pusd, dotfile.cite("budget.day_usd"), day.used(project), project, day.start_ms)
+
+    def _cap(self, rule: _Rule, limit_pusd: int, on_limit: str, warn_at: float) -> Cap:
+        extended_pusd = self.extensions.pusd(rule.scope, rule.subject, rule.since_ms)
+        return Cap(
+            scope=rule.scope,
+            cap_pusd=limit_pusd + extended_pusd,
+            used_pusd=rule.used.pusd,
+            source=rule.source,
+            on_limit=on_limit,
+            warn_at=warn_at,
+            subject=rule.subject,
+            reserved_pusd=rule.used.reserved_pusd,
+            extended_pusd=extended_pusd,
+        )
+
+    def since_ms(self, scope: Scope) -> int:
+        """When the period of that scope began; 0 for a session."""
+        return {Scope.DAY: self.day.start_ms, Scope.PROJECT: self.day.start_ms, Scope.MONTH: self.month.start_ms}.get(scope, 0)
+
+    def ask(self, question: Question) -> bool:
+        """A cap asks the user of that session; False where it asks already."""
+        known = self._questions.pop(question.session, None)
+        self._questions[question.session] = question
+        while len(self._questions) > QUESTIONS_MAX:
+            del self._questions[next(iter(self._questions))]
+        return known is None or [(cap.scope, cap.subject) for cap, _ in known.asks] != [
+            (cap.scope, cap.subject) for cap, _ in question.asks
+        ]
+
+    def extend(self, one: Extension) -> bool:
+        """Add to a cap; False where that was done before. What asked for it asks no more. Raises OSError; then nothing was added."""
+        added = self.extensions.add(one)
+        for session, question in list(self._questions.items()):
+            if any((cap.scope, cap.subject) == (one.scope, one.subject) for cap, _ in question.asks):
+                del self._questions[session]
+        return added
+
+    def questions(self) -> tuple[Question, ...]:
+        """Those that are open, the newest first. What asked for a day or a month that is over is answered by the calendar."""
+        return tuple(
+            question
+            for question in reversed(self._questions.values())
+            if all(question.at_ms >= self.since_ms(Scope(cap.scope)) for cap, _ in question.asks)
+        )
