@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.clock import FakeClock
+from tests.postgres import Server, serving
 
 # Where programs look for a person's files. Each points into an empty folder during a test.
 HOME_VARIABLES = {
@@ -118,3 +119,10 @@ def stepfare_home(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def clock() -> FakeClock:
     """A clock that stands still until the test moves it."""
     return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A real PostgreSQL server, started when the first test asks for it."""
+    with serving() as server:
+        yield server

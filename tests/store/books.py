@@ -1,4 +1,4 @@
-"""Books on disk for tests: opened in a folder of the test, closed at its end."""
+"""Books for tests, in a file or on a server: opened in a place of the test, closed at its end."""
 
 from __future__ import annotations
 
@@ -6,20 +6,30 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from stepfare.core.entry import Entry
+from stepfare.ledger.chain import Verdict
+from stepfare.store.postgres import Postgres, open_shared
 from stepfare.store.sqlite_file import open_file
 from stepfare.store.store import Store
+from stepfare.store.verify import verify, verify_books
 from tests.ledger.samples import NOW_MS
 
+Place: TypeAlias = Path | Postgres
 
-def open_store(path: Path) -> Store:
-    return open_file(path, lambda: NOW_MS)
+
+def open_store(place: Place) -> Store:
+    return open_file(place, lambda: NOW_MS) if isinstance(place, Path) else open_shared(place, lambda: NOW_MS)
+
+
+def verdict(place: Place) -> Verdict:
+    return verify(place) if isinstance(place, Path) else verify_books(place)
 
 
 @asynccontextmanager
-async def books(path: Path, entries: Iterable[Entry] = ()) -> AsyncIterator[Store]:
-    store = open_store(path)
+async def books(place: Place, entries: Iterable[Entry] = ()) -> AsyncIterator[Store]:
+    store = open_store(place)
     try:
         await store.append(*entries)
         yield store

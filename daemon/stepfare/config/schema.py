@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from stepfare.config.globs import GLOB_CHARS_MAX
 from stepfare.config.profiles import DEFAULT_PROFILE, RESERVED_NAMES
-from stepfare.config.written import BaseUrl, Day, Dollars, Hours, KeyReference, Listed, PathGlob, Rate, Share
+from stepfare.config.written import BaseUrl, Day, Dollars, Hours, KeyReference, LedgerUrl, Listed, PathGlob, Rate, Share
 from stepfare.core.decision import HOLD_MS
 from stepfare.core.step import StepKind, Tier
 
@@ -167,10 +167,17 @@ class GateSettings(Table):
 
 
 class Ledger(Table):
-    """Where the books are."""
+    """Where the books are, and in whose name they are kept."""
 
-    url: Annotated[StrictStr, StringConstraints(pattern=r"^(sqlite|postgres(ql)?://\S+)$", max_length=TEXT_CHARS_MAX)] = Field(
-        default="sqlite", description="`sqlite` (a file of this machine) or postgresql://..."
+    url: LedgerUrl = Field(
+        default="sqlite", description="`sqlite` (a file of this machine), or postgresql://USER@HOST/DATABASE for books that a team shares."
+    )
+    password: KeyReference | None = Field(
+        default=None,
+        description="Where the password of a PostgreSQL server is (env:NAME, keyring:NAME, file:PATH); never the password itself.",
+    )
+    user: Annotated[StrictStr, StringConstraints(pattern=r"^\S(.*\S)?$", max_length=100)] | None = Field(
+        default=None, description="Who spends, in books that a team shares; else the name of the account that runs the daemon."
     )
 
 

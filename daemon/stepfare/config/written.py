@@ -89,6 +89,24 @@ def _base_url(value: object) -> str:
     return value.rstrip("/")
 
 
+def _ledger_url(value: object) -> str:
+    # Never repeated: it may hold a password.
+    if value == "sqlite":
+        return "sqlite"
+    if not isinstance(value, str):
+        raise _wrong("must be a text: sqlite, or postgresql://USER@HOST/DATABASE")
+    try:
+        parts = urlsplit(value)
+        _ = parts.hostname, parts.port
+    except ValueError:
+        raise _wrong("is not an address; write one such as postgresql://ann@db.example.org/stepfare") from None
+    if parts.scheme not in ("postgresql", "postgres") or re.search(r"\s", value):
+        raise _wrong("must be sqlite, or postgresql://USER@HOST/DATABASE")
+    if parts.password is not None or "password" in parts.query:
+        raise _wrong('must not hold a password; say where it is, with password = "env:NAME" beside it')
+    return value
+
+
 def _day(value: object) -> int:
     if isinstance(value, str):
         try:
@@ -124,6 +142,8 @@ PathGlob = Annotated[str, BeforeValidator(_path_glob), WithJsonSchema({"type": "
 KeyReference = Annotated[str, BeforeValidator(_key_reference)]
 """Where a secret is; never the secret."""
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+LedgerUrl = Annotated[str, BeforeValidator(_ledger_url)]
+"""`sqlite`, or the address of a PostgreSQL database without a password."""
 Day = Annotated[int, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 """A day in the file; its first millisecond in UTC here."""
 Hours = Annotated[tuple[int, int], BeforeValidator(_hours), WithJsonSchema({"type": "string"})]

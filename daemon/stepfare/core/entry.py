@@ -20,6 +20,8 @@ class Opened:
     branch: str
     title: str
     parent: str = ""
+    user: str = ""
+    """Who spends; empty in books that were kept before it was asked."""
 
 
 @dataclass(frozen=True, slots=True)

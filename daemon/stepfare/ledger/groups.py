@@ -8,18 +8,19 @@ from typing import Literal, NamedTuple, TypeAlias
 from stepfare.core.entry import Opened
 from stepfare.ledger.calendar import day_of, month_of
 
-Group: TypeAlias = Literal["session", "project", "branch", "day", "month", "model", "tier", "kind", "client", "provider"]
+Group: TypeAlias = Literal["session", "project", "branch", "user", "day", "month", "model", "tier", "kind", "client", "provider"]
 
 BY_MAX = 2
 """So many groups may be nested in one report."""
 
 
 class Place(NamedTuple):
-    """Where a session is at work: the folder as its client names it, the repository's root, the branch."""
+    """Where a session is at work: the folder as its client names it, the repository's root, the branch; and for whom."""
 
     workspace: str
     project: str
     branch: str
+    who: str
 
 
 class Labels(NamedTuple):
@@ -28,18 +29,20 @@ class Labels(NamedTuple):
     workspace: str
     project: str
     branch: str
+    who: str
+    """The user that pays. (`user` is a word of SQL.)"""
     client: str
     model: str
     tier: str
     kind: str
 
 
-NOWHERE = Place("", "", "")
+NOWHERE = Place("", "", "", "")
 """Of an attempt whose session is not opened yet."""
 
 
 def place_of(opened: Opened) -> Place:
-    return Place(opened.workspace, opened.project, opened.branch)
+    return Place(opened.workspace, opened.project, opened.branch, opened.user)
 
 
 def provider_of(model: str) -> str:
@@ -56,6 +59,7 @@ _NAMES: Mapping[Group, Callable[[Labels, str, int], str]] = {
     "session": lambda _, session, __: session,
     "project": lambda labels, _, __: labels.project,
     "branch": lambda labels, _, __: labels.branch,
+    "user": lambda labels, _, __: labels.who,
     "day": lambda _, __, local_ms: day_of(local_ms),
     "month": lambda _, __, local_ms: month_of(local_ms),
     "model": lambda labels, _, __: labels.model,

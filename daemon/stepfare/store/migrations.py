@@ -130,10 +130,34 @@ def m003_sums_for_every_report(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+_LABELS_OF_M004 = ("workspace", "project", "branch", "who", "client", "model", "tier", "kind")
+
+
+def m004_who_spends(connection: sqlite3.Connection) -> None:
+    """The slices tell one user from another."""
+    sums = ", ".join(f"{name} INTEGER NOT NULL" for name in _SUMS_OF_M003)
+    labels = ", ".join(_LABELS_OF_M004)
+    columns = ", ".join(f"{name} TEXT NOT NULL" for name in _LABELS_OF_M004)
+    for statement in (
+        "DROP TABLE session_slices",
+        "DROP TABLE time_slices",
+        f"""CREATE TABLE session_slices (
+            session TEXT NOT NULL, start_ms INTEGER NOT NULL, {columns}, {sums},
+            PRIMARY KEY (session, start_ms, {labels})
+        ) STRICT, WITHOUT ROWID""",
+        f"""CREATE TABLE time_slices (
+            span_ms INTEGER NOT NULL, start_ms INTEGER NOT NULL, {columns}, {sums},
+            PRIMARY KEY (span_ms, start_ms, {labels})
+        ) STRICT, WITHOUT ROWID""",
+    ):
+        connection.execute(statement)
+
+
 MIGRATIONS: Sequence[Migration] = (
     m001_the_journal_and_what_is_derived_from_it,
     m002_what_people_say_of_sessions,
     m003_sums_for_every_report,
+    m004_who_spends,
 )
 
 

@@ -200,7 +200,7 @@ def _add_slices(sheet: _Sheet, connection: Connection, span_ms: int | None, part
 
 
 _DAY = f"(start_ms + {{offset_ms}}) / {DAY_MS}"
-_COLUMNS: Mapping[Group, str] = {"day": _DAY, "month": _DAY, "provider": "model"}
+_COLUMNS: Mapping[Group, str] = {"user": "who", "day": _DAY, "month": _DAY, "provider": "model"}
 """What is read for a group whose names are no column."""
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from stepfare.ledger.chain import Head
 from stepfare.paths import PRIVATE_FILE_MODE, make_private_dir
-from stepfare.store import files, queries
+from stepfare.store import files
 from stepfare.store.database import Connection
 from stepfare.store.errors import StoreError, in_words
+from stepfare.store.heads import compare_heads
 from stepfare.store.migrations import APPLICATION_ID, MIGRATIONS, TRIGGERS, migrate
 from stepfare.store.store import Store
 from stepfare.store.writer import Writer
@@ -175,16 +176,3 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def compare_heads(beside: Path, connection: Connection, clock_ms: Callable[[], int]) -> tuple[str, ...]:
-    """Whether the journal still reaches the head that was written beside it. If not, the head is kept apart as evidence."""
-    head = files.read_head(files.head_path(beside))
-    if head is None:
-        return ()
-    flaw = queries.head_flaw(connection, head)
-    if not flaw:
-        return ()
-    kept = files.lost_head_path(beside, clock_ms())
-    files.head_path(beside).replace(kept)
-    return (f"{flaw}. The books go on from where they end; {kept.name} keeps what is known of the rest, until you remove it.",)
