@@ -16,7 +16,7 @@ USAGE = Usage(1_000, 800, 100, 50)
 
 
 def opened(session: str = "s1", at_ms: int = NOW_MS, workspace: str = "/home/ann/shop", title: str = "Fix the basket") -> Opened:
-    return Opened(session, at_ms, "cline", workspace, "shop", "main", title)
+    return Opened(session, at_ms, "cline", workspace, "shop", "main", title, user="ann")
 
 
 def reserved(attempt: str = "a1", session: str = "s1", step: int = 1, at_ms: int = NOW_MS, ceiling_pusd: int | None = 900) -> Reserved:

@@ -115,6 +115,7 @@ def test_each_group_names_what_it_is_about() -> None:
         "kind": [("edit",)],
         "client": [("cline",)],
         "provider": [("lab",)],
+        "user": [("ann",)],
     }
 
 

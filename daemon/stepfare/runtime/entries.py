@@ -21,6 +21,9 @@ from stepfare.steps.outcome import kind_of_answer
 from stepfare.steps.trouble import pieces
 
 TITLE_CHARS_MAX = 60
+USER_HEADER = "x-stepfare-user"
+"""Says for whom a daemon works that many people share; else it works for the one that its settings name."""
+USER_CHARS_MAX = 100
 
 
 @dataclass(slots=True)
@@ -44,7 +47,7 @@ class Run:
     held_ms: int = 0
 
 
-def opening(asked: Asked, run: Run, *, titles: bool) -> list[Entry]:
+def opening(asked: Asked, run: Run, *, titles: bool, user: str = "") -> list[Entry]:
     """What is posted before the attempt is sent: the session where it is new, and the reservation."""
     decision, candidate, session = asked.decision, run.ranked.candidate, asked.session
     entries: list[Entry] = []
@@ -53,7 +56,17 @@ def opening(asked: Asked, run: Run, *, titles: bool) -> list[Entry]:
         title = " ".join(asked.features.human_words.split())[:TITLE_CHARS_MAX] if titles else ""
         place = asked.workspace
         entries.append(
-            Opened(session.id, run.started_ms, asked.features.client, place.root, place.project, place.branch, title, asked.identity.parent)
+            Opened(
+                session.id,
+                run.started_ms,
+                asked.features.client,
+                place.root,
+                place.project,
+                place.branch,
+                title,
+                asked.identity.parent,
+                asked.view.headers.get(USER_HEADER, "")[:USER_CHARS_MAX] or user,
+            )
         )
     entries.append(
         Reserved(

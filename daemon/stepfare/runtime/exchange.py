@@ -101,7 +101,7 @@ async def _attempt(ranked: Ranked, turn: Turn, asked: Asked, once: Sequence[str]
     carriage = carriage_for(asked, ranked.candidate, daemon.state, once)
     first = turn.attempts == 1
     record = (asked.decision.id, asked.session.id, record_of(asked.decision, _notes(asked, ranked, carriage))) if first else None
-    await daemon.books.reserve(*opening(asked, run, titles=daemon.state.settings.privacy.titles), decision=record)
+    await daemon.books.reserve(*opening(asked, run, titles=daemon.state.settings.privacy.titles, user=daemon.state.user), decision=record)
     closed: Settled | Voided | None = None
     try:
         run.sent = True

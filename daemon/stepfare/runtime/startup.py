@@ -24,6 +24,7 @@ from stepfare.runtime.books import Books
 from stepfare.runtime.clock import World
 from stepfare.runtime.finding import Finder
 from stepfare.runtime.hub import Hub
+from stepfare.runtime.ledger_at import open_books, user_of
 from stepfare.runtime.own_weights import weights_at_hand
 from stepfare.runtime.play import SETTINGS_NAME, play_of, read_settings
 from stepfare.runtime.renewing import prices_at_hand, renew, renewed_today
@@ -31,7 +32,6 @@ from stepfare.runtime.state import Play, State
 from stepfare.runtime.surroundings import GIT_FILES
 from stepfare.runtime.watch import Watch
 from stepfare.runtime.workspaces import Workspace
-from stepfare.store.sqlite_file import open_file
 from stepfare.store.store import Store
 from stepfare.upstream.client import Upstream
 from stepfare.upstream.listing import NoList
@@ -177,9 +177,10 @@ async def wake(paths: Paths, environ: Mapping[str, str], world: World | None = N
     """The daemon, ready to serve. Raises StoreError where the books cannot be opened."""
     world = world or World()
     last = last_daemon_file(paths)
-    store = open_file(paths.ledger_db, world.now_ms)
     settings = read_settings(paths)
+    store = await asyncio.to_thread(open_books, settings.value.ledger, paths, environ, world.now_ms)
     state = State(_play_of(paths, settings, environ), world)
+    state.user = user_of(settings.value.ledger)
     state.lessons.load(paths.lessons_json)
     state.budgets.extensions.load(paths.extensions_jsonl)
     hub = Hub()

@@ -63,6 +63,8 @@ class State:
     def __init__(self, play: Play, world: World) -> None:
         self._world = world
         self.play = play
+        self.user = ""
+        """In whose name the books are kept."""
         self.sessions = SessionIndex(self.cache_rule_of)
         self.thoughts = ThoughtIndex()
         self.keepsakes = Keepsakes()

@@ -51,7 +51,7 @@ M001_SHARED_BOOKS: Migration = (
     "CREATE TABLE thinned (before_ms BIGINT NOT NULL)",
     "INSERT INTO thinned VALUES (0)",
     f"""CREATE FUNCTION stands() RETURNS trigger LANGUAGE plpgsql SET search_path = {SCHEMA} AS $$
-        BEGIN RAISE EXCEPTION 'the journal only grows, and what stands beside it stands: % on % is refused', TG_OP, TG_TABLE_NAME; END $$""",
+        BEGIN RAISE EXCEPTION 'the journal only grows, and what is beside it stands: % on % is refused', TG_OP, TG_TABLE_NAME; END $$""",
     # Decisions of sessions last heard of before that time may be removed, and no others.
     f"""CREATE FUNCTION stands_while_new() RETURNS trigger LANGUAGE plpgsql SET search_path = {SCHEMA} AS $$ BEGIN
         IF coalesce((SELECT last_ms FROM sessions WHERE session = OLD.session), 0) >= (SELECT before_ms FROM thinned) THEN

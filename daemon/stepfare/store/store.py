@@ -14,7 +14,8 @@ from stepfare.core.entry import Entry, Reserved
 from stepfare.ledger.calendar import OffsetAt, utc
 from stepfare.ledger.groups import Group
 from stepfare.ledger.totals import Names, Totals
-from stepfare.store import annotations, queries, reports, rollups
+from stepfare.store import annotations as remarks
+from stepfare.store import queries, reports, rollups
 from stepfare.store.database import Database
 from stepfare.store.errors import StoreError
 from stepfare.store.queries import JournalRow, SessionRow, StepRow
@@ -63,11 +64,11 @@ class Store:
 
     async def annotate(self, annotation: Annotation) -> None:
         """Returns when it is on disk. Raises StoreError."""
-        await self._do(Job(lambda connection: annotations.add(connection, annotation), asyncio.get_running_loop().create_future()))
+        await self._do(Job(lambda connection: remarks.add(connection, annotation), asyncio.get_running_loop().create_future()))
 
     async def annotations(self) -> list[Annotation]:
         """What was said of sessions, in the order in which it was said. Raises StoreError."""
-        return await self._readers.ask(annotations.all_of)
+        return await self._readers.ask(remarks.all_of)
 
     async def close(self) -> None:
         """Writes what waits, renews the head, and lets the books go. Later appends raise StoreError."""
