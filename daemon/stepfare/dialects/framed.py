@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stepfare.dialects.base import Listener, StreamEvent
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.sse import FrameReader
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A part of an answer that is heard and not said yet: what it says, and the bytes of it where they are known already."""
 
     events: tuple[StreamEvent, ...] = ()
@@ -32,7 +31,7 @@ class FramedAnswer(ABC):
 
     def feed(self, chunk: bytes) -> bytes:
         """What of this chunk the client may see. Raises Unreadable."""
-        return b"".join(self.say(piece) for piece in self.pieces(chunk))
+        return b"".join([self.say(piece) for piece in self.pieces(chunk)])
 
     def finish(self) -> bytes:
         """What the stream left unfinished; providers may end without a last blank line."""
@@ -40,7 +39,7 @@ class FramedAnswer(ABC):
 
     def pieces(self, chunk: bytes) -> Iterator[Piece]:
         """The same as `feed`, piece by piece: each is heard when it is taken. Raises Unreadable."""
-        yield from self._until_fault(self._frames.feed(chunk))
+        return self._until_fault(self._frames.feed(chunk))
 
     def rest(self) -> Iterator[Piece]:
         """The same as `finish`, piece by piece."""

@@ -60,6 +60,7 @@ class ChatStream(PassingStream):
     def __init__(self, alias: str, *, show_usage: bool, cost_text: CostText, listener: Listener | None = None) -> None:
         super().__init__(listener or ChatListener(), self._seen, _is_end)
         self._model = json.dumps(alias).encode()
+        self._told = self._shown = b""
         self._show_usage = show_usage
         self._cost_text = cost_text
 
@@ -70,7 +71,19 @@ class ChatStream(PassingStream):
                 return None
             return with_cost(_with_reasoning(data), self._model, heard.usage, self._cost_text)
         data = _with_reasoning(data)
-        return _renamed(data, self._model) if "model" in fields else data
+        return self._renamed(data) if "model" in fields else data
+
+    def _renamed(self, data: bytes) -> bytes:
+        """In a string the quotes of "model" would be escaped, so a match is a key; with several of them the top-level one is looked up."""
+        if data.count(b'"model"') != 1:
+            return splice.replace(splice.scan(data), {"model": self._model})
+        if not self._told or self._told not in data:
+            # Hundreds of chunks say it in the same bytes, so these are looked for once.
+            said = _MODEL.search(data)
+            if said is None:
+                return data
+            self._told, self._shown = said[0], said[1] + self._model
+        return data.replace(self._told, self._shown, 1)
 
 
 def _is_end(_name: str, data: bytes) -> bool:
@@ -121,13 +134,6 @@ def with_cost(data: bytes, model: bytes, reported: UsageReported | None, cost_te
     if usage is not None and usage.startswith(b"{") and text is not None:
         values["usage"] = splice.replace(splice.scan(usage), {"cost": text.encode()})
     return splice.replace(obj, values)
-
-
-def _renamed(data: bytes, model: bytes) -> bytes:
-    """In a string the quotes of "model" would be escaped, so a match is a key; with several of them the top-level one is looked up."""
-    if data.count(b'"model"') == 1:
-        return _MODEL.sub(lambda key: key[1] + model, data, count=1)
-    return splice.replace(splice.scan(data), {"model": model})
 
 
 def _with_reasoning(data: bytes) -> bytes:

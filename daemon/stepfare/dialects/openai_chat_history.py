@@ -50,6 +50,8 @@ def own_history(view: RequestView, care: Care) -> bytes | None:
     answers = 0
     for index, (raw, digest) in enumerate(zip(raws, view.digests, strict=True)):
         seen = _seen.get(digest) or _look(raw, digest)
+        if seen is _NOTHING:
+            continue  # What nobody but the model says holds no thought of it.
         answers += bool(seen.key)
         if seen.thought and care.maker_of(seen.thought) == care.model:
             continue

@@ -20,6 +20,7 @@ TEXTS = ("reasoning_content", "reasoning")
 DETAILS = "reasoning_details"
 EXTRA = "extra_content"
 CALLS = "tool_calls"
+_FIELDS = frozenset((*TEXTS, DETAILS, EXTRA))
 MARKS = (b'"reasoning_content"', b'"reasoning"', b'"reasoning_details"', b'"extra_content"')
 """One of them stands in the bytes of every message that holds a thought; within a string the quotes would be escaped."""
 
@@ -71,6 +72,8 @@ class Thinking:
 
     def hear(self, delta: Mapping[str, object]) -> str:
         """What of this delta's thinking may be read."""
+        if _FIELDS.isdisjoint(delta):
+            return ""
         texts = {key: value for key in TEXTS if isinstance(value := delta.get(key), str) and value}
         details = [part for part in _objects(delta.get(DETAILS)) if part]
         text = texts.get(TEXTS[0]) or texts.get(TEXTS[1]) or details_text(details)

@@ -16,6 +16,8 @@ from stepfare.dialects.framed import FramedAnswer, Piece
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.sse import FrameReader, data_of, name_of
 
+_decode = msgspec.json.Decoder().decode
+
 Patch = Callable[[bytes, dict[str, object], Heard], bytes | None]
 """An event's data as the client may see it: the same object where nothing changes, None for an event that is kept from the client.
 May raise BadRequest for data too odd to be changed, which then passes as it is."""
@@ -65,7 +67,7 @@ def fields_of(data: bytes) -> dict[str, object] | None:
     if data.strip() == b"[DONE]":
         return None
     try:
-        value = msgspec.json.decode(data)
+        value = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = _leniently(data)
     return cast("dict[str, object]", value) if isinstance(value, dict) else None

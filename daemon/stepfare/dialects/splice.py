@@ -37,7 +37,10 @@ class JsonObject:
 
     def span(self, key: str) -> Span | None:
         """Where that key's value stands, or None."""
-        return next((span for span in reversed(self.spans) if span.key == key), None)
+        for span in reversed(self.spans):
+            if span.key == key:
+                return span
+        return None
 
     def raw(self, key: str) -> bytes | None:
         """The bytes of that key's value, or None."""

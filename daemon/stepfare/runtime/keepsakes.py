@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stepfare.core.prompt import Thought
 
@@ -15,8 +15,7 @@ KEPT_BYTES_MAX = 32 * 1024 * 1024
 """Of all sessions together; what is longest unused goes first."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """An answer: whose, by what of it the client will bring back, and after how many other answers."""
 
     session: str
