@@ -47,10 +47,11 @@ class Counts:
     def tally(self, view: RequestView) -> tuple[int, int]:
         """Tokens of what is known of this request, and of the rest by its length."""
         known = self._known
-        new = [place for place, digest in enumerate(view.digests) if digest not in known]
+        counts = list(map(known.get, view.digests))
+        new = [place for place, count in enumerate(counts) if count is None] if None in counts else []
         if len(new) > NEW_TURNS_MAX:
             return 0, round(len(view.raw) / BYTES_PER_TOKEN)
-        tokens = sum(known.get(digest, 0) for digest in view.digests)
+        tokens = sum(filter(None, counts))
         pieces = [piece_of(view.digests[place], view.turns[place]) for place in new]
         new_chars, beside = sum(piece.chars for piece in pieces), sum(piece.beside for piece in pieces)
         for digest in _tools_digest(view):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import compress
 from typing import cast
 
@@ -26,6 +27,8 @@ NAME = "anthropic"
 PATH = "/messages"
 HEADERS = {"anthropic-version": "2023-06-01"}
 PASSING_HEADERS = ("anthropic-version", "anthropic-beta")
+OFFERS_MAX = 16
+"""Lists of tools that are remembered."""
 
 BILLING_MARK = "x-anthropic-billing-header:"
 """How Claude Code's first system text begins: it is for Anthropic's own books, and differs from conversation to conversation."""
@@ -240,7 +243,14 @@ def _text(value: object) -> str:
 
 
 def _tools(obj: splice.JsonObject) -> tuple[Tool, ...]:
-    tools = obj.get("tools")
+    raw = obj.raw("tools")
+    return () if raw is None else _offered(raw)
+
+
+@lru_cache(OFFERS_MAX)
+def _offered(raw: bytes) -> tuple[Tool, ...]:
+    """Every step of a session offers the same tools, tens of kilobytes of them."""
+    tools = splice.loads(raw)
     if tools is None:
         return ()
     if not isinstance(tools, list):

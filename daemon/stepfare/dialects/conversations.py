@@ -5,9 +5,9 @@ It compares bytes only, so it changes no answer: a list that begins with a list 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from stepfare.dialects import splice
 from stepfare.dialects.turns import digest, has_parts
@@ -32,8 +32,15 @@ class Messages:
     parts: tuple[bool, ...] = ()
 
 
+class _List(NamedTuple):
+    """A list of messages, without its closing bracket."""
+
+    body: bytes
+    messages: Messages
+
+
 class Conversations:
-    """Lists of messages of late, without their closing bracket. The one that is longest unused goes first.
+    """Lists of messages of late. The one that is longest unused goes first.
 
     `parts_of` says whether a message's content is a list of parts, `digest_of` what it is recognised by; by default as chat's are.
     """
@@ -44,7 +51,7 @@ class Conversations:
         digest_of: Callable[[bytes, bool], bytes] = lambda raw, parts: digest(raw, parts=parts),
     ) -> None:
         self._parts_of, self._digest_of = parts_of, digest_of
-        self._lists: OrderedDict[bytes, Messages] = OrderedDict()
+        self._lists: list[_List] = []
         self._bytes = 0
 
     def read(self, body: bytes, start: int, end: int) -> Messages:
@@ -54,7 +61,8 @@ class Conversations:
             seen, at = Messages(), start + 1
             messages = self._read(body, start, end)
         else:
-            seen, at = self._forget(known), start + len(known)
+            self._forget(known)
+            seen, at = known.messages, start + len(known.body)
             messages = seen if body[at] == _CLOSE else _joined(seen, self._read(b"[" + body[at + 1 : end], 0, end - at))
         lasting = _without_marks(messages)
         if lasting is messages:
@@ -68,25 +76,26 @@ class Conversations:
         parts = tuple(self._parts_of(raw) for raw in raws)
         return Messages(raws, tuple(self._digest_of(raw, one) for raw, one in zip(raws, parts, strict=True)), parts)
 
-    def _begun(self, body: bytes, start: int) -> bytes | None:
+    def _begun(self, body: bytes, start: int) -> _List | None:
         """The list that this one begins with. Whatever follows it must be a comma or the end: then it ended with a message."""
         for known in reversed(self._lists):
-            at = start + len(known)
-            if at < len(body) and body[at] in (_COMMA, _CLOSE) and body.startswith(known, start):
+            at = start + len(known.body)
+            if at < len(body) and body[at] in (_COMMA, _CLOSE) and body.startswith(known.body, start):
                 return known
         return None
 
-    def _forget(self, known: bytes) -> Messages:
-        self._bytes -= len(known)
-        return self._lists.pop(known)
+    def _forget(self, known: _List) -> None:
+        # By identity: to compare or to hash long bodies costs more than all else that is done with them.
+        self._lists = [one for one in self._lists if one is not known]
+        self._bytes -= len(known.body)
 
-    def _remember(self, known: bytes, messages: Messages) -> None:
-        if known in self._lists:
-            self._forget(known)
-        self._lists[known] = messages
-        self._bytes += len(known)
+    def _remember(self, body: bytes, messages: Messages) -> None:
+        for same in [one for one in self._lists if one.body == body]:
+            self._forget(same)
+        self._lists.append(_List(body, messages))
+        self._bytes += len(body)
         while self._bytes > BYTES_MAX or len(self._lists) > LISTS_MAX:
-            self._forget(next(iter(self._lists)))
+            self._forget(self._lists[0])
 
 
 def _without_marks(messages: Messages) -> Messages:

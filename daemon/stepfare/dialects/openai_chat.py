@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import compress
 from typing import cast
 
@@ -23,6 +24,8 @@ from stepfare.dialects.turns import LazyTurns, TurnMemory, body_digest
 NAME = "openai"
 PATH = "/chat/completions"
 BODY_BYTES_MAX = 64 * 1024 * 1024
+OFFERS_MAX = 16
+"""Lists of tools that are remembered."""
 
 _ROLES = {
     "system": Role.SYSTEM,
@@ -176,7 +179,14 @@ def _text(value: object) -> str:
 
 
 def _tools(obj: splice.JsonObject) -> tuple[Tool, ...]:
-    tools = obj.get("tools")
+    raw = obj.raw("tools")
+    return () if raw is None else _offered(raw)
+
+
+@lru_cache(OFFERS_MAX)
+def _offered(raw: bytes) -> tuple[Tool, ...]:
+    """Every step of a session offers the same tools, tens of kilobytes of them."""
+    tools = splice.loads(raw)
     if tools is None:
         return ()
     if not isinstance(tools, list):

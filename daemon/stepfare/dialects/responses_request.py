@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import compress
 from typing import cast
 
@@ -26,6 +27,8 @@ from stepfare.dialects.turns import LazyTurns, TurnMemory, body_digest
 
 NAME = "responses"
 PATH = "/responses"
+OFFERS_MAX = 16
+"""Lists of tools that are remembered."""
 
 PASSING_HEADERS = (
     "openai-beta",
@@ -249,12 +252,19 @@ def _respliced(body: bytes, place: Span, raws: Sequence[bytes], kept: Sequence[b
 
 
 def _tools(obj: splice.JsonObject, raws: Iterable[bytes]) -> tuple[Tool, ...]:
-    tools = obj.get("tools")
-    if tools is not None and not isinstance(tools, list):
-        raise BadRequest('"tools" must be a list')
-    found = [tool for one in cast("list[object]", tools or []) for tool in _offered(one)]
+    tools = obj.raw("tools")
+    found = () if tools is None else _listed(tools)
     beside = [raw for raw in raws if _ADDITIONAL in raw]
     return (*found, *(tool for raw in beside for one in _additional_tools(raw) for tool in _offered(one)))
+
+
+@lru_cache(OFFERS_MAX)
+def _listed(raw: bytes) -> tuple[Tool, ...]:
+    """Every step of a session offers the same tools, tens of kilobytes of them."""
+    tools = splice.loads(raw)
+    if tools is not None and not isinstance(tools, list):
+        raise BadRequest('"tools" must be a list')
+    return tuple(tool for one in cast("list[object]", tools or []) for tool in _offered(one))
 
 
 def _additional_tools(raw: bytes) -> list[object]:

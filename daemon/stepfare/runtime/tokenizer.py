@@ -36,9 +36,7 @@ class Tokenizer:
 
     def count_surely(self, view: RequestView) -> int:
         """The same with nothing estimated. It waits for the vocabulary and for long texts: call it in a thread."""
-        if not _loaded:
-            _loaded.append(vocabulary.load())
-        self._counts.add(self._counts.missing(view), _loaded[0])
+        self._count_new(view)
         return self._counts.tally(view)[0]
 
     def learn(self, view: RequestView) -> None:
@@ -52,9 +50,14 @@ class Tokenizer:
         self._closed = True
         self._worker.shutdown(wait=False, cancel_futures=True)
 
+    def _count_new(self, view: RequestView) -> None:
+        if not _loaded:
+            _loaded.append(vocabulary.load())
+        self._counts.add(self._counts.missing(view), _loaded[0])
+
     def _learn(self, view: RequestView) -> None:
         try:
-            self.count_surely(view)
+            self._count_new(view)
         except Exception:  # noqa: BLE001 - nobody waits for this thread: what goes wrong in it is told, and prompts are estimated
             _log.exception("tokens could not be counted; prompts are estimated by their length")
         finally:

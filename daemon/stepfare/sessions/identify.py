@@ -21,6 +21,10 @@ SPREAD = {"responses": 3}
 SIDE_CALL_WINDOW_MS = 10 * 60_000
 """How long after a session's last step a side call without marks of its own is still held to serve it."""
 
+TURNS_NEW_MAX = 48
+"""How far back the turn is looked for up to which a conversation's chain is known."""
+CHAINS_KEPT_MAX = 128
+
 _GOES_BACK = "it goes back to an earlier point of another session"
 
 
@@ -110,13 +114,29 @@ class _Asked:
 
 
 def chain_of(digests: Sequence[bytes]) -> tuple[str, ...]:
-    """For each turn the digest of the conversation up to it."""
-    link = b""
-    chain: list[str] = []
-    for digest in digests:
+    """For each turn the digest of the conversation up to it. A step goes on from where the conversation was left."""
+    turns = tuple(digests)
+    known: tuple[str, ...] = ()
+    for end in range(len(turns), max(0, len(turns) - TURNS_NEW_MAX), -1):
+        kept = _chains.get(turns[end - 1])
+        if kept is not None and kept[0] == turns[:end]:
+            known = kept[1]
+            break
+    link = bytes.fromhex(known[-1]) if known else b""
+    new: list[str] = []
+    for digest in turns[len(known) :]:
         link = blake2b(link + digest, digest_size=16).digest()
-        chain.append(link.hex())
-    return tuple(chain)
+        new.append(link.hex())
+    chain = (*known, *new)
+    if new:
+        while len(_chains) >= CHAINS_KEPT_MAX:
+            _chains.pop(next(iter(_chains)), None)
+        _chains[turns[-1]] = (turns, chain)
+    return chain
+
+
+_chains: dict[bytes, tuple[tuple[bytes, ...], tuple[str, ...]]] = {}
+"""Conversations of late with their chains, by the digest of their last turn; the oldest goes first."""
 
 
 def _owners_of_calls(asked: _Asked) -> Sequence[tuple[str, int]]:
