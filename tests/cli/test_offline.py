@@ -7,10 +7,11 @@ import csv
 import io
 import json
 import sqlite3
+from pathlib import Path
 
 import pytest
 
-from stepfare.control.protocol import Decision, SessionDetail, Sessions
+from stepfare.control.protocol import Decision, Report, SessionDetail, Sessions
 from stepfare.core.entry import Entry, Opened, Reserved, Settled
 from stepfare.core.money import Rates, Usage
 from stepfare.paths import Paths
@@ -69,6 +70,59 @@ def test_what_only_a_daemon_can_tell_still_needs_one(run: Run, books: Paths) -> 
         assert run(command).code == 3
 
 
+def test_a_report_is_read_from_the_file_in_every_format(run: Run, books: Paths) -> None:
+    ran = run("report", "--by", "day,model", "--since", "all")
+    assert (ran.code, ran.err) == (0, FROM_FILE)
+    title, row, whole, *_ = ran.out.splitlines()
+    assert title.split()[:4] == ["DAY", "MODEL", "STEPS", "SPENT"]
+    assert row.split()[1:4] == ["lab/small", "1", "$0.00010400"]
+    assert "$0.0009000 at most under way" in row
+    assert whole.startswith("in all")
+    found = Report.model_validate_json(run("report", "--since", "all", "--json").out)
+    assert (found.by, found.whole.totals.spent_pusd, found.whole.totals.reserved_pusd) == (["day"], 104_000_000, 900_000_000)
+    assert found.rows[0].pusd_per_million_tokens == 104_000_000 * 1_000_000 // 1010
+    written = list(csv.DictReader(io.StringIO(run("report", "--by", "project,kind", "--since", "all", "--format", "csv").out)))
+    assert [(one["project"], one["kind"], one["spent_usd"]) for one in written] == [
+        ("/srv/shop", "explore", "0.000104"),
+        ("/srv/shop", "edit", "0.0"),
+    ]
+    lines = run("report", "--by", "session", "--since", "all", "--format", "jsonl").out.splitlines()
+    assert [(json.loads(line)["session"], json.loads(line)["spent_pusd"]) for line in lines] == [("s-4f2a", 104_000_000)]
+    journal = run("report", "--since", "all", "--format", "hledger").out
+    assert "    expenses:ai:shop:lab/small  USD 0.000104\n    liabilities:ai:lab  USD -0.000104\n" in journal
+
+
+def test_a_report_is_of_a_time_a_session_or_a_project(run: Run, books: Paths, tmp_path: Path) -> None:
+    spent = {
+        arguments: Report.model_validate_json(run("report", "--json", *arguments).out).whole.totals.spent_pusd
+        for arguments in (
+            ("--since", "all", "--session", "s-4"),
+            ("--since", "all", "--session", "last"),
+            ("--since", "all", "--project", str(tmp_path)),
+            ("--since", "all", "--until", "2001-01-01"),
+            ("--since", "today"),
+        )
+    }
+    assert list(spent.values()) == [104_000_000, 104_000_000, 0, 0, 0]
+    assert "Nothing was spent in that time" in run("report", "--since", "all", "--until", "2001-01-01").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--by", "colour"), "'colour' is none of session, project"),
+        (("--by", "day,day"), "3 different ones at most"),
+        (("--since", "soon"), "--since 'soon' is no time"),
+        (("--until", "soon"), "--until 'soon' is no time"),
+        (("--by", "day", "--format", "hledger"), "leave --by out"),
+    ],
+)
+def test_a_report_of_something_else_is_refused_in_words(run: Run, books: Paths, arguments: tuple[str, ...], words: str) -> None:
+    ran = run("report", *arguments)
+    assert ran.code == 2
+    assert words in ran.err
+
+
 def test_an_export_holds_every_entry_in_order(run: Run, books: Paths) -> None:
     lines = run("ledger", "export", "--format", "jsonl").out.splitlines()
     assert len(lines) == len(ENTRIES)
@@ -77,6 +131,7 @@ def test_an_export_holds_every_entry_in_order(run: Run, books: Paths) -> None:
     assert [row["phase"] for row in rows] == ["opened", "reserved", "settled", "reserved"]
     assert rows[0]["title"] == "'=Fix the cart"
     assert rows[2]["cost_pusd"] == "104000000"
+    assert "    expenses:ai:shop:lab/small  USD 0.000104\n" in run("ledger", "export", "--format", "hledger").out
 
 
 def test_whole_books_are_proved_whole(run: Run, books: Paths) -> None:

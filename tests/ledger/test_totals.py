@@ -20,6 +20,7 @@ from tests.ledger.samples import NOW_MS, SOME, journals, lost, opened, reserved,
 def test_the_fields_are_those_of_the_control_api() -> None:
     assert [field.name for field in fields(Totals)] == list(protocol.Totals.model_fields)
     assert [field.name for field in fields(Bucket)] == list(protocol.Bucket.model_fields)
+    assert get_args(Group) == get_args(protocol.Grouping)
 
 
 def test_one_settled_attempt_is_one_step_with_all_that_it_used() -> None:

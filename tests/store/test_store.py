@@ -20,6 +20,7 @@ from stepfare.store import store as stores
 from stepfare.store.errors import StoreError
 from stepfare.store.postgres import Postgres
 from stepfare.store.queries import AttemptRow, SessionRow, StepRow
+from stepfare.store.reports import Of, Report
 from tests.ledger.samples import NOW_MS, journals, lost, opened, reserved, settled, voided
 from tests.postgres import Server
 from tests.store.books import Place, books, journal_of, open_store, verdict
@@ -224,7 +225,10 @@ async def test_a_report_of_a_workspace_holds_its_sessions_only(place: Place) -> 
     async with books(place, entries) as store:
         for since_ms in (0, NOW_MS):
             assert await store.totals(since_ms, workspace="/b") == totals_of(there)
-            assert await store.report(("session",), since_ms, workspace="/b") == report(there, ("session",))
+            found = await store.report(("session",), since_ms, of=Of(workspace="/b"))
+            assert found == Report(totals_of(there), report(there, ("session",)))
+            assert (await store.report(("tier",), since_ms, of=Of(project="shop"))).whole == totals_of(entries)
+            assert (await store.report(("tier",), since_ms, of=Of(project="/b"))).parts == {}
         assert await store.totals(workspace="/c") == Totals()
 
 
@@ -234,8 +238,8 @@ async def test_days_begin_where_the_time_zone_says(place: Place) -> None:
     entries += [replace(settled("a2"), at_ms=midnight_ms - KATHMANDU_MS)]
     async with books(place, entries) as store:
         days = await store.report(("day",), offset_at=lambda _: KATHMANDU_MS)
-        assert {day: totals.steps for (day,), totals in days.items()} == {"2026-11-17": 1, "2026-11-18": 1}
-        assert list(await store.report(("day",))) == [("2026-11-17",)]
+        assert {day: totals.steps for (day,), totals in days.parts.items()} == {"2026-11-17": 1, "2026-11-18": 1}
+        assert list((await store.report(("day",))).parts) == [("2026-11-17",)]
 
 
 SPANS = st.tuples(
@@ -264,11 +268,11 @@ async def agree(
         assert await store.totals() == totals_of(entries)
         for since_ms, until_ms in spans:
             assert await store.totals(since_ms, until_ms) == totals_of(entries, since_ms, until_ms)
-            sums = await store.report(by, since_ms, until_ms, offset_at=offset_at)
-            assert sums == report(entries, by, since_ms, until_ms, offset_at)
+            found = await store.report(by, since_ms, until_ms, offset_at=offset_at)
+            assert found == Report(totals_of(entries, since_ms, until_ms), report(entries, by, since_ms, until_ms, offset_at))
             of_session = [entry for entry in entries if entry.session == "s1"]
-            sums = await store.report(by, since_ms, until_ms, session="s1", offset_at=offset_at)
-            assert sums == report(of_session, by, since_ms, until_ms, offset_at)
+            found = await store.report(by, since_ms, until_ms, Of(session="s1"), offset_at)
+            assert found.parts == report(of_session, by, since_ms, until_ms, offset_at)
         for row in await store.sessions():
             assert row.totals == totals_of(entry for entry in entries if entry.session == row.opened.session)
             assert row.last_ms == max(entry.at_ms for entry in entries if entry.session == row.opened.session)

@@ -12,6 +12,7 @@ import click
 from stepfare.cli.asking import PROBLEM, Trouble, command_of, here, json_option, print_json
 from stepfare.core.entry import Entry
 from stepfare.ledger.export import Format, export
+from stepfare.runtime.clock import offset_at
 from stepfare.store import queries
 from stepfare.store.errors import StoreError
 from stepfare.store.readers import Readers
@@ -29,15 +30,20 @@ def ledger() -> None:
 
 @ledger.command("export")
 @click.option(
-    "--format", "form", type=click.Choice(("csv", "json", "jsonl")), default="csv", show_default=True, help="What to write to stdout."
+    "--format",
+    "form",
+    type=click.Choice(("csv", "json", "jsonl", "hledger")),
+    default="csv",
+    show_default=True,
+    help="What to write to stdout.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @command_of
 def export_ledger(form: Format, as_json: bool) -> None:
-    """Write every entry of the journal to stdout, in its order. Money is in picodollars: a trillionth of a dollar."""
+    """Write every entry of the journal to stdout, in its order. Money is in picodollars, trillionths of a dollar (hledger: in dollars)."""
     path = _existing(here().ledger_db)
     try:
-        for piece in export(_entries(path), "json" if as_json else form):
+        for piece in export(_entries(path), "json" if as_json else form, offset_at):
             sys.stdout.write(piece)
     except StoreError as problem:
         raise Trouble("ledger", str(problem)) from problem

@@ -5,13 +5,15 @@ What only a running daemon knows (pins, warm caches, budgets in force) is left o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 
 from stepfare.control import protocol
 from stepfare.control.client import Refused
 from stepfare.paths import Paths
+from stepfare.runtime.clock import offset_at
 from stepfare.server import present
-from stepfare.store import queries
+from stepfare.store import queries, reports
 from stepfare.store.queries import SessionRow
 from stepfare.store.readers import Readers
 from stepfare.store.sqlite_file import SqliteFile
@@ -43,6 +45,19 @@ class Ledger:
         steps = await self._readers.ask(lambda connection: queries.steps(connection, session_id))
         shown = [present.step(one, await self._record(one.attempts[-1].reserved.decision)) for one in steps if one.attempts]
         return protocol.SessionDetail(session=self._session(row), steps=shown)
+
+    async def report(
+        self,
+        by: Sequence[protocol.Grouping],
+        *,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        session: str | None = None,
+        project: str | None = None,
+    ) -> protocol.Report:
+        span, of = reports.Span(since_ms or 0, until_ms), reports.Of(session, project=project)
+        found = await self._readers.ask(lambda connection: reports.report(connection, by, span, of, offset_at))
+        return present.report(found, by, span.since_ms, until_ms)
 
     async def decision(self, decision_id: str = "last") -> protocol.Decision:
         if decision_id == "last":

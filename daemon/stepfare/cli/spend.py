@@ -20,7 +20,10 @@ PREFIX_SEARCH_MAX = 1000
 @click.command()
 @click.option("--project", type=click.Path(exists=True, file_okay=False), help="Only sessions of the project in this folder.")
 @click.option(
-    "--since", default="7d", show_default=True, help="Only sessions active since: 30m, 12h, 7d, 2w, a day like 2026-09-21, or all."
+    "--since",
+    default="7d",
+    show_default=True,
+    help="Only sessions active since: 30m, 12h, 7d, 2w, today, month, a day like 2026-09-21, or all.",
 )
 @click.option("--limit", type=click.IntRange(1), default=SESSIONS_MAX, show_default=True, help="So many at most, the newest.")
 @json_option
@@ -33,7 +36,7 @@ def sessions(project: str | None, since: str, limit: int, as_json: bool) -> None
     async def question(source: Answers) -> Sessions:
         found = Sessions(sessions=[])
         # An agent may have been started in the folder itself or at the top of its repository: the nearest that has sessions counts.
-        for folder in _project_folders(project) if project else [None]:
+        for folder in project_folders(project) if project else [None]:
             found = await source.sessions(workspace=folder, since_ms=after_ms, limit=limit)
             if found.sessions:
                 break
@@ -94,20 +97,25 @@ async def whole_id(source: Answers, given: str) -> str:
         return ids[0]
 
 
-def since_ms(text: str, now: int) -> int | None:
+def since_ms(text: str, now: int, option: str = "--since") -> int | None:
     """The time that `--since` means; None is the beginning. Raises Trouble."""
     if text == "all":
         return None
+    if text in ("today", "month"):
+        midnight = datetime.fromtimestamp(now / 1000).replace(hour=0, minute=0, second=0, microsecond=0)  # noqa: DTZ006
+        return int((midnight if text == "today" else midnight.replace(day=1)).timestamp() * 1000)
     if match := re.fullmatch(r"(\d{1,6})\s*([mhdw])", text.strip().lower()):
         return max(0, now - int(match[1]) * UNITS_MS[match[2]])
     try:
         # A day without a time begins at this machine's midnight.
         return int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
     except (ValueError, OverflowError) as problem:
-        raise Trouble("usage", f"--since {text!r} is no time. Write 30m, 12h, 7d, 2w, a day like 2026-09-21, or all.", USAGE) from problem
+        raise Trouble(
+            "usage", f"{option} {text!r} is no time. Write 30m, 12h, 7d, 2w, today, month, a day like 2026-09-21, or all.", USAGE
+        ) from problem
 
 
-def _project_folders(folder: str) -> list[str]:
+def project_folders(folder: str) -> list[str]:
     """The folder, and the top of the repository that it lies in."""
     start = Path(folder).resolve()
     top = next((path for path in (start, *start.parents) if (path / ".git").exists()), start)

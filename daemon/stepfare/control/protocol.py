@@ -58,6 +58,32 @@ class Totals(Message):
     by_kind: dict[str, Bucket] = Field(default_factory=dict[str, Bucket])
 
 
+Grouping = Literal["session", "project", "branch", "user", "day", "month", "model", "tier", "kind", "client", "provider"]
+
+
+class ReportRow(Message):
+    """Totals of one combination of names, one for each group that was asked for. Saved is what a baseline would have cost more
+    (negative: less), `cache_hit_rate` the share of the prompts' tokens that was read from caches, `pusd_per_million_tokens` what a
+    million tokens cost on average, in and out, of those that have a price. The parts by tier, model and kind are left out."""
+
+    names: list[str]
+    totals: Totals
+    saved_on_premium_pusd: int
+    saved_on_balanced_pusd: int
+    cache_hit_rate: float | None = None
+    pusd_per_million_tokens: int | None = None
+
+
+class Report(Message):
+    """What was spent from `since_ms` to before `until_ms`, by these groups. `whole` has no names; the rows make it up."""
+
+    by: list[Grouping]
+    since_ms: int = 0
+    until_ms: int | None = None
+    rows: list[ReportRow]
+    whole: ReportRow
+
+
 class Warm(Message):
     """A model that is believed to hold part of the session's prompt in its cache."""
 

@@ -1,4 +1,4 @@
-"""The journal as text that other programs read, in journal order: csv, json or jsonl."""
+"""The journal as text that other programs read, in journal order: csv, json, jsonl or a journal of hledger."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Literal, TypeAlias
 
 from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
 from stepfare.core.money import Rates, Usage
-from stepfare.ledger import codec
+from stepfare.ledger import codec, hledger
+from stepfare.ledger.calendar import OffsetAt, utc
 from stepfare.ledger.journal import phase_of
 
-Format: TypeAlias = Literal["csv", "json", "jsonl"]
+Format: TypeAlias = Literal["csv", "json", "jsonl", "hledger"]
 
 _NESTED: dict[str, type[Usage] | type[Rates]] = {"usage": Usage, "rates": Rates}
 # A cell that begins like a formula is run by spreadsheets; titles and words of providers are not ours to trust.
@@ -33,8 +34,9 @@ COLUMNS = _columns()
 """Of the csv: the phase, then every field that some entry has, nested ones as usage_input_tokens. Empty where there is no value."""
 
 
-def export(entries: Iterable[Entry], form: Format) -> Iterator[str]:
-    """Pieces of text that make up the whole when joined. json is one array; money stays an integer of picodollars everywhere."""
+def export(entries: Iterable[Entry], form: Format, offset_at: OffsetAt = utc) -> Iterator[str]:
+    """Pieces of text that make up the whole when joined. json is one array; money stays an integer of picodollars in all but hledger,
+    which has a transaction for each attempt, under the day that `offset_at` says."""
     match form:
         case "jsonl":
             for entry in entries:
@@ -45,11 +47,13 @@ def export(entries: Iterable[Entry], form: Format) -> Iterator[str]:
                 yield before + "\n" + _json(entry)
                 before = ","
             yield "[]\n" if before == "[" else "\n]\n"
+        case "hledger":
+            yield from hledger.of_entries(entries, offset_at)
         case "csv":
-            yield _csv_row(COLUMNS)
+            yield csv_row(COLUMNS)
             for entry in entries:
                 cells = _cells(entry)
-                yield _csv_row(cells.get(name, "") for name in COLUMNS)
+                yield csv_row(cells.get(name, "") for name in COLUMNS)
 
 
 def _json(entry: Entry) -> str:
@@ -65,7 +69,7 @@ def _cells(entry: Entry) -> dict[str, object]:
         elif field.name == "call_ids" and isinstance(entry, Settled):
             cells[field.name] = " ".join(entry.call_ids)
         elif isinstance(value, str):
-            cells[field.name] = f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+            cells[field.name] = no_formula(value)
         elif isinstance(value, bool):
             cells[field.name] = str(value).lower()
         else:
@@ -73,7 +77,13 @@ def _cells(entry: Entry) -> dict[str, object]:
     return cells
 
 
-def _csv_row(cells: Iterable[object]) -> str:
+def no_formula(text: str) -> str:
+    """The text as a cell that no spreadsheet runs."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def csv_row(cells: Iterable[object]) -> str:
+    """One line of a csv, its end included; None is an empty cell."""
     text = io.StringIO()
     # Some Pythons quote a carriage return only where it ends lines; so it ends them here, and is taken off again.
     csv.writer(text, lineterminator="\r\n").writerow(["" if cell is None else cell for cell in cells])

@@ -10,7 +10,9 @@ from stepfare.ledger.calendar import day_of, month_of
 
 Group: TypeAlias = Literal["session", "project", "branch", "user", "day", "month", "model", "tier", "kind", "client", "provider"]
 
-BY_MAX = 2
+CALENDAR = frozenset[Group]({"day", "month"})
+"""The groups that follow one another in time."""
+BY_MAX = 3
 """So many groups may be nested in one report."""
 
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
 from stepfare.ledger.calendar import OffsetAt, utc
-from stepfare.ledger.groups import NOWHERE, Group, Labels, Place, name_of, place_of
+from stepfare.ledger.groups import CALENDAR, NOWHERE, Group, Labels, Place, name_of, place_of
 from stepfare.ledger.journal import Phase, moved, phase_of
 
 SUMS = (
@@ -95,6 +95,17 @@ class Totals:
     def saved_on_balanced_pusd(self) -> int:
         """What always-balanced would have cost more (negative: less)."""
         return self.always_balanced_pusd - self.spent_pusd
+
+    @property
+    def cache_hit_rate(self) -> float | None:
+        """Tokens read from caches per token of the prompts; None where there were none."""
+        return self.cache_read_tokens / self.input_tokens if self.input_tokens else None
+
+    @property
+    def pusd_per_million_tokens(self) -> int | None:
+        """What a million tokens cost on average, in and out, of those that have a price; None where none has."""
+        priced_tokens = self.input_tokens + self.output_tokens - self.unpriced_tokens
+        return self.spent_pusd * 1_000_000 // priced_tokens if priced_tokens else None
 
 
 Firsts: TypeAlias = int
@@ -223,6 +234,20 @@ def totals_by_name(sums: Mapping[Names, Sums], reserved_pusd: Mapping[Names, int
         names: Totals(reserved_pusd=reserved_pusd.get(names, 0), **dict(zip(SUMS, sums.get(names, NOTHING), strict=True)))
         for names in sorted({*sums, *reserved_pusd})
     }
+
+
+def by_weight(parts: Mapping[Names, Totals], by: Sequence[Group]) -> list[tuple[Names, Totals]]:
+    """The parts as a person reads them: days and months as they came, all else by what it cost, the dearest first; at every level."""
+    heaps: dict[Names, int] = {}
+    for names, totals in parts.items():
+        for depth in range(1, len(names) + 1):
+            heaps[names[:depth]] = heaps.get(names[:depth], 0) + totals.spent_pusd
+
+    def place(row: tuple[Names, Totals]) -> tuple[tuple[int, str], ...]:
+        names = row[0]
+        return tuple((0 if group in CALENDAR else -heaps[names[: at + 1]], names[at]) for at, group in enumerate(by))
+
+    return sorted(parts.items(), key=place)
 
 
 def totals_of(entries: Iterable[Entry], since_ms: int = 0, until_ms: int | None = None) -> Totals:

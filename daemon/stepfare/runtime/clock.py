@@ -7,7 +7,9 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from stepfare.ledger.calendar import OffsetAt
 
 ID_BYTES = 8
 
@@ -24,12 +26,19 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{_dice.getrandbits(8 * ID_BYTES):0{2 * ID_BYTES}x}"
 
 
+def offset_at(at_ms: int) -> int:
+    """How far, in ms, the clocks of this machine are before those of UTC at that time."""
+    offset = datetime.fromtimestamp(at_ms / 1000).astimezone().utcoffset()
+    return 0 if offset is None else offset // timedelta(milliseconds=1)
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """Time and ids as a value, so that tests can give their own."""
+    """Time, time zone and ids as a value, so that tests can give their own."""
 
     now_ms: Callable[[], int] = now_ms
     new_id: Callable[[str], str] = new_id
+    offset_at: OffsetAt = offset_at
 
     def day_start_ms(self) -> int:
         """Midnight of today where the user is."""

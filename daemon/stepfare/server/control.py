@@ -17,7 +17,7 @@ from stepfare.runtime.editors import Context, Document
 from stepfare.runtime.hub import TooManyListeners
 from stepfare.runtime.startup import House
 from stepfare.runtime.workspaces import Workspace
-from stepfare.server import budgets, catalogue, present
+from stepfare.server import budgets, catalogue, present, reporting
 from stepfare.server.dry_run import dry_run
 from stepfare.server.guard import admitted, token_of
 from stepfare.server.inference import HOUSE
@@ -44,6 +44,7 @@ def add_routes(app: web.Application) -> None:
         ("GET", "sessions", sessions),
         ("GET", "sessions/{id}", session),
         ("GET", "decisions/{id}", decision),
+        ("GET", "report", report),
         ("GET", "prices", prices),
         ("GET", "workspaces/{id:.+}", workspace),
         ("PUT", "workspaces/{id:.+}", put_workspace),
@@ -164,6 +165,10 @@ async def decision(request: web.Request) -> web.Response:
     if record is None:
         return _failure(404, "no-decision", _NOTHING_YET if name == LAST else "no decision has this id; `stepfare session ID` shows them")
     return _message(protocol.Decision.model_validate_json(record))
+
+
+async def report(request: web.Request) -> web.Response:
+    return _message(await reporting.report(request.app[HOUSE], request.query))
 
 
 async def prices(request: web.Request) -> web.Response:

@@ -13,12 +13,14 @@ from stepfare.core.money import Rates
 from stepfare.core.problem import Problem
 from stepfare.core.session import Session
 from stepfare.core.step import Tier
-from stepfare.ledger.totals import Bucket, Totals
+from stepfare.ledger.groups import Group
+from stepfare.ledger.totals import Bucket, Names, Totals, by_weight
 from stepfare.routing.gate import SOURCE
 from stepfare.runtime.spend import HOUR_MS, PACE_MS, PACE_MS_MIN
 from stepfare.runtime.state import State
 from stepfare.runtime.told import record_of
 from stepfare.store.queries import AttemptRow, SessionRow, StepRow
+from stepfare.store.reports import Report
 
 
 def totals(value: Totals) -> protocol.Totals:
@@ -47,6 +49,22 @@ def totals(value: Totals) -> protocol.Totals:
         by_tier=buckets(value.by_tier),
         by_model=buckets(value.by_model),
         by_kind=buckets(value.by_kind),
+    )
+
+
+def report(value: Report, by: Sequence[Group], since_ms: int, until_ms: int | None) -> protocol.Report:
+    rows = [report_row(names, part) for names, part in by_weight(value.parts, by)]
+    return protocol.Report(by=list(by), since_ms=since_ms, until_ms=until_ms, rows=rows, whole=report_row((), value.whole))
+
+
+def report_row(names: Names, value: Totals) -> protocol.ReportRow:
+    return protocol.ReportRow(
+        names=list(names),
+        totals=totals(value),
+        saved_on_premium_pusd=value.saved_on_premium_pusd,
+        saved_on_balanced_pusd=value.saved_on_balanced_pusd,
+        cache_hit_rate=value.cache_hit_rate,
+        pusd_per_million_tokens=value.pusd_per_million_tokens,
     )
 
 

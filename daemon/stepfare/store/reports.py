@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from stepfare.core.entry import Lost, Opened, Reserved, Settled
 from stepfare.ledger import codec
 from stepfare.ledger.calendar import DAY_MS, QUARTER_MS, OffsetAt, stretches, utc
-from stepfare.ledger.groups import NOWHERE, Group, Labels, Place, name_of, place_of
+from stepfare.ledger.groups import CALENDAR, NOWHERE, Group, Labels, Place, name_of, place_of
 from stepfare.ledger.tally import SPANS_MS
 from stepfare.ledger.totals import (
     NOTHING,
@@ -33,7 +33,6 @@ END_OF_TIME_MS = 1 << 53
 SQL_VALUES_MAX = 500
 """Values in one list of a statement; old builds of SQLite take 999."""
 _SUMMED = ", ".join(f"sum({name})" for name in SUMS)
-_CALENDAR = frozenset({"day", "month"})
 _PARTS = ("model", "tier", "kind")
 """What the parts of a total are by."""
 
@@ -69,10 +68,26 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Of:
-    """Whose attempts are meant: those of a session, of a workspace, or all."""
+    """Whose attempts are meant: those of a session, of a workspace, of a project, or all."""
 
     session: str | None = None
     workspace: str | None = None
+    project: str | None = None
+
+    def holds(self, session: str, place: Place) -> bool:
+        return self.session in (None, session) and self.workspace in (None, place.workspace) and self.project in (None, place.project)
+
+
+EVERYTHING = Of()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Totals with their parts by tier, model and kind, and, without these, for each combination of names that there is; all read at
+    one moment, so that the parts make up the whole."""
+
+    whole: Totals
+    parts: Mapping[Names, Totals]
 
 
 @dataclass(slots=True)
@@ -98,10 +113,10 @@ def totals(connection: Connection, span: Span, of: Of) -> Totals:
     return _whole(_sheet(connection, _PARTS, span, of, utc))
 
 
-def report(connection: Connection, by: Sequence[Group], span: Span, of: Of, offset_at: OffsetAt = utc) -> dict[Names, Totals]:
-    """Totals, without their parts, for each combination of names of these groups that there is; names in order."""
+def report(connection: Connection, by: Sequence[Group], span: Span, of: Of, offset_at: OffsetAt = utc) -> Report:
+    """The totals of that time, and their parts by these groups; names in order."""
     sheet = _sheet(connection, by, span, of, offset_at)
-    return totals_by_name(sheet.sums, sheet.reserved_pusd)
+    return Report(totals(connection, span, of), totals_by_name(sheet.sums, sheet.reserved_pusd))
 
 
 def session_totals(connection: Connection, sessions: Sequence[str]) -> dict[str, Totals]:
@@ -117,7 +132,7 @@ def session_totals(connection: Connection, sessions: Sequence[str]) -> dict[str,
         )
         for session, model, tier, kind, *sums in rows:
             sheets[session].add(Labels(*NOWHERE, "", model, tier, kind), tuple(sums), session, 0)
-    for reserved, place in _open(connection, Span(), Of()):
+    for reserved, place in _open(connection, Span(), EVERYTHING):
         if reserved.session in sheets:
             sheets[reserved.session].reserve(reserved, place, 0)
     return {session: _whole(sheet) for session, sheet in sheets.items()}
@@ -140,7 +155,7 @@ def _sheet(connection: Connection, by: Sequence[Group], span: Span, of: Of, offs
 
 def _stretches(connection: Connection, by: Sequence[Group], span: Span, offset_at: OffsetAt) -> Iterator[tuple[Span, int]]:
     """The parts of the span in which the clocks are not changed; all of it where no day is asked for."""
-    if not _CALENDAR.intersection(by):
+    if not CALENDAR.intersection(by):
         yield span, 0
         return
     first_ms, last_ms = connection.execute("SELECT min(start_ms), max(start_ms) FROM time_slices WHERE span_ms = ?", (DAY_MS,)).fetchone()
@@ -157,7 +172,7 @@ def _add_stretch(sheet: _Sheet, connection: Connection, span: Span, of: Of, offs
     spans_ms = [QUARTER_MS] if by_session else sorted(SPANS_MS, reverse=True)
     inner: Span | None = None
     for span_ms in spans_ms:
-        if _CALENDAR.intersection(sheet.by) and offset_ms % span_ms:
+        if CALENDAR.intersection(sheet.by) and offset_ms % span_ms:
             continue  # Days elsewhere are no whole days of UTC.
         outer = span.within(span_ms)
         for part in outer.around(inner):
@@ -180,9 +195,10 @@ def _add_slices(sheet: _Sheet, connection: Connection, span_ms: int | None, part
     else:
         where.append("session = ?")
         values.append(of.session)
-    if of.workspace is not None:
-        where.append("workspace = ?")
-        values.append(of.workspace)
+    for column, value in (("workspace", of.workspace), ("project", of.project)):
+        if value is not None:
+            where.append(f"{column} = ?")
+            values.append(value)
     columns = list(dict.fromkeys(_COLUMNS.get(group, group) for group in sheet.by))
     asked = [column.format(offset_ms=offset_ms) for column in columns]
     names = [f"named{number}" for number in range(len(asked))]
@@ -232,12 +248,12 @@ def _add_closed(sheet: _Sheet, connection: Connection, span: Span, of: Of, offse
         assert isinstance(reserved, Reserved), reserved
         place = places[opened_row]
         one = slice_of(reserved, closing, firsts, place)
-        if one is not None and of.workspace in (None, place.workspace):
+        if one is not None and of.holds(closing.session, place):
             sheet.add(one.labels, one.sums, closing.session, closing.at_ms + offset_ms)
 
 
 def _open(connection: Connection, span: Span, of: Of) -> Iterator[tuple[Reserved, Place]]:
-    """Open reservations of that time, session and workspace, with where their sessions are at work by now. There are never many."""
+    """Open reservations of that time, of those who are meant, with where their sessions are at work by now. There are never many."""
     rows = connection.execute(
         "SELECT CAST(reserved.body AS BLOB), CAST(opened.body AS BLOB) FROM open_attempts"
         " JOIN journal AS reserved ON reserved.row = open_attempts.row"
@@ -250,6 +266,5 @@ def _open(connection: Connection, span: Span, of: Of) -> Iterator[tuple[Reserved
         opened = None if opened_body is None else codec.decode(opened_body)
         assert opened is None or isinstance(opened, Opened), opened
         place = NOWHERE if opened is None else place_of(opened)
-        mine = of.session in (None, reserved.session) and of.workspace in (None, place.workspace)
-        if mine and span.holds(reserved.at_ms):
+        if of.holds(reserved.session, place) and span.holds(reserved.at_ms):
             yield reserved, place

@@ -13,13 +13,14 @@ from stepfare.core.annotation import Annotation
 from stepfare.core.entry import Entry, Reserved
 from stepfare.ledger.calendar import OffsetAt, utc
 from stepfare.ledger.groups import Group
-from stepfare.ledger.totals import Names, Totals
+from stepfare.ledger.totals import Totals
 from stepfare.store import annotations as remarks
 from stepfare.store import queries, reports, rollups
 from stepfare.store.database import Database
 from stepfare.store.errors import StoreError
 from stepfare.store.queries import JournalRow, SessionRow, StepRow
 from stepfare.store.readers import Readers
+from stepfare.store.reports import EVERYTHING, Of, Report
 from stepfare.store.writer import Append, Decided, Job, Writer
 
 __all__ = ["JournalRow", "SessionRow", "StepRow", "Store", "StoreError"]
@@ -137,15 +138,8 @@ class Store:
         return await self._readers.ask(lambda connection: reports.totals(connection, span, of))
 
     async def report(
-        self,
-        by: Sequence[Group],
-        since_ms: int = 0,
-        until_ms: int | None = None,
-        *,
-        session: str | None = None,
-        workspace: str | None = None,
-        offset_at: OffsetAt = utc,
-    ) -> dict[Names, Totals]:
-        """`totals`, without their parts, for each combination of names of these groups. Days begin where `offset_at` says."""
-        span, of = reports.Span(since_ms, until_ms), reports.Of(session, workspace)
+        self, by: Sequence[Group], since_ms: int = 0, until_ms: int | None = None, of: Of = EVERYTHING, offset_at: OffsetAt = utc
+    ) -> Report:
+        """`totals`, and their parts for each combination of names of these groups. Days begin where `offset_at` says."""
+        span = reports.Span(since_ms, until_ms)
         return await self._readers.ask(lambda connection: reports.report(connection, by, span, of, offset_at))

@@ -115,8 +115,8 @@ def session(message: SessionDetail, now_ms: int) -> list[Block]:
 def spend(totals: Totals) -> list[tuple[Cell, ...]]:
     """What a total says, a sentence each: spent, what it would have been, what is open, what was lost."""
     lines: list[tuple[Cell, ...]] = [(Span(spent(totals), "head"), f" for {counted(totals.steps, 'step')}", _unpriced(totals))]
-    if play_pusd := _play_pusd(totals):
-        share_of_it = "all" if play_pusd == totals.spent_pusd else money(play_pusd)
+    if played_pusd := play_pusd(totals):
+        share_of_it = "all" if played_pusd == totals.spent_pusd else money(played_pusd)
         lines.append((Span(f"{share_of_it} of it is the simulator's play money", "warn"),))
     compared = [
         _against(totals.spent_pusd, what, name)
@@ -174,13 +174,13 @@ def _against(spent_pusd: int, would_be_pusd: int, name: str) -> str:
     return f"{money(saved_pusd)} ({share(saved_pusd, would_be_pusd)}) less than {name}"
 
 
-def _play_pusd(totals: Totals) -> int:
+def play_pusd(totals: Totals) -> int:
     return sum(bucket.spent_pusd for model, bucket in totals.by_model.items() if model.startswith(SIMULATED))
 
 
 def _played(totals: Totals) -> str:
     """Marks sums with play money in them, where a list has no room for a sentence."""
-    return "play " if _play_pusd(totals) else ""
+    return "play " if play_pusd(totals) else ""
 
 
 def _unpriced(totals: Totals) -> Cell:
