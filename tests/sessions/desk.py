@@ -10,8 +10,9 @@ from stepfare.core.digest import reply_digest
 from stepfare.core.entry import Entry, Opened, Reserved, Settled, Voided
 from stepfare.core.money import Usage
 from stepfare.dialects.table import DIALECTS
-from stepfare.sessions.identify import Identity, identify
+from stepfare.sessions.identify import Beginning, Identity, identify
 from stepfare.sessions.index import SessionIndex
+from stepfare.steps.beginnings import beginning_of
 from tests.sessions.speaking import Message, assistant, body_of, tool, user
 
 __all__ = ["Desk", "Message", "Step", "assistant", "state_of", "tool", "user"]
@@ -55,14 +56,16 @@ class Desk:
         """A request comes in and is reserved, as the runtime does it."""
         self.now_ms += 1000
         view = DIALECTS[self.speaks].read_request(body_of(self.speaks, messages, **fields), headers or {})
-        found = identify(view, self.index, client=client, workspace=workspace, side=side, now_ms=self.now_ms)
+        began = beginning_of(view, client)
+        beginning = Beginning(reply_digest(began.words), began.rewritten)
+        found = identify(view, self.index, client=client, workspace=workspace, side=side, now_ms=self.now_ms, beginning=beginning)
         session = found.session
         if not session:
             self.opened += 1
             session = f"s{self.opened}"
         known = self.index.get(session)
         if known is None:
-            self.post(Opened(session, self.now_ms, client, workspace, workspace, "main", "title", found.parent))
+            self.post(Opened(session, self.now_ms, client, workspace, workspace, "main", "title", found.parent, beginning.words))
         number = found.step or (known.steps if known else 0) + 1
         self.attempts += 1
         reserved = Reserved(
@@ -80,6 +83,7 @@ class Desk:
             client=client,
             turns=len(view.turns),
             chain=found.chain,
+            tail=found.tail,
             body=view.body_digest.hex(),
             body_bytes=len(view.raw),
             side=side,
@@ -88,7 +92,14 @@ class Desk:
         return Step(found, session, number, reserved)
 
     def answer(
-        self, step: Step, text: str = "", *call_ids: str, outcome: str = "ok", usage: Usage | None = None, source: str = "usage-priced"
+        self,
+        step: Step,
+        text: str = "",
+        *call_ids: str,
+        outcome: str = "ok",
+        usage: Usage | None = None,
+        source: str = "usage-priced",
+        tasks: tuple[str, ...] = (),
     ) -> Step:
         self.now_ms += 1000
         self.post(
@@ -105,6 +116,7 @@ class Desk:
                 catalogue="c",
                 call_ids=call_ids,
                 reply=reply_digest(text),
+                tasks=tuple(map(reply_digest, tasks)),
                 committed=True,
             )
         )

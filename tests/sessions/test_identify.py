@@ -46,8 +46,8 @@ def test_a_conversation_without_calls_is_one_session_by_its_turns(desk: Desk) ->
 
 
 def test_an_agent_that_hangs_up_once_it_has_its_call_is_known_by_it(desk: Desk) -> None:
-    desk.answer(desk.ask(START), "", "c1", outcome="hang-up")
-    step = desk.ask([user("rewritten"), assistant("", "c1"), tool("c1")], workspace="")
+    desk.answer(desk.ask(START), "", "call_9f3b", outcome="hang-up")
+    step = desk.ask([user("rewritten"), assistant("", "call_9f3b"), tool("call_9f3b")], workspace="")
     assert (step.session, step.number) == ("s1", 2)
 
 
@@ -195,9 +195,9 @@ def test_a_fork_is_a_session_of_its_own_with_its_parent(desk: Desk) -> None:
 def test_a_fork_whose_beginning_was_rewritten_has_its_parent_by_its_calls(desk: Desk) -> None:
     talk = list(START)
     for turn in range(1, 6):
-        desk.say(talk, "", f"c{turn}")
-        talk += [assistant("", f"c{turn}"), tool(f"c{turn}")]
-    step = desk.ask([user("Summary"), assistant("", "c1"), tool("c1"), user("No, another way")])
+        desk.say(talk, "", f"call_9f{turn}b")
+        talk += [assistant("", f"call_9f{turn}b"), tool(f"call_9f{turn}b")]
+    step = desk.ask([user("Summary"), assistant("", "call_9f1b"), tool("call_9f1b"), user("No, another way")])
     assert (step.session, step.identity.parent) == ("s2", "s1")
 
 
@@ -222,10 +222,20 @@ def test_a_request_that_goes_back_to_the_very_words_of_an_earlier_one_is_a_fork(
     assert (step.session, step.identity.parent) == ("s2", "s1")
 
 
-def test_an_edit_of_the_last_result_stays_in_the_session(desk: Desk) -> None:
+def test_a_last_result_that_was_cut_after_a_refusal_stays_in_the_session(desk: Desk) -> None:
     desk.say(START, "", "c1")
-    desk.say([*START, assistant("", "c1"), tool("c1", "one")], "", "c2")
-    assert desk.ask([*START, assistant("", "c1"), tool("c1", "another")]).session == "s1"
+    desk.void(desk.ask([*START, assistant("", "c1"), tool("c1", "all of it")]), "context-length")
+    assert desk.ask([*START, assistant("", "c1"), tool("c1", "half")]).session == "s1"
+
+
+def test_an_edit_of_what_was_answered_goes_back(desk: Desk) -> None:
+    """Whether both ways will be gone on is not known yet: the first keeps its session, whatever becomes of it."""
+    talk = [*START, assistant("", "c1"), tool("c1", "one")]
+    desk.say(START, "", "c1")
+    desk.say(talk, "", "c2")
+    step = desk.ask([*START, assistant("", "c1"), tool("c1", "another")])
+    assert (step.session, step.identity.parent) == ("s2", "s1")
+    assert desk.ask([*talk, assistant("", "c2"), tool("c2")]).session == "s1"
 
 
 apart = pytest.mark.parametrize("speaks", ["anthropic", "responses"])
@@ -247,7 +257,7 @@ def test_twins_are_told_apart_by_answers_in_several_pieces(speaks: str) -> None:
 def test_a_rewritten_history_is_known_by_an_answer_in_several_pieces(speaks: str) -> None:
     desk = Desk(speaks=speaks)
     desk.say(START, "I look.It is so.", workspace="/one")
-    talk = [user("A summary"), assistant("I look.|It is so."), user("go on")]
+    talk = [user("What did we do so far?"), assistant("I look.|It is so."), user("go on")]
     step = desk.ask(talk, workspace="")
     assert (step.session, step.identity.because) == ("s1", "it holds this session's last answer; its history was rewritten by the client")
 
@@ -257,7 +267,7 @@ def test_an_answer_with_many_calls_is_found_behind_their_results(speaks: str) ->
     desk = Desk(speaks=speaks)
     desk.say(START, "I look.", workspace="/one")
     calls = [f"c{number}" for number in range(6)]
-    talk = [user("A summary"), assistant("I look.", *calls), *(tool(call) for call in calls), user("go on")]
+    talk = [user("What did we do so far?"), assistant("I look.", *calls), *(tool(call) for call in calls), user("go on")]
     assert desk.ask(talk, workspace="").session == "s1"
 
 
@@ -364,8 +374,8 @@ def test_a_history_cut_in_the_middle_stays_in_its_session(desk: Desk) -> None:
 def test_a_history_cut_with_calls_stays_in_its_session(desk: Desk) -> None:
     talk = list(START)
     for turn in range(1, 5):
-        desk.say(talk, "", f"c{turn}")
-        talk += [assistant("", f"c{turn}"), tool(f"c{turn}")]
+        desk.say(talk, "", f"call_9f{turn}b")
+        talk += [assistant("", f"call_9f{turn}b"), tool(f"call_9f{turn}b")]
     assert desk.ask([user("Earlier context was compacted"), *talk[-2:]]).session == "s1"
 
 
@@ -434,8 +444,8 @@ def test_each_turn_has_the_digest_of_all_before_it() -> None:
 def test_only_the_end_of_a_conversation_is_searched_for_calls(monkeypatch: pytest.MonkeyPatch, searched: int, session: str) -> None:
     desk = Desk()
     monkeypatch.setattr(identify_module, "TURNS_SEARCHED_MAX", searched)
-    desk.say(START, "", "c1")
-    talk = [user("rewritten"), assistant("", "c1"), tool("c1"), user("a"), user("b")]
+    desk.say(START, "", "call_9f3b")
+    talk = [user("rewritten"), assistant("", "call_9f3b"), tool("call_9f3b"), user("a"), user("b")]
     assert desk.ask(talk, workspace="").session == session
 
 

@@ -22,6 +22,10 @@ class Opened:
     parent: str = ""
     user: str = ""
     """Who spends; empty in books that were kept before it was asked."""
+    begins: str = ""
+    """Digest of the first words that a human said in it, by which it is told from others; empty where nobody knows them."""
+    repository: str = ""
+    """The owner and name of the remote, or else the folder's name; empty where there is no repository."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Reserved:
     turns: int = 0
     chain: str = ""
     body: str = ""
+    tail: str = ""
+    """Digest of the last turn, for the same purpose where what came before it was cut or rewritten."""
     body_bytes: int = 0
     counted_tokens: int = 0
     """The prompt in tokens of the o200k vocabulary, as we counted it; 0 where it was not counted. What a provider then reports
@@ -98,6 +104,8 @@ class Settled:
     """Digest of the answer's text, for the same purpose where there are no tool calls."""
     thoughts: tuple[str, ...] = ()
     """Digests of what the model thought in this answer: only the model that made a thought may be sent it again."""
+    tasks: tuple[str, ...] = ()
+    """Digests of the texts that this answer hands to other agents, by which their sessions find their parent."""
     committed: bool = False
     """Whether the client saw content of this attempt, which is then the answer."""
     held_ms: int = 0

@@ -111,3 +111,6 @@ class RequestView:
     body_digest: bytes = field(default=b"")
     spans: tuple[Span, ...] = ()
     """Where the values of `raw` stand, for the dialect that read it."""
+    anchors: tuple[bytes, ...] = ()
+    """For each turn by what it holds its place in the conversation, whatever the client writes into it anew; empty for a turn that holds
+    none. Where there are no anchors at all, digests stand for them."""

@@ -17,6 +17,7 @@ import msgspec
 from stepfare.core.model import Capability
 from stepfare.core.request import Block, Image, Opaque, RequestView, Role, Text, Tool, ToolCall, ToolResult, Turn
 from stepfare.dialects import anthropic_thoughts, splice
+from stepfare.dialects.anchors import NOTHING
 from stepfare.dialects.base import BadRequest
 from stepfare.dialects.care import Care
 from stepfare.dialects.conversations import Conversations, Messages
@@ -83,6 +84,7 @@ def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
         stream=bool(stream),
         turns=LazyTurns(raws, read_turn, digests, _MEMORY),
         digests=digests,
+        anchors=(*first.anchors, *messages.anchors),
         tools=tools,
         needs=_needs(obj, compress(messages.raws, messages.parts), tools),
         max_output_tokens=_count(obj.get("max_tokens")),
@@ -182,7 +184,7 @@ def _system(obj: splice.JsonObject) -> Messages:
     turn = b'{"role":"system","content":' + raw + b"}"
     alike = _BILLING_SUFFIX.sub(rb"\1", turn) if BILLING_MARK.encode() in turn else turn
     parts = has_parts(turn)
-    return Messages((turn,), (digest(alike, parts=parts),), (parts,))
+    return Messages((turn,), (digest(alike, parts=parts),), (parts,), (NOTHING,))
 
 
 def _leave_out_billing(draft: Draft, obj: splice.JsonObject) -> None:

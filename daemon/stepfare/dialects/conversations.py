@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from stepfare.dialects import splice
+from stepfare.dialects.anchors import anchor_of
 from stepfare.dialects.turns import digest, has_parts
 
 LISTS_MAX = 64
@@ -25,11 +26,12 @@ _COMMA, _CLOSE = ord(","), ord("]")
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """The messages in order; `parts` says of each whether its content is a list of parts."""
+    """The messages in order; `parts` says of each whether its content is a list of parts, `anchors` by what it holds its place."""
 
     raws: tuple[bytes, ...] = ()
     digests: tuple[bytes, ...] = ()
     parts: tuple[bool, ...] = ()
+    anchors: tuple[bytes, ...] = ()
 
 
 class _List(NamedTuple):
@@ -74,7 +76,8 @@ class Conversations:
     def _read(self, body: bytes, start: int, end: int) -> Messages:
         raws = tuple(splice.items(memoryview(body)[start:end]))
         parts = tuple(self._parts_of(raw) for raw in raws)
-        return Messages(raws, tuple(self._digest_of(raw, one) for raw, one in zip(raws, parts, strict=True)), parts)
+        digests = tuple(self._digest_of(raw, one) for raw, one in zip(raws, parts, strict=True))
+        return Messages(raws, digests, parts, tuple(map(anchor_of, raws, digests)))
 
     def _begun(self, body: bytes, start: int) -> _List | None:
         """The list that this one begins with. Whatever follows it must be a comma or the end: then it ended with a message."""
@@ -104,7 +107,8 @@ def _without_marks(messages: Messages) -> Messages:
     marked = [place for place in range(max(0, last - MARKED_MAX), last) if _MARK in messages.raws[place]]
     if not marked:
         return messages
-    return Messages(messages.raws[: marked[0]], messages.digests[: marked[0]], messages.parts[: marked[0]])
+    first = marked[0]
+    return Messages(messages.raws[:first], messages.digests[:first], messages.parts[:first], messages.anchors[:first])
 
 
 def _end_of(raws: Sequence[bytes], body: bytes, at: int) -> int:
@@ -115,4 +119,4 @@ def _end_of(raws: Sequence[bytes], body: bytes, at: int) -> int:
 
 
 def _joined(seen: Messages, new: Messages) -> Messages:
-    return Messages(seen.raws + new.raws, seen.digests + new.digests, seen.parts + new.parts)
+    return Messages(seen.raws + new.raws, seen.digests + new.digests, seen.parts + new.parts, seen.anchors + new.anchors)

@@ -58,6 +58,7 @@ def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
         stream=stream,
         turns=LazyTurns(messages.raws, read_turn, messages.digests, _MEMORY),
         digests=messages.digests,
+        anchors=messages.anchors,
         tools=tools,
         needs=_needs(obj, compress(messages.raws, messages.parts), tools),
         max_output_tokens=first_int(obj, "max_completion_tokens", "max_tokens"),

@@ -16,6 +16,7 @@ from stepfare.core.model import Capability
 from stepfare.core.prompt import Thought
 from stepfare.core.request import RequestView, Span, Tool
 from stepfare.dialects import openai_chat, splice
+from stepfare.dialects.anchors import anchor_of
 from stepfare.dialects.base import BadRequest
 from stepfare.dialects.care import Care
 from stepfare.dialects.conversations import Conversations, Messages
@@ -77,6 +78,7 @@ def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
         stream=bool(stream),
         turns=LazyTurns(raws, read_turn, digests, _MEMORY),
         digests=digests,
+        anchors=(*head.anchors, *items.anchors),
         tools=tools,
         needs=_needs(obj, compress(items.raws, items.parts), tools),
         max_output_tokens=_positive(obj.get("max_output_tokens")),
@@ -171,7 +173,8 @@ def _message(role: bytes, text: bytes) -> Messages:
 
 
 def _single(raw: bytes) -> Messages:
-    return Messages((raw,), (digest(raw, False),), (False,))
+    alike = digest(raw, False)
+    return Messages((raw,), (alike,), (False,), (anchor_of(raw, alike),))
 
 
 def _own(raw: bytes, care: Care, *, stored: bool) -> bytes | None:

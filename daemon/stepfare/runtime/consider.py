@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from stepfare.config.profiles import PROFILES, alias_of
 from stepfare.core.decision import Decision
+from stepfare.core.digest import reply_digest
 from stepfare.core.request import RequestView
 from stepfare.core.session import Session
 from stepfare.core.step import StepFeatures
@@ -16,7 +17,9 @@ from stepfare.routing.decide import decide
 from stepfare.routing.snapshot import Snapshot
 from stepfare.runtime.state import State
 from stepfare.runtime.workspaces import Workspace, relative_to_folder
-from stepfare.sessions.identify import Identity, identify
+from stepfare.sessions.identify import Beginning, Identity, identify
+from stepfare.sessions.index import SessionIndex
+from stepfare.steps.beginnings import beginning_of
 from stepfare.steps.classify import classify
 from stepfare.steps.features import features_of
 
@@ -56,7 +59,7 @@ def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, 
     """Conclude what this request is and who should serve it. `root` names the workspace where the caller knows it. Raises BadRequest."""
     features = features_of(view, state.trails)
     workspace = state.workspaces.look(root or view.headers.get(WORKSPACE_HEADER, "") or features.workspace)
-    identity = identify(view, state.sessions, client=features.client, workspace=workspace.root, side=features.side, now_ms=now_ms)
+    identity = identity_of(view, features, workspace.root, state.sessions, now_ms)
     session_id = identity.session or new_session
     known = state.sessions.get(session_id)
     new = known is None or not known.opened
@@ -74,6 +77,13 @@ def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, 
     translation = Translation(view)
     decision = decide(view, features, step, snapshot, decision_id, translation.losses)
     return Asked(view, features, workspace, identity, session, new, identity.step or session.steps + 1, snapshot, decision, translation)
+
+
+def identity_of(view: RequestView, features: StepFeatures, root: str, sessions: SessionIndex, now_ms: int) -> Identity:
+    """Whose step this is."""
+    began = beginning_of(view, features.client)
+    beginning = Beginning(reply_digest(began.words), began.rewritten)
+    return identify(view, sessions, client=features.client, workspace=root, side=features.side, now_ms=now_ms, beginning=beginning)
 
 
 def _unknown(model: str, state: State) -> str:

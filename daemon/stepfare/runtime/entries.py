@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from typing import cast
 
 from stepfare.core.attempt import Failure, Fault
 from stepfare.core.decision import Floor, Ranked
+from stepfare.core.digest import reply_digest
 from stepfare.core.entry import Entry, Opened, Reserved, Settled, Voided
 from stepfare.core.model import Candidate
 from stepfare.core.money import Rates, Usage, priced
-from stepfare.core.step import Tier
+from stepfare.core.step import ActionKind, Tier
 from stepfare.dialects.heard import Heard
 from stepfare.routing.filters import ceiling_pusd
 from stepfare.routing.policy import rungs
@@ -17,13 +20,20 @@ from stepfare.routing.warmth import warm_tokens
 from stepfare.runtime.consider import Asked
 from stepfare.runtime.consumed import charge, consumed
 from stepfare.runtime.state import State
+from stepfare.steps.beginnings import beginning_of
+from stepfare.steps.envelopes import WORDS_CHARS_MAX, words_of
 from stepfare.steps.outcome import kind_of_answer
+from stepfare.steps.toolmap import action_of
 from stepfare.steps.trouble import pieces
 
 TITLE_CHARS_MAX = 60
 USER_HEADER = "x-stepfare-user"
 """Says for whom a daemon works that many people share; else it works for the one that its settings name."""
 USER_CHARS_MAX = 100
+TASK_CHARS_MIN = 12
+"""A shorter text in a call to another agent is a name or a kind."""
+TASKS_MAX = 8
+"""Of one answer."""
 
 
 @dataclass(slots=True)
@@ -57,15 +67,16 @@ def opening(asked: Asked, run: Run, *, titles: bool, user: str = "") -> list[Ent
         place = asked.workspace
         entries.append(
             Opened(
-                session.id,
-                run.started_ms,
-                asked.features.client,
-                place.root,
-                place.project,
-                place.branch,
-                title,
-                asked.identity.parent,
-                asked.view.headers.get(USER_HEADER, "")[:USER_CHARS_MAX] or user,
+                session=session.id,
+                at_ms=run.started_ms,
+                client=asked.features.client,
+                workspace=place.root,
+                project=place.project,
+                branch=place.branch,
+                title=title,
+                parent=asked.identity.parent,
+                user=asked.view.headers.get(USER_HEADER, "")[:USER_CHARS_MAX] or user,
+                begins=reply_digest(beginning_of(asked.view, asked.features.client).words),
             )
         )
     entries.append(
@@ -84,6 +95,7 @@ def opening(asked: Asked, run: Run, *, titles: bool, user: str = "") -> list[Ent
             client=asked.features.client,
             turns=len(asked.view.turns),
             chain=asked.identity.chain,
+            tail=asked.identity.tail,
             body=asked.view.body_digest.hex(),
             body_bytes=len(asked.view.raw),
             counted_tokens=asked.snapshot.counted_tokens,
@@ -132,6 +144,7 @@ def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Void
         total_ms=total_ms,
         call_ids=() if dropped else run.heard.call_ids,
         reply="" if dropped else run.heard.reply_digest,
+        tasks=() if dropped else _tasks(run),
         thoughts=tuple(dict.fromkeys(thought.digest for thought in run.heard.thoughts)),
         committed=run.committed and not dropped,
         held_ms=run.held_ms,
@@ -140,6 +153,21 @@ def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Void
         doubts=charged.doubts,
         heard_chars=_counted_chars(run.heard, usage) if used.counted == "whole" else 0,
     )
+
+
+def _tasks(run: Run) -> tuple[str, ...]:
+    """Digests of the texts that this answer hands to other agents, each as it will be the first word of another session."""
+    found: list[str] = []
+    for call in run.heard.calls:
+        if action_of(call.name, call.arguments).kind is not ActionKind.DELEGATE:
+            continue
+        try:
+            told: object = json.loads(call.arguments)
+        except (ValueError, RecursionError):
+            continue
+        texts = cast("dict[str, object]", told).values() if isinstance(told, dict) else ()
+        found += [reply_digest(words_of(text)[:WORDS_CHARS_MAX]) for text in texts if isinstance(text, str) and len(text) >= TASK_CHARS_MIN]
+    return tuple(dict.fromkeys(digest for digest in found if digest))[:TASKS_MAX]
 
 
 def _may_have_cost(run: Run) -> bool:

@@ -20,11 +20,10 @@ from stepfare.routing.failover import Try, next_move
 from stepfare.routing.futures import PROBE_OUTPUT_TOKENS
 from stepfare.routing.gate import TEXT_CHARS
 from stepfare.routing.warmth import warm_tokens
-from stepfare.runtime.consider import Asked, consider
+from stepfare.runtime.consider import Asked, consider, identity_of
 from stepfare.runtime.entries import Run, closing, opening
 from stepfare.runtime.holding import needed_by, sight_of
 from stepfare.runtime.state import State
-from stepfare.sessions.identify import identify
 from stepfare.sessions.index import SessionIndex
 
 STEP_MS = 7_000
@@ -48,7 +47,7 @@ async def rehearse(view: RequestView, earlier: Sequence[RequestView], state: Sta
         await asyncio.sleep(0)  # Many long bodies take a while: whoever waits for a real answer comes in between.
     asked = _considered(view, len(earlier), len(bodies), apart, now_ms, root)
     place, seen = asked.workspace, asked.features
-    known = identify(view, state.sessions, client=seen.client, workspace=place.root, side=seen.side, now_ms=now_ms).session
+    known = identity_of(view, seen, place.root, state.sessions, now_ms).session
     made_up = asked.decision.session.startswith(_APART)
     return replace(asked.decision, session=known) if made_up else asked.decision
 

@@ -5,14 +5,17 @@ Pure: a request and the index in, an identity out. Minting an id for a new sessi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 
 from stepfare.core.digest import reply_digest
-from stepfare.core.request import RequestView, Role, Text, ToolCall, ToolResult, Turn
+from stepfare.core.request import RequestView, Role, Text, ToolCall, ToolResult
 from stepfare.sessions.index import SessionIndex, Trail
 from stepfare.sessions.named import named
+from stepfare.sessions.quoting import quoted_in
 
 TURNS_SEARCHED_MAX = 12
 """How many turns from the end are searched for tool-call ids: they stand in the last one or two, unless results follow apart."""
@@ -26,64 +29,110 @@ TURNS_NEW_MAX = 48
 CHAINS_KEPT_MAX = 128
 
 _GOES_BACK = "it goes back to an earlier point of another session"
+_COUNTED = re.compile(r"[A-Za-z_.:\-]*\d{0,4}(?:[:_.\-]\d{1,4})?\Z")
+"""Ids of tool calls that some models number anew in each conversation: `call_0`, `functions.read:3`. They prove nothing by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """How a conversation begins: the digest of the first words that a human said (empty: nobody knows them), and whether the client has
+    put something of its own in their place."""
+
+    words: str = ""
+    rewritten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """`session` is empty for a session that nobody has seen yet. `step` is that of the call which this one repeats because it was
-    never answered to its end, or 0."""
+    never answered to its end, or 0. `chain` and `tail` are what its next request is recognised by."""
 
     session: str
     step: int
     parent: str
     chain: str
     because: str
+    tail: str = ""
 
 
-def identify(view: RequestView, index: SessionIndex, *, client: str, workspace: str, side: str, now_ms: int) -> Identity:
-    """Find the session of a request. `client`, `workspace` and `side` are what the steps' features say of it."""
+def identify(
+    view: RequestView,
+    index: SessionIndex,
+    *,
+    client: str,
+    workspace: str,
+    side: str,
+    now_ms: int,
+    beginning: Beginning = Beginning(),
+) -> Identity:
+    """Find the session of a request. `client`, `workspace`, `side` and `beginning` are what the steps' features say of it."""
     told = named(view)
-    asked = _Asked(view, index, chain_of(view.digests), client, workspace, side, now_ms, told.parent)
+    asked = _Asked(view, index, client, workspace, side, now_ms, beginning, told.parent)
     if told.session:
         return asked.known(told.session, "the client says so", parent=told.parent)
-    owners = _owners_of_calls(asked)
     return (
-        _by_calls(asked, owners)
+        _by_calls(asked)
         or _by_chain(asked)
         or _beside(asked)
         or _by_reply(asked)
-        or _forked(asked, owners)
+        or _forked(asked)
         or _rewritten(asked)
         or asked.unknown("nothing of it was seen before")
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Asked:
     view: RequestView
     index: SessionIndex
-    chains: tuple[str, ...]
     client: str
     workspace: str
     side: str
     now_ms: int
+    beginning: Beginning
     parent: str
     """Whom the client names as the parent of a session that it does not name."""
+
+    @cached_property
+    def anchors(self) -> Sequence[bytes]:
+        return self.view.anchors if any(self.view.anchors) else self.view.digests
+
+    @cached_property
+    def chains(self) -> tuple[str, ...]:
+        return chain_of(self.anchors)
 
     @property
     def first_searched(self) -> int:
         return max(0, len(self.view.turns) - TURNS_SEARCHED_MAX * SPREAD.get(self.view.dialect, 1))
 
-    @property
-    def last_said(self) -> str:
-        """Digest of the last text that the assistant said in this conversation."""
-        for place in range(len(self.view.turns) - 1, self.first_searched - 1, -1):
-            turn = self.view.turns[place]
-            if turn.role is Role.ASSISTANT and any(isinstance(block, Text) and block.text.strip() for block in turn.blocks):
+    @cached_property
+    def owners(self) -> Sequence[tuple[str, int]]:
+        """The sessions that were given the last known tool call of this conversation, each with the step in which it was."""
+        turns = self.view.turns
+        for place in range(len(turns) - 1, self.first_searched - 1, -1):
+            for block in turns[place].blocks:
+                call_id = block.id if isinstance(block, ToolCall | ToolResult) else ""
+                owners = self.index.with_call(call_id) if call_id else ()
+                if owners and (len(owners) > 1 or _COUNTED.match(call_id)):
+                    owners = [session for session in owners if self.alike(session)]
+                if owners:
+                    return [(session, self.trail(session).calls.get(call_id, 0)) for session in owners]
+        return ()
+
+    @cached_property
+    def answers(self) -> Sequence[tuple[int, str]]:
+        """The last answers of this conversation that say something, the latest first: where each begins, and the digest of its text."""
+        found: list[tuple[int, str]] = []
+        place = len(self.view.turns) - 1
+        while place >= self.first_searched:
+            if self.view.turns[place].role is Role.ASSISTANT:
                 while self._is_part(place - 1):
                     place -= 1
-                return self.said_from(place)
-        return ""
+                said = self.said_from(place)
+                if said:
+                    found.append((place, said))
+            place -= 1
+        return found
 
     def said_from(self, place: int) -> str:
         """Digest of the texts of the answer that begins at this turn; empty where none does, or where it says nothing."""
@@ -93,7 +142,7 @@ class _Asked:
         end = place + 1
         while end < len(turns) and self._is_part(end):
             end += 1
-        return reply_digest(_text_of(turns[place:end]))
+        return reply_digest("".join(block.text for turn in turns[place:end] for block in turn.blocks if isinstance(block, Text)))
 
     def _is_part(self, place: int) -> bool:
         """Whether this turn may belong to the same answer as its neighbour: where one answer is several items, they stand in a row."""
@@ -102,33 +151,71 @@ class _Asked:
     def trail(self, session: str) -> Trail:
         return self.index.trail(session) or Trail()
 
+    def fits(self, session: str) -> bool:
+        """Whether client and folder, where both are known, speak for this session."""
+        known = self.index.get(session)
+        elsewhere = known is not None and bool(self.workspace and known.workspace and known.workspace != self.workspace)
+        return known is not None and known.client == self.client and not elsewhere
+
+    def alike(self, session: str) -> bool:
+        """The same, and that it began with the same words, where those are known: other words are another session, whatever else they
+        have in common."""
+        begins = self.trail(session).begins
+        return self.fits(session) and not (self.beginning.words and begins and begins != self.beginning.words)
+
+    def told_apart(self, sessions: Sequence[str]) -> str:
+        """Of sessions whose last requests this one begins with: twins that asked the same differ by what they were answered; where even
+        that is equal, the one that waited longest goes on."""
+        exact = [session for session in sessions if self._echoed(self.trail(session)) == self.trail(session).last_reply != ""]
+        return (exact or sessions)[0]
+
+    def _echoed(self, trail: Trail) -> str:
+        place = self.chains.index(trail.last_chain) + 1
+        while place < len(self.anchors) and not self.anchors[place]:
+            place += 1
+        return self.said_from(place)
+
+    def tail_before(self, place: int) -> str:
+        """What stands before this turn, as it is remembered of a session's last request."""
+        return next((anchor.hex() for anchor in reversed(self.anchors[:place]) if anchor), "")
+
     def known(self, session: str, because: str, parent: str = "") -> Identity:
         body = self.view.body_digest.hex()
         step = self.trail(session).unanswered.get(body, 0)
         if step and not self.index.in_flight(session, body):
-            return Identity(session, step, parent, self.chains[-1], "it repeats a call that was not answered")
-        return Identity(session, 0, parent, self.chains[-1], because)
+            return self._identity(session, parent, "it repeats a call that was not answered", step)
+        return self._identity(session, parent, because)
 
     def unknown(self, because: str, parent: str = "") -> Identity:
-        return Identity("", 0, parent or self.parent, self.chains[-1], because)
+        return self._identity("", parent or self.parent or self._handed_by(), because)
+
+    def _handed_by(self) -> str:
+        """The session that handed these very words to another agent."""
+        owners = self.index.with_task(self.beginning.words) if self.beginning.words else ()
+        return next((session for session in reversed(owners) if self.trail(session).begins != self.beginning.words), "")
+
+    def _identity(self, session: str, parent: str, because: str, step: int = 0) -> Identity:
+        return Identity(session, step, parent, self.chains[-1], because, self.tail_before(len(self.anchors)))
 
 
-def chain_of(digests: Sequence[bytes]) -> tuple[str, ...]:
-    """For each turn the digest of the conversation up to it. A step goes on from where the conversation was left."""
-    turns = tuple(digests)
+def chain_of(anchors: Sequence[bytes]) -> tuple[str, ...]:
+    """For each turn the digest of the conversation up to it; a turn without an anchor adds nothing. A step goes on from where the
+    conversation was left."""
+    turns = tuple(anchors)
     known: tuple[str, ...] = ()
     for end in range(len(turns), max(0, len(turns) - TURNS_NEW_MAX), -1):
         kept = _chains.get(turns[end - 1])
         if kept is not None and kept[0] == turns[:end]:
             known = kept[1]
             break
-    link = bytes.fromhex(known[-1]) if known else b""
+    link = known[-1] if known else ""
     new: list[str] = []
-    for digest in turns[len(known) :]:
-        link = blake2b(link + digest, digest_size=16).digest()
-        new.append(link.hex())
+    for anchor in turns[len(known) :]:
+        if anchor:
+            link = blake2b(bytes.fromhex(link) + anchor, digest_size=16).hexdigest()
+        new.append(link)
     chain = (*known, *new)
-    if new:
+    if new and turns[-1]:
         while len(_chains) >= CHAINS_KEPT_MAX:
             _chains.pop(next(iter(_chains)), None)
         _chains[turns[-1]] = (turns, chain)
@@ -136,90 +223,106 @@ def chain_of(digests: Sequence[bytes]) -> tuple[str, ...]:
 
 
 _chains: dict[bytes, tuple[tuple[bytes, ...], tuple[str, ...]]] = {}
-"""Conversations of late with their chains, by the digest of their last turn; the oldest goes first."""
+"""Conversations of late with their chains, by the anchor of their last turn; the oldest goes first."""
 
 
-def _owners_of_calls(asked: _Asked) -> Sequence[tuple[str, int]]:
-    """The sessions that were given the last known tool call of this conversation, each with the step in which it was."""
-    turns = asked.view.turns
-    for place in range(len(turns) - 1, asked.first_searched - 1, -1):
-        for block in turns[place].blocks:
-            call_id = block.id if isinstance(block, ToolCall | ToolResult) else ""
-            owners = asked.index.with_call(call_id) if call_id else ()
-            if owners:
-                return [(session, asked.trail(session).calls.get(call_id, 0)) for session in owners]
-    return ()
-
-
-def _by_calls(asked: _Asked, owners: Sequence[tuple[str, int]]) -> Identity | None:
+def _by_calls(asked: _Asked) -> Identity | None:
     """The session whose conversation this continues: it was given the call of late, or its last request is this one's beginning."""
     chains = set(asked.chains)
-    exact = [session for session, _ in owners if asked.trail(session).last_chain in chains]
-    recent = [session for session, step in owners if step >= asked.trail(session).last_step - 1]
-    found = exact or recent
-    return asked.known(found[-1], "it answers a tool call of this session") if found else None
+    exact = [session for session, _ in asked.owners if asked.trail(session).last_chain in chains]
+    if exact:
+        return asked.known(asked.told_apart(exact), "it answers a tool call of this session")
+    recent = [session for session, step in asked.owners if _goes_on(asked, asked.trail(session), session, step)]
+    return asked.known(recent[-1], "it answers a tool call of this session") if recent else None
+
+
+def _goes_on(asked: _Asked, trail: Trail, session: str, step: int) -> bool:
+    """Whether a conversation that holds the calls of this step, and no later ones, lacks nothing of what its session was answered since."""
+    if step >= trail.last_step:
+        return True
+    if step < trail.prior_step:
+        return False
+    if not trail.answered:
+        return not asked.index.in_flight(session)
+    if trail.last_reply:
+        return any(said == trail.last_reply for _, said in asked.answers)
+    return trail.last_step not in trail.calls.values()
 
 
 def _by_chain(asked: _Asked) -> Identity | None:
     """The session whose last request is the longest known beginning of this one, or this very one."""
-    last = len(asked.chains) - 1
-    for place in range(last, -1, -1):
-        owners = asked.index.with_chain(asked.chains[place])
+    whole = asked.chains[-1]
+    for chain in dict.fromkeys(reversed(asked.chains)):
+        owners = [session for session in asked.index.with_chain(chain) if asked.fits(session)]
         if owners:
-            at_this_point = [session for session in owners if asked.trail(session).last_chain == asked.chains[place]]
-            if place == last:
+            at_this_point = [session for session in owners if asked.trail(session).last_chain == chain]
+            if chain == whole:
                 return None if asked.side else _same_turns(asked, owners, at_this_point)
-            return _continued(asked, at_this_point, place)
+            if not at_this_point:
+                return None
+            return asked.known(asked.told_apart(at_this_point), "it continues this session's conversation")
     return None
 
 
 def _same_turns(asked: _Asked, owners: Sequence[str], at_this_point: Sequence[str]) -> Identity:
-    """The very conversation was sent before: a retry where it was not answered, the same session asking anew where it had
-    gone beyond its first question, and otherwise another task that begins with the same words."""
+    """The very conversation was sent before: a retry where it was not answered, another task that begins with the same words where it
+    was a first question, and otherwise the same session asking anew."""
     for session in reversed(at_this_point):
         if not asked.trail(session).answered and not asked.index.in_flight(session):
             return asked.known(session, "it asks again what was not answered")
-    if not any(turn.role is Role.ASSISTANT for turn in asked.view.turns):
+    if all(_began_so(asked, session) for session in owners):
         return asked.unknown("it begins with the same words as another session")
-    if at_this_point:
-        return asked.known(at_this_point[-1], "it asks the same again")
+    gone_on = [session for session in at_this_point if not _began_so(asked, session)]
+    if gone_on:
+        return asked.known(gone_on[-1], "it asks the same again")
     return asked.unknown(_GOES_BACK, parent=owners[-1])
 
 
-def _continued(asked: _Asked, at_this_point: Sequence[str], place: int) -> Identity | None:
-    if not at_this_point:
-        return None
-    echoed = asked.said_from(place + 1)
-    # Twins that asked the same differ by what they were answered; where even that is equal, the one that waited longest goes on.
-    exact = [session for session in at_this_point if echoed and asked.trail(session).last_reply == echoed]
-    return asked.known((exact or at_this_point)[0], "it continues this session's conversation")
+def _began_so(asked: _Asked, session: str) -> bool:
+    """Whether these were the first turns of a session that goes on from no other."""
+    known = asked.index.get(session)
+    return next(iter(asked.trail(session).chains), "") == asked.chains[-1] and not (known is not None and known.parent)
 
 
 def _beside(asked: _Asked) -> Identity | None:
-    """A side call (title, summary) repeats nothing of its session: it goes with the client's latest one."""
+    """A side call (title, summary) repeats nothing of its session, or quotes it: else it goes with the client's latest one."""
     if not asked.side:
         return None
+    session = _quoted(asked)
+    if session:
+        return asked.known(session, f"it is a side call ({asked.side}) that quotes this session")
     session = _latest(asked, anywhere=not asked.workspace)
     return asked.known(session, f"it is a side call ({asked.side}) of the latest session of {asked.client}") if session else None
 
 
+def _quoted(asked: _Asked) -> str:
+    """The latest session that was answered, or that began with, what this call quotes."""
+    for said in quoted_in(asked.view.turns[-1]):
+        owners = [session for session in (*asked.index.with_reply(said), *asked.index.beginning_with(said)) if asked.fits(session)]
+        if owners:
+            return _newest(asked, owners)
+    return ""
+
+
 def _by_reply(asked: _Asked) -> Identity | None:
     """A conversation whose beginning the client has cut or rewritten still holds what its session was answered last."""
-    said = asked.last_said
-    if said:
-        for session in asked.index.newest_first():
-            elsewhere = asked.workspace and session.workspace and session.workspace != asked.workspace
-            if session.client == asked.client and not elsewhere and asked.trail(session.id).last_reply == said:
-                return asked.known(session.id, "it holds this session's last answer; its history was rewritten by the client")
+    for place, said in asked.answers:
+        owners = [session for session in asked.index.with_reply(said) if asked.alike(session)]
+        summed_up = [session for session in owners if asked.trail(session).summary == said]
+        last = [session for session in owners if asked.trail(session).last_reply == said]
+        before = asked.tail_before(place)
+        found = summed_up or [session for session in last if asked.trail(session).last_tail == before] or last
+        if found:
+            return asked.known(_newest(asked, found), "it holds this session's last answer; its history was rewritten by the client")
     return None
 
 
-def _forked(asked: _Asked, owners: Sequence[tuple[str, int]]) -> Identity | None:
+def _forked(asked: _Asked) -> Identity | None:
     """A conversation that goes back to an earlier point of a session is a session of its own."""
-    if owners:
-        return asked.unknown(_GOES_BACK, parent=owners[-1][0])
-    for chain in reversed(asked.chains):
-        of_chain = asked.index.with_chain(chain)
+    if asked.owners:
+        return asked.unknown(_GOES_BACK, parent=asked.owners[-1][0])
+    for chain in dict.fromkeys(reversed(asked.chains)):
+        of_chain = [session for session in asked.index.with_chain(chain) if asked.fits(session)]
         if of_chain:
             return asked.unknown(_GOES_BACK, parent=of_chain[-1])
     return None
@@ -227,22 +330,41 @@ def _forked(asked: _Asked, owners: Sequence[tuple[str, int]]) -> Identity | None
 
 def _rewritten(asked: _Asked) -> Identity | None:
     """A conversation that is going on, of which nothing is known: the client has put a summary in the place of its history."""
+    if asked.parent or asked.beginning.words or not asked.workspace:
+        return None
     turns = asked.view.turns
-    going_on = not asked.parent and len(turns) > 2 and any(turn.role is Role.ASSISTANT for turn in (turns[1], turns[2]))
-    session = _latest(asked, anywhere=False) if going_on and asked.workspace else ""
+    going_on = len(turns) > 2 and any(turn.role is Role.ASSISTANT for turn in (turns[1], turns[2]))
+    if not asked.beginning.rewritten and not going_on:
+        return None
+    session = _quoted_at_first(asked) or _latest(asked, anywhere=False)
     return asked.known(session, "its history was rewritten by the client") if session else None
 
 
-def _latest(asked: _Asked, *, anywhere: bool) -> str:
-    """The latest session of the same client, in the same workspace unless `anywhere`, if it was heard of recently."""
-    for session in asked.index.newest_first():
-        if asked.now_ms - session.last_ms > SIDE_CALL_WINDOW_MS:
-            return ""
-        if session.client == asked.client and (anywhere or session.workspace == asked.workspace):
-            return session.id
+def _quoted_at_first(asked: _Asked) -> str:
+    """The session whose summary stands in the place of its history, in whichever role."""
+    for turn in asked.view.turns[:TURNS_SEARCHED_MAX]:
+        for said in quoted_in(turn):
+            owners = [one for one in asked.index.with_reply(said) if asked.trail(one).summary == said and asked.fits(one)]
+            if owners:
+                return _newest(asked, owners)
     return ""
 
 
-def _text_of(turns: Iterable[Turn]) -> str:
-    """The texts of an answer, as they were heard one after the other."""
-    return "".join(block.text for turn in turns for block in turn.blocks if isinstance(block, Text))
+def _latest(asked: _Asked, *, anywhere: bool) -> str:
+    """The latest session of the same client, in the same workspace unless `anywhere`, if it was heard of recently: before all one whose
+    history stands in its way, since its last call was refused."""
+    found = list(_recent(asked, anywhere=anywhere))
+    refused = [session for session in found if not asked.trail(session).answered and not asked.index.in_flight(session)]
+    return next(iter(refused if asked.beginning.rewritten and refused else found), "")
+
+
+def _recent(asked: _Asked, *, anywhere: bool) -> Iterator[str]:
+    for session in asked.index.newest_first():
+        if asked.now_ms - session.last_ms > SIDE_CALL_WINDOW_MS:
+            return
+        if session.client == asked.client and (anywhere or session.workspace == asked.workspace):
+            yield session.id
+
+
+def _newest(asked: _Asked, sessions: Sequence[str]) -> str:
+    return max(sessions, key=lambda session: known.last_ms if (known := asked.index.get(session)) else 0)

@@ -19,8 +19,14 @@ from stepfare.sessions.habits import ProjectHabits, after_step
 SESSIONS_MAX = 2_000
 MARKS_PER_SESSION_MAX = 400
 """Chains and tool-call ids remembered for one session, each; the oldest go first."""
+REPLIES_MAX = 32
+"""Answers remembered for one session by what they said; calls beside the conversation may quote them."""
+TASKS_MAX = 32
+"""Texts remembered for one session that it handed to others."""
 UNANSWERED_MAX = 16
 """Bodies without an answer that are remembered for one session: their repetition is a retry."""
+COMPACTION = "compaction"
+"""The side call whose answer is a summary of the conversation."""
 ESCALATED = "escalated"
 """The outcome of an attempt whose action turned out to need a better model: nobody saw it, but its prompt was read."""
 
@@ -36,11 +42,22 @@ class Trail:
     """Digest of a request's turns in order -> how many turns."""
     calls: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
     """Tool-call id -> the last step whose answer held it."""
+    replies: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
+    """Digest of an answer's text -> the last step that was answered so."""
+    tasks: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
+    """Digest of a text that the session handed to another agent -> its step."""
     unanswered: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
     """Digest of a body whose answer did not reach its end -> its step."""
+    begins: str = ""
+    """Digest of the first words that a human said in it."""
     last_chain: str = ""
+    last_tail: str = ""
     last_reply: str = ""
+    summary: str = ""
+    """Digest of the last summary of its history that it was given: the client puts it in the place of that."""
     last_step: int = 0
+    prior_step: int = 0
+    """The step of its conversation before that."""
     answered: bool = False
     """Whether the last step's answer reached its end."""
 
@@ -54,6 +71,9 @@ class SessionIndex:
         self._trails: dict[str, Trail] = {}
         self._by_chain: dict[str, list[str]] = {}
         self._by_call: dict[str, list[str]] = {}
+        self._by_reply: dict[str, list[str]] = {}
+        self._by_task: dict[str, list[str]] = {}
+        self._by_beginning: dict[str, list[str]] = {}
         self._open: dict[str, Reserved] = {}
         self._projects = ProjectHabits()
 
@@ -75,6 +95,18 @@ class SessionIndex:
         """Ids of the sessions that were given this tool call, the first first: some models number their calls anew in each session."""
         return self._by_call.get(call_id, ())
 
+    def with_reply(self, reply: str) -> Sequence[str]:
+        """Ids of the sessions that were answered this, the first first; answers to calls beside the conversation count too."""
+        return self._by_reply.get(reply, ())
+
+    def with_task(self, task: str) -> Sequence[str]:
+        """Ids of the sessions that handed this text to another agent."""
+        return self._by_task.get(task, ())
+
+    def beginning_with(self, words: str) -> Sequence[str]:
+        """Ids of the sessions whose first human words these are."""
+        return self._by_beginning.get(words, ())
+
     def newest_first(self) -> Sequence[Session]:
         return list(reversed(self._sessions.values()))
 
@@ -89,7 +121,10 @@ class SessionIndex:
                 known = self._sessions.get(entry.session)
                 if known is None or not known.opened:
                     self._put(_opened(entry, known))
-                    self._trails.setdefault(entry.session, Trail())
+                    trail = self._trails.setdefault(entry.session, Trail())
+                    if entry.begins and not trail.begins:
+                        trail.begins = entry.begins
+                        _own(self._by_beginning, entry.begins, entry.session)
             case Reserved():
                 self._reserve(entry)
             case Settled():
@@ -133,11 +168,10 @@ class SessionIndex:
             return
         self._put(replace(self._sessions[entry.session], evidence=entry.evidence, rungs=entry.rungs))
         if entry.chain and entry.chain not in trail.chains:
-            _own(self._by_chain, entry.chain, entry.session)
-            trail.chains[entry.chain] = entry.turns
-            if len(trail.chains) > MARKS_PER_SESSION_MAX:
-                _disown(self._by_chain, trail.chains.popitem(last=False)[0], entry.session)
-        trail.last_chain, trail.last_step, trail.answered = entry.chain, entry.step, False
+            _mark(self._by_chain, trail.chains, entry.chain, entry.turns, entry.session, MARKS_PER_SESSION_MAX)
+        if entry.step != trail.last_step:
+            trail.prior_step = trail.last_step
+        trail.last_chain, trail.last_tail, trail.last_step, trail.answered = entry.chain, entry.tail, entry.step, False
 
     def _settle(self, entry: Settled) -> None:
         reserved = self._open.get(entry.attempt)
@@ -146,12 +180,13 @@ class SessionIndex:
         if session is None or trail is None or reserved is None:
             return
         for call_id in entry.call_ids:
-            if call_id not in trail.calls:
-                _own(self._by_call, call_id, entry.session)
-            trail.calls[call_id] = reserved.step
-            trail.calls.move_to_end(call_id)
-            if len(trail.calls) > MARKS_PER_SESSION_MAX:
-                _disown(self._by_call, trail.calls.popitem(last=False)[0], entry.session)
+            _mark(self._by_call, trail.calls, call_id, reserved.step, entry.session, MARKS_PER_SESSION_MAX)
+        for task in entry.tasks:
+            _mark(self._by_task, trail.tasks, task, reserved.step, entry.session, TASKS_MAX)
+        if entry.reply:
+            _mark(self._by_reply, trail.replies, entry.reply, reserved.step, entry.session, REPLIES_MAX)
+            if reserved.side == COMPACTION:
+                trail.summary = entry.reply
         if entry.outcome == "ok":
             trail.unanswered.pop(reserved.body, None)
             if not reserved.side and reserved.step == trail.last_step:
@@ -192,10 +227,25 @@ class SessionIndex:
         """As if this session had never been seen; one that is not known is none to forget."""
         self._sessions.pop(session, None)
         trail = self._trails.pop(session, Trail())
-        for chain in trail.chains:
-            _disown(self._by_chain, chain, session)
-        for call_id in trail.calls:
-            _disown(self._by_call, call_id, session)
+        _disown(self._by_beginning, trail.begins, session)
+        for owners, marks in (
+            (self._by_chain, trail.chains),
+            (self._by_call, trail.calls),
+            (self._by_reply, trail.replies),
+            (self._by_task, trail.tasks),
+        ):
+            for mark in marks:
+                _disown(owners, mark, session)
+
+
+def _mark(owners: dict[str, list[str]], marks: OrderedDict[str, int], mark: str, value: int, session: str, marks_max: int) -> None:
+    """One more mark of a session, or its latest use; the oldest goes where there are more than are remembered."""
+    if mark not in marks:
+        _own(owners, mark, session)
+    marks[mark] = value
+    marks.move_to_end(mark)
+    if len(marks) > marks_max:
+        _disown(owners, marks.popitem(last=False)[0], session)
 
 
 def _own(owners: dict[str, list[str]], mark: str, session: str) -> None:
