@@ -65,7 +65,7 @@ class Desk:
             session = f"s{self.opened}"
         known = self.index.get(session)
         if known is None:
-            self.post(Opened(session, self.now_ms, client, workspace, workspace, "main", "title", found.parent, beginning.words))
+            self.post(Opened(session, self.now_ms, client, workspace, workspace, "main", "title", found.parent, begins=beginning.words))
         number = found.step or (known.steps if known else 0) + 1
         self.attempts += 1
         reserved = Reserved(

@@ -279,9 +279,11 @@ def _same_turns(asked: _Asked, owners: Sequence[str], at_this_point: Sequence[st
 
 
 def _began_so(asked: _Asked, session: str) -> bool:
-    """Whether these were the first turns of a session that goes on from no other."""
+    """Whether these were the first turns of a session, and it goes on from no other's."""
+    if next(iter(asked.trail(session).chains), "") != asked.chains[-1]:
+        return False
     known = asked.index.get(session)
-    return next(iter(asked.trail(session).chains), "") == asked.chains[-1] and not (known is not None and known.parent)
+    return known is None or not known.parent or not any(turn.role is Role.ASSISTANT for turn in asked.view.turns)
 
 
 def _beside(asked: _Asked) -> Identity | None:
