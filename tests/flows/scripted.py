@@ -72,12 +72,17 @@ def _looks(dice: random.Random) -> Scripted:
     return Scripted("look", min(24_000, round(dice.lognormvariate(8.3, 0.9))), dice.randint(3_000, 12_000))
 
 
+BETWEEN = -1
+"""The place of a call that is made while no step is under way."""
+
+
 @dataclass
 class Stage:
     """The script as it is played. `asked` are all calls of models: the place in the script, and the tier that was asked."""
 
     steps: Sequence[Scripted]
     now: int = 0
+    pausing: bool = False
     asked: list[tuple[int, Tier]] = field(default_factory=list[tuple[int, Tier]])
 
     @property
@@ -90,12 +95,14 @@ class Stage:
         return [place for place, tier in self.asked if self.taints(place, tier)]
 
     def taints(self, place: int, tier: Tier) -> bool:
-        return tier is Tier.FRUGAL and self.steps[place].does == "edit"
+        return place != BETWEEN and tier is Tier.FRUGAL and self.steps[place].does == "edit"
 
     def play(self, request: Request) -> Reply:
         """What the model does in the step at hand: a player for the simulator."""
         tier = request.model.tier
-        self.asked.append((self.now, tier))
+        self.asked.append((BETWEEN if self.pausing else self.now, tier))
+        if self.pausing:
+            return Reply("So")
         number = self.now + 1
         match self.step.does:
             case "edit" if tier is Tier.FRUGAL:

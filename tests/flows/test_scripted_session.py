@@ -31,6 +31,9 @@ STEPS, STEPS_LONG = 30, 200
 INSTRUCTIONS_CHARS = 40_000
 """Instructions of a coding agent: some ten thousand tokens."""
 EDITING = ("edit", "recover")
+LOOK_MS = 5_000
+NEVER_AGAIN_MS = 3_600_000
+"""So long a session is waited for after its last step: by then every cache has died that may."""
 FORECAST_ERROR_MAX = 0.02
 BOOKS_ERROR_MAX = 0.005
 FRUGAL = {"anthropic": "anthropic/claude-haiku-5-5", "openai": "openai/gpt-6-luna"}
@@ -92,7 +95,8 @@ async def played(start: Start, steps: list[Scripted], dialect: str, family: str,
             client.go_on()
             if step.compacts:
                 client.compact()
-            clock.advance(step.pause_ms)
+            await passing(running, clock, found.stage, step.pause_ms)
+        await passing(running, clock, found.stage, NEVER_AGAIN_MS)
         async with running.client.get(f"{root}/simulator/bill") as answer:
             found.bill = (await answer.json())["lines"]
         found.detail = await running.last_session()
@@ -102,6 +106,15 @@ async def played(start: Start, steps: list[Scripted], dialect: str, family: str,
             told = await printed(running, family, "replay", found.detail["session"]["id"])
             (found.forecast,) = told["sets"]["catalogue"].values()
     return found
+
+
+async def passing(running: Running, clock: FakeClock, stage: Stage, pause_ms: int) -> None:
+    """Time passes, and the daemon looks after its caches as often as it does in life."""
+    until_ms, stage.pausing = clock() + pause_ms, True
+    while clock() < until_ms:
+        clock.advance(min(LOOK_MS, until_ms - clock()))
+        await running.house.keeper.look()
+    stage.pausing = False
 
 
 async def printed(running: Running, family: str, *words: str) -> Any:
@@ -134,6 +147,9 @@ async def test_two_hundred_steps_cost_what_replay_says(start: Start, dialect: st
     assert found.forecast["booked_usd"] == pytest.approx(spent_usd)
     assert found.forecast["policy_usd"] == pytest.approx(spent_usd, rel=FORECAST_ERROR_MAX)
     assert found.forecast["escalations"] == len(found.stage.tainted)
+    pings = [entry for entry in found.settled if entry["outcome"] == "kept-warm"]
+    assert found.forecast["pings"] == len(pings) > 0
+    assert all(entry["usage"]["cache_read_tokens"] == entry["usage"]["input_tokens"] for entry in pings)
 
 
 def nothing_of_them_was_seen(found: Played) -> None:
@@ -150,10 +166,10 @@ def each_was_asked_for_again(found: Played) -> None:
     assert len(found.steps) == len(found.stage.steps)
     assert [place for place, step in enumerate(found.steps) if step["escalated"]] == found.stage.tainted
     for place, (step, headers) in enumerate(zip(found.steps, found.headers, strict=True)):
-        first, *others = step["attempts"]
+        first, *others = [one for one in step["attempts"] if one["outcome"] != "kept-warm"]
         where = f"step {place}: {step}"
         assert headers["x-stepfare-tier"] == step["tier"], where
-        assert headers["x-stepfare-attempts"] == str(len(step["attempts"])), where
+        assert headers["x-stepfare-attempts"] == str(1 + len(others)), where
         assert (step["kind"] in EDITING) == (found.stage.steps[place].does == "edit"), where
         if step["kind"] in EDITING:
             assert Tier.of(step["tier"]) >= Tier.BALANCED, where
@@ -168,8 +184,8 @@ def each_was_asked_for_again(found: Played) -> None:
 def as_billed(found: Played) -> None:
     """The books hold what the provider bills, call by call. How much of an answer that was broken off had been made by then nobody
     tells: the books hold an estimate of it, with bounds."""
-    booked = [attempt for step in found.steps for attempt in step["attempts"]]
-    assert [one["model"] for one in booked] == [line["model"] for line in found.bill]
+    models = {attempt["id"]: attempt["model"] for step in found.steps for attempt in step["attempts"]}
+    assert [models[entry["attempt"]] for entry in found.settled] == [line["model"] for line in found.bill]
     for place, (entry, line) in enumerate(zip(found.settled, found.bill, strict=True)):
         low, high = (entry["cost_pusd"] if entry[name] is None else entry[name] for name in ("low_pusd", "high_pusd"))
         assert low <= line["cost_pusd"] <= high, f"call {place}: {entry}, {line}"

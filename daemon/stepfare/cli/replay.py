@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 POLICIES = ("planner", "gate", "touch", "frugal", "balanced", "premium", "optimum")
 LEARNING = frozenset({"planner", "optimum"})
 """Policies that learn for how long to open caches."""
+PINGING = "planner"
+"""The policy that keeps caches alive between steps."""
 PRICE_SETS = ("A", "C", "O", "catalogue")
 UNCALLED = "http://127.0.0.1/v1"
 """Where the simulator would be; nothing is asked of it."""
@@ -48,6 +50,12 @@ dollars_option = click.option("--json", "as_json", is_flag=True, help="Print the
     type=click.Choice(("5m", "1h", "free")),
     help="For how long caches are opened; `free`: as the policy sees fit.  [default: 5m for recordings, with free beside it; else free]",
 )
+@click.option(
+    "--pings/--no-pings",
+    default=True,
+    show_default=True,
+    help="Whether the planner keeps caches alive in pauses by tiny calls, paid from what the session has saved.",
+)
 @click.option("--sets", "set_names", help="Price sets, of A, C, O, catalogue.  [default: A,C,O for recordings, else catalogue]")
 @click.option("--agent", help="Only sessions of this agent.")
 @click.option("--by", type=click.Choice(("agent", "project")), default="agent", show_default=True, help="What the figures are grouped by.")
@@ -64,6 +72,7 @@ def replay(
     profile: str | None,
     floors: str | None,
     lifetime: str | None,
+    pings: bool,
     set_names: str | None,
     agent: str | None,
     by: str,
@@ -92,7 +101,7 @@ def replay(
     both = lifetime is None and path is not None and policy in LEARNING
     lifetime = lifetime or ("5m" if path is not None else "free")
     edits_only = floors == "edits" if floors else path is not None and profile == DEFAULT_PROFILE
-    plan = Plan(policy, _profile(profile), edits_only, lifetime, lifts=profile == LADDER, stepwise=stepwise)
+    plan = Plan(policy, _profile(profile), edits_only, lifetime, lifts=profile == LADDER, stepwise=stepwise, pings=pings)
     names = [name.strip() for name in (set_names or ("A,C,O" if path else "catalogue")).split(",")]
     with recordings.Workers(jobs) as workers:
         if path is not None:
@@ -113,6 +122,7 @@ def replay(
         pricings = [_pricing(name) for name in names]
         outcomes = recordings.replayed(usable, pricings, plan, workers)
         free = recordings.replayed(usable, pricings, replace(plan, lifetime="free"), workers) if both else {}
+        unkept = recordings.replayed(usable, pricings, replace(plan, pings=False), workers) if both and pings and policy == PINGING else {}
     message = Replay(
         policy=policy,
         profile=profile,
@@ -124,6 +134,7 @@ def replay(
         sets={name: _grouped(of_set, by) for name, of_set in outcomes.items()},
         totals={name: told(figures_of(of_set)) for name, of_set in outcomes.items()},
         lifetimes_free={name: _grouped(of_set, by) for name, of_set in free.items()},
+        without_pings={name: _grouped(of_set, by) for name, of_set in unkept.items()},
         steps={name: [_step(one) for one in of_set[0].decided] for name, of_set in outcomes.items()} if stepwise else {},
     )
     if as_json:
@@ -228,6 +239,7 @@ def told(figures: Figures) -> ReplayFigures:
         excess_share=_share(figures.excess_pusd, figures.policy.pusd) or 0.0,
         edits_below_floor=figures.edits_below_floor,
         escalations=figures.escalations,
+        pings=figures.pings,
         booked_usd=None if figures.booked_pusd is None else usd(figures.booked_pusd),
         policy_parts_usd=_parts(figures.policy),
         optimum_parts_usd=_parts(figures.optimum),

@@ -166,6 +166,15 @@ class GateSettings(Table):
     )
 
 
+class CacheSettings(Table):
+    """What is done for the providers' caches of prompts."""
+
+    keep_warm: StrictBool = Field(
+        default=True,
+        description="Whether a cache that is about to die in a pause is kept alive by a tiny call, paid from what the session has saved.",
+    )
+
+
 class Ledger(Table):
     """Where the books are, and in whose name they are kept."""
 
@@ -236,6 +245,7 @@ class Settings(Table):
     prices: PriceUpdates = Field(default_factory=PriceUpdates, description="Newer prices than those that ship.")
     budget: BudgetSettings = Field(default_factory=BudgetSettings, description="What may be spent.")
     gate: GateSettings = Field(default_factory=GateSettings, description="The hold on cheap answers until their action is known.")
+    cache: CacheSettings = Field(default_factory=CacheSettings, description="What is done for the providers' caches of prompts.")
     ledger: Ledger = Field(default_factory=Ledger, description="Where the books are.")
     privacy: Privacy = Field(default_factory=Privacy, description="What is kept of a conversation.")
 

@@ -373,6 +373,8 @@ class ReplayFigures(Message):
     """What the sessions above 1.02 x always-balanced cost beyond that, as a part of the policy's spend."""
     edits_below_floor: int
     escalations: int
+    pings: int = 0
+    """Calls that did nothing but keep a cache alive in a pause."""
     booked_usd: float | None = None
     """What these sessions really cost, where our own books say so of every step."""
     policy_parts_usd: dict[str, float] = Field(default_factory=dict[str, float])
@@ -396,7 +398,8 @@ class ReplayedStep(Message):
 
 class Replay(Message):
     """What a policy would have cost. `sets` holds one table for each price set, by agent (or by project); `totals` the sums of each set;
-    `lifetimes_free` the same as `sets` with caches opened for five minutes or an hour, against the same always-balanced."""
+    `lifetimes_free` the same as `sets` with caches opened for five minutes or an hour, `without_pings` the same with no call between the
+    steps, both against the same always-balanced."""
 
     policy: str
     profile: str
@@ -411,6 +414,7 @@ class Replay(Message):
     sets: dict[str, dict[str, ReplayFigures]]
     totals: dict[str, ReplayFigures]
     lifetimes_free: dict[str, dict[str, ReplayFigures]] = Field(default_factory=dict[str, dict[str, ReplayFigures]])
+    without_pings: dict[str, dict[str, ReplayFigures]] = Field(default_factory=dict[str, dict[str, ReplayFigures]])
     steps: dict[str, list[ReplayedStep]] = Field(default_factory=dict[str, list[ReplayedStep]])
     """Of each set, the steps of a single session where they were asked for."""
 

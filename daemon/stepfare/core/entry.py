@@ -7,6 +7,9 @@ from typing import TypeAlias
 
 from stepfare.core.money import Rates, Usage
 
+KEPT_WARM = "kept-warm"
+"""The `side` of a call that keeps a cache alive, and the outcome of one that did."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -59,7 +62,7 @@ class Reserved:
     """The prompt in tokens of the o200k vocabulary, as we counted it; 0 where it was not counted. What a provider then reports
     teaches how its own tokens compare."""
     side: str = ""
-    """Why the call stands beside its session's conversation (title, compaction, ...), or empty."""
+    """Why the call stands beside its session's conversation (title, compaction, kept-warm, ...), or empty."""
     evidence: int = 0
     """Pieces of evidence of trouble that this step shows."""
     rungs: int = 0
@@ -76,7 +79,7 @@ class Settled:
     cost; empty in entries of versions that did not say. `rates` are those that were multiplied, `catalogue` the version of the price
     table that they are from, `service` what it was served as (`dialects.base.UsageReported`). The counterfactuals say what the same
     usage would have cost on the baseline models with a warm cache. `outcome` is ok, escalated (the gate gave the step to a better
-    model), cut, hang-up or a failure's name.
+    model), kept-warm (a call of our own that prolonged a cache), cut, hang-up or a failure's name.
     """
 
     attempt: str

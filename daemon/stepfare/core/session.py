@@ -60,6 +60,8 @@ class Habits:
     present: frozenset[StepKind] = frozenset()
     """The kinds that the segment under way has held so far."""
     last_ms: int = 0
+    last_kind: StepKind = StepKind.ANSWER
+    """What the last step turned out to be."""
     last_tokens: int = 0
     """The prompt of the last step."""
     least_tokens: int = 0
@@ -82,6 +84,8 @@ class Session:
     spent_pusd: int = 0
     reserved_pusd: int = 0
     lost_pusd: int = 0
+    balanced_pusd: int = 0
+    """What its steps would have cost on the balanced model alone, as their entries say; a step without that counts as what it cost."""
     last_model: str = ""
     last_prompt_tokens: int = 0
     last_body_bytes: int = 0
@@ -96,6 +100,11 @@ class Session:
     """By how many tiers evidence has lifted it so far, which counts in the profile `ladder`."""
     opened: bool = True
     """Whether the books say who opened it, and where; a call beside a conversation may come first and know neither."""
+
+    @property
+    def saved_pusd(self) -> int:
+        """What it has saved so far against the balanced model alone (negative: lost), taking what is open at its dearest."""
+        return self.balanced_pusd - self.spent_pusd - self.reserved_pusd - self.lost_pusd
 
     def compacted(self, prompt_tokens: int, counted_tokens: int = 0) -> bool:
         """Whether a prompt of this length shows that the history was summed up since the last step. `counted_tokens` are those of

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from stepfare.core.entry import Entry, Opened, Reserved
+from stepfare.core.entry import KEPT_WARM, Entry, Opened, Reserved
 from stepfare.ledger.calendar import DAY_MS, QUARTER_MS
 from stepfare.ledger.groups import NOWHERE, Labels, place_of
 from stepfare.ledger.groups import Place as WhereAtWork
@@ -69,7 +69,7 @@ class Tally:
         if not moved(before, entry):
             return None
         if isinstance(entry, Reserved):
-            self._heard(entry.session, entry.at_ms)
+            self._heard(entry.session, entry.at_ms, own=entry.side == KEPT_WARM)
             self.open[entry.attempt] = entry
             return Place(entry.step, 0)
         return self._close(entry)
@@ -78,7 +78,7 @@ class Tally:
         reserved = self.open[entry.attempt]
         assert reserved.session == entry.session, f"attempt {entry.attempt} of {reserved.session} is {phase_of(entry)} by {entry.session}"
         del self.open[entry.attempt]
-        session = self._heard(entry.session, entry.at_ms)
+        session = self._heard(entry.session, entry.at_ms, own=reserved.side == KEPT_WARM)
         seen = session.seen.get(reserved.step, 0)
         firsts = firsts_of(entry, seen)
         if firsts:
@@ -88,11 +88,12 @@ class Tally:
             self._add(entry.session, entry.at_ms, one)
         return Place(reserved.step, firsts)
 
-    def _heard(self, name: str, at_ms: int) -> SessionTally:
+    def _heard(self, name: str, at_ms: int, *, own: bool = False) -> SessionTally:
+        """`own` is a call that no client made: it says nothing of when its session was active."""
         session = self.sessions.get(name)
         if session is None:
             session = self.sessions[name] = SessionTally(first_ms=at_ms, last_ms=at_ms)
-        else:
+        elif not own:
             # The clock of a machine may be set back.
             session.first_ms = min(session.first_ms, at_ms)
             session.last_ms = max(session.last_ms, at_ms)

@@ -26,6 +26,11 @@ def call_for(candidate: Candidate, url: str, body: bytes, said: Mapping[str, str
     return HttpCall("POST", url, headers, body, provider.key, provider.auth)
 
 
+def call_again(call: HttpCall, body: bytes, *, stream: bool) -> HttpCall:
+    """The same call with another body."""
+    return replace(call, body=body, headers={**call.headers, "accept": "text/event-stream" if stream else "application/json"})
+
+
 def wrong_shape(content_type: str, *, stream: bool) -> Fault | None:
     """What speaks against an answer of status 200 by its content type alone; None where nothing does."""
     kind = content_type.partition(";")[0].strip().lower()

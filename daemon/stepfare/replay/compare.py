@@ -35,6 +35,8 @@ class Plan:
     """Whether evidence of trouble lifts all floors of a session, as in the profile `ladder`."""
     stepwise: bool = False
     """Whether outcomes tell each step."""
+    pings: bool = True
+    """Whether the planner may keep caches alive between the steps of a session, out of what it has saved."""
 
     def floors(self) -> Floors:
         profile = PROFILES[DEFAULT_PROFILE] if self.profile is None else self.profile
@@ -74,7 +76,7 @@ def _runner(plan: Plan, models: _Models) -> Callable[[Recording], Course]:
 
     match plan.policy:
         case "planner":
-            return Planner(models.all, models.floors).course
+            return Planner(models.all, models.floors, models.baselines, pings=plan.pings).course
         case "optimum":
             return lambda recording: optimum(models.cheapest, models.floors, recording.steps)
         case "gate" | "touch":
@@ -100,6 +102,7 @@ def _outcome(recording: Recording, course: Course, models: _Models, plan: Plan) 
         switch_pusd=sum(call.switch_pusd for call in course.calls),
         edits_below_floor=edits_below(course, models.floors),
         escalations=sum(call.probe for call in course.calls),
+        pings=len(course.pings),
         booked_pusd=sum(booked) if len(booked) == len(recording.steps) else None,
         decided=decided(course, models.floors) if plan.stepwise else (),
     )

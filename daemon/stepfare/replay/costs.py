@@ -52,6 +52,11 @@ class Rung:
     def fits(self, prompt_tokens: int) -> bool:
         return prompt_tokens <= self.window_tokens
 
+    def rates_at(self, prompt_tokens: int) -> tuple[Rates, int]:
+        """The rates of a prompt of this length, and the one at which its new part is written."""
+        rates = self.price.rates_for(prompt_tokens)
+        return rates, rates.cache_write if self.caches else rates.input
+
     def alive(self, held: Held, at_ms: int) -> int:
         """Tokens that can still be read at that time."""
         return held.tokens if at_ms < held.until_ms and held.tokens >= self.rule.min_tokens else 0
@@ -124,6 +129,8 @@ class Course:
 
     steps: Sequence[RecordedStep]
     calls: list[Call] = field(default_factory=list[Call])
+    pings: list[Call] = field(default_factory=list[Call])
+    """Calls between the steps that did nothing but keep a cache alive."""
     held: dict[str, Held] = field(default_factory=dict[str, Held])
     last: Rung | None = None
     at: int = -1
@@ -152,8 +159,8 @@ class Course:
         held = NOTHING if anew else self.held.get(rung.id, NOTHING)
         read = min(rung.alive(held, step.at_ms), prompt)
         after = rung.after(held, step.at_ms, prompt, hour=hour)
-        rates = rung.price.rates_for(prompt)
-        write = (rates.cache_write_1h if after.hour else rates.cache_write) if rung.caches else rates.input
+        rates, write = rung.rates_at(prompt)
+        write = rates.cache_write_1h if after.hour else write
         written = prompt - read
         new = min(written, max(0, prompt - self._kept[self.at]))
         expired = min(written - new, max(0, min(held.tokens, prompt) - read))
@@ -175,6 +182,17 @@ class Course:
         self.held[rung.id] = after
         if not probe:
             self.last = rung
+        return call
+
+    def ping(self, rung: Rung, output_tokens: int, at_ms: int) -> Call:
+        """Keep what this model's cache holds alive, at a time between two steps; it must be alive then."""
+        held = self.held[rung.id]
+        tokens = rung.alive(held, at_ms)
+        assert tokens, (rung.id, at_ms)
+        rates = rung.price.rates_for(tokens)
+        call = Call(rung, Usage(tokens, tokens, 0, output_tokens), tokens * rates.cache_read, output_tokens * rates.output, 0, 0, 0, 0)
+        self.pings.append(call)
+        self.held[rung.id] = rung.after(held, at_ms, held.tokens, hour=False)
         return call
 
 

@@ -28,10 +28,12 @@ class Parts:
     """Writes of what nobody had seen before."""
     reads_pusd: int = 0
     output_pusd: int = 0
+    kept_pusd: int = 0
+    """Calls that did nothing but keep a cache alive."""
 
     @property
     def pusd(self) -> int:
-        return self.probes_pusd + self.expired_pusd + self.carried_pusd + self.new_pusd + self.reads_pusd + self.output_pusd
+        return sum(getattr(self, one.name) for one in fields(self))
 
     def __add__(self, other: Parts) -> Parts:
         return Parts(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(Parts)))
@@ -47,6 +49,7 @@ def parts_of(course: Course) -> Parts:
         new_pusd=sum(call.new_pusd for call in course.calls),
         reads_pusd=sum(call.read_pusd for call in answers),
         output_pusd=sum(call.output_pusd for call in answers),
+        kept_pusd=sum(call.pusd for call in course.pings),
     )
 
 
@@ -78,6 +81,7 @@ class Outcome:
     switch_pusd: int
     edits_below_floor: int
     escalations: int
+    pings: int = 0
     booked_pusd: int | None = None
     """What the books say that it really cost, where they do."""
     decided: tuple[Decided, ...] = ()
@@ -98,6 +102,8 @@ class Figures:
     switch_pusd: int
     edits_below_floor: int
     escalations: int
+    pings: int
+    """Calls that kept a cache alive."""
     worst_share: float | None
     worst_session: str
     sessions_above: int
@@ -125,6 +131,7 @@ def figures_of(outcomes: Sequence[Outcome]) -> Figures:
         switch_pusd=sum(one.switch_pusd for one in outcomes),
         edits_below_floor=sum(one.edits_below_floor for one in outcomes),
         escalations=sum(one.escalations for one in outcomes),
+        pings=sum(one.pings for one in outcomes),
         worst_share=worst.policy.pusd / worst.balanced_pusd if worst.balanced_pusd else None,
         worst_session=worst.session,
         sessions_above=len(above),

@@ -26,6 +26,7 @@ from stepfare.runtime.consider import Asked
 from stepfare.runtime.consumed import reported_pusd
 from stepfare.runtime.entries import Run, closing, interrupted
 from stepfare.runtime.holding import Holding, needed_by, sight_of
+from stepfare.runtime.keeping import Keeper
 from stepfare.runtime.state import State
 from stepfare.runtime.told import comment_of, headers_of
 from stepfare.runtime.turn import Turn
@@ -66,6 +67,7 @@ class Daemon:
     state: State
     books: Books
     upstream: Upstream
+    keeper: Keeper
 
 
 @dataclass(frozen=True, slots=True)

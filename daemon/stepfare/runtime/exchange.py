@@ -117,6 +117,7 @@ async def _attempt(ranked: Ranked, turn: Turn, asked: Asked, once: Sequence[str]
             await daemon.books.close_surely(closed)
     if run.fault is not None:
         return _End(carriage.shown(run.fault), carriage.lesson(run.fault))
+    daemon.keeper.remember(asked, ranked, carriage)
     return _End(needs=run.needs, cost_pusd=closed.cost_pusd if isinstance(closed, Settled) else 0)
 
 

@@ -24,6 +24,7 @@ from stepfare.runtime.books import Books
 from stepfare.runtime.clock import World
 from stepfare.runtime.finding import Finder
 from stepfare.runtime.hub import Hub
+from stepfare.runtime.keeping import Keeper
 from stepfare.runtime.ledger_at import open_books, user_of
 from stepfare.runtime.own_weights import weights_at_hand
 from stepfare.runtime.play import SETTINGS_NAME, play_of, read_settings
@@ -58,6 +59,7 @@ class House:
     hub: Hub
     books: Books
     upstream: Upstream
+    keeper: Keeper
     local_token: str
     control_token: str
     started_ms: int
@@ -71,7 +73,7 @@ class House:
 
     @property
     def daemon(self) -> Daemon:
-        return Daemon(self.world, self.state, self.books, self.upstream)
+        return Daemon(self.world, self.state, self.books, self.upstream, self.keeper)
 
     async def reload(self) -> None:
         """Read settings and project files again; what changed is in force from the next decision on."""
@@ -98,6 +100,10 @@ class House:
         self._errands.append(asyncio.create_task(self.look_around()))
         if self.state.settings.prices.update:
             self._errands.append(asyncio.create_task(self._renew_prices()))
+
+    def start_keeping(self) -> None:
+        """From now on caches that are about to die are kept alive where that pays."""
+        self._errands.append(asyncio.create_task(self.keeper.run()))
 
     async def _renew_prices(self) -> None:
         if renewed_today(self.paths, self.world.now_ms()):
@@ -184,6 +190,7 @@ async def wake(paths: Paths, environ: Mapping[str, str], world: World | None = N
     state.lessons.load(paths.lessons_json)
     state.budgets.extensions.load(paths.extensions_jsonl)
     hub = Hub()
+    books, upstream = Books(store, state, hub, world), Upstream()
     house = House(
         paths=paths,
         environ=environ,
@@ -191,8 +198,9 @@ async def wake(paths: Paths, environ: Mapping[str, str], world: World | None = N
         store=store,
         state=state,
         hub=hub,
-        books=Books(store, state, hub, world),
-        upstream=Upstream(),
+        books=books,
+        upstream=upstream,
+        keeper=Keeper(world, state, books, upstream),
         # The local token outlives the daemon: clients have it in their settings.
         local_token=environ.get(TOKEN_VARIABLE, "").strip() or (last.local_token if last else "") or secrets.token_urlsafe(TOKEN_BYTES),
         control_token=secrets.token_urlsafe(TOKEN_BYTES),

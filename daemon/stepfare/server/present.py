@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from stepfare.control import protocol
 from stepfare.core.decision import Decision
-from stepfare.core.entry import Lost, Settled, Voided
+from stepfare.core.entry import KEPT_WARM, Lost, Settled, Voided
 from stepfare.core.model import PriceRow
 from stepfare.core.money import Rates
 from stepfare.core.problem import Problem
@@ -112,7 +113,9 @@ def budget(caps: Sequence[protocol.Cap]) -> protocol.Budget | None:
 
 def step(row: StepRow, record: bytes | None) -> protocol.Step:
     """One step: the last attempt tells what served it, the stored decision why."""
-    last = row.attempts[-1]
+    # A call that kept a cache alive is paid for by its step, and has not served it.
+    serving = [one for one in row.attempts if one.reserved.side != KEPT_WARM]
+    last = (serving or row.attempts)[-1]
     reserved, closing = last.reserved, last.closing
     settled = closing if isinstance(closing, Settled) else None
     decision = protocol.Decision.model_validate_json(record) if record else None
@@ -145,14 +148,20 @@ def step(row: StepRow, record: bytes | None) -> protocol.Step:
         cost_source=settled.source if settled else None,
         escalated=any(one.outcome == "escalated" for one in closed),
         held_ms=sum(one.held_ms for one in closed),
-        because=[*(decision.because if decision else []), *_escalations(row)],
+        because=[*(decision.because if decision else []), *_escalations(serving), *_kept(row)],
     )
 
 
-def _escalations(row: StepRow) -> list[str]:
+def _kept(row: StepRow) -> list[str]:
+    """Which caches were kept alive after it, and how often."""
+    pings = Counter(one.reserved.model for one in row.attempts if isinstance(one.closing, Settled) and one.closing.outcome == KEPT_WARM)
+    return [f"the cache of {model} was kept alive {times} x in the pause that followed" for model, times in pings.items()]
+
+
+def _escalations(attempts: Sequence[AttemptRow]) -> list[str]:
     """How the gate gave the step from one model to the next."""
     said: list[str] = []
-    for one, after in pairwise(row.attempts):
+    for one, after in pairwise(attempts):
         if isinstance(one.closing, Settled) and one.closing.outcome == "escalated":
             floor, use = after.reserved.floor, after.reserved.floor_source != SOURCE
             why = f"was of kind {one.closing.kind}, which needs {floor}" if use else f"({one.closing.kind}) was of no use"

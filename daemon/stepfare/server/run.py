@@ -86,6 +86,7 @@ async def _serve(options: ServeOptions) -> None:
         port = bound.getsockname()[1]
         house.start_watching()
         house.start_looking()
+        house.start_keeping()
         house.announce(host, port)
         # What lives until the end need not be walked through at every collection.
         gc.collect()

@@ -29,8 +29,18 @@ def warmed(session: Session, reserved: Reserved, entry: Settled, rule: CacheRule
         before = session.warm.get(model)
         held = usage.input_tokens if usage.input_tokens >= rule.min_tokens else 0
         lifetime_ms = _lifetime_ms(before, entry, rule)
-        warm[model] = Warmth(model, held, entry.at_ms + lifetime_ms, _share(before, entry, rule), lifetime_ms)
+        # Providers count a cache's life from the call that used it, not from the end of its answer.
+        warm[model] = Warmth(model, held, reserved.at_ms + lifetime_ms, _share(before, entry, rule), lifetime_ms)
     return warm
+
+
+def prolonged(session: Session, reserved: Reserved, entry: Settled) -> Mapping[str, Warmth]:
+    """The beliefs after a call that did nothing but keep that model's cache alive: it holds what it held."""
+    before = session.warm.get(reserved.model)
+    if before is None or not entry.measured:
+        return session.warm
+    share = min(1.0, entry.usage.cache_read_tokens / before.tokens) if before.tokens else before.share
+    return {**session.warm, reserved.model: replace(before, until_ms=reserved.at_ms + before.lifetime_ms, share=share)}
 
 
 def _lifetime_ms(before: Warmth | None, entry: Settled, rule: CacheRule) -> int:

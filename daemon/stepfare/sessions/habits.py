@@ -31,6 +31,7 @@ def after_step(habits: Habits, kind: StepKind, at_ms: int, prompt_tokens: int) -
         returned_tokens=habits.returned_tokens + (seen_tokens if begins and not forgotten else 0),
         present=present,
         last_ms=at_ms,
+        last_kind=kind,
         last_tokens=prompt_tokens,
         least_tokens=min(prompt_tokens, habits.least_tokens or prompt_tokens),
     )

@@ -9,11 +9,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.core.entry import KEPT_WARM, Entry, Lost, Opened, Reserved, Settled, Voided
 from stepfare.core.model import CacheRule
 from stepfare.core.session import Habits, Session
 from stepfare.core.step import StepKind
-from stepfare.sessions.caches import DEFAULT_CACHE, warmed
+from stepfare.sessions.caches import DEFAULT_CACHE, prolonged, warmed
 from stepfare.sessions.habits import ProjectHabits, after_step
 
 SESSIONS_MAX = 2_000
@@ -154,10 +154,11 @@ class SessionIndex:
         self._put(
             replace(
                 session,
-                last_ms=max(session.last_ms, entry.at_ms),
+                last_ms=_heard_of(session, entry, entry.at_ms),
                 steps=max(session.steps, entry.step),
                 reserved_pusd=session.reserved_pusd + (entry.ceiling_pusd or 0),
-            )
+            ),
+            newest=entry.side != KEPT_WARM,
         )
         if entry.body:
             trail.unanswered[entry.body] = entry.step
@@ -175,9 +176,19 @@ class SessionIndex:
 
     def _settle(self, entry: Settled) -> None:
         reserved = self._open.get(entry.attempt)
-        self._close(entry.attempt, entry.at_ms, spent=entry.cost_pusd or 0, lost=0)
+        cost = entry.cost_pusd or 0
+        self._close(
+            entry.attempt,
+            entry.at_ms,
+            spent=cost,
+            lost=0,
+            balanced=cost if entry.always_balanced_pusd is None else entry.always_balanced_pusd,
+        )
         session, trail = self._sessions.get(entry.session), self._trails.get(entry.session)
         if session is None or trail is None or reserved is None:
+            return
+        if reserved.side == KEPT_WARM:
+            self._put(replace(session, warm=prolonged(session, reserved, entry)), newest=False)
             return
         for call_id in entry.call_ids:
             _mark(self._by_call, trail.calls, call_id, reserved.step, entry.session, MARKS_PER_SESSION_MAX)
@@ -203,23 +214,27 @@ class SessionIndex:
         self._projects.learn(session.project, session.habits, habits)
         return replace(session, habits=habits)
 
-    def _close(self, attempt: str, at_ms: int, *, spent: int, lost: int) -> None:
+    def _close(self, attempt: str, at_ms: int, *, spent: int, lost: int, balanced: int = 0) -> None:
         reserved = self._open.pop(attempt, None)
         session = self._sessions.get(reserved.session) if reserved else None
         if reserved is not None and session is not None:
             self._put(
                 replace(
                     session,
-                    last_ms=max(session.last_ms, at_ms),
+                    last_ms=_heard_of(session, reserved, at_ms),
                     reserved_pusd=session.reserved_pusd - (reserved.ceiling_pusd or 0),
                     spent_pusd=session.spent_pusd + spent,
                     lost_pusd=session.lost_pusd + lost,
-                )
+                    balanced_pusd=session.balanced_pusd + balanced,
+                ),
+                newest=reserved.side != KEPT_WARM,
             )
 
-    def _put(self, session: Session) -> None:
+    def _put(self, session: Session, *, newest: bool = True) -> None:
+        """`newest` says that its client was heard of now."""
         self._sessions[session.id] = session
-        self._sessions.move_to_end(session.id)
+        if newest:
+            self._sessions.move_to_end(session.id)
         while len(self._sessions) > SESSIONS_MAX:
             self.forget(next(iter(self._sessions)))
 
@@ -266,6 +281,11 @@ def _opened(entry: Opened, known: Session | None) -> Session:
     return replace(
         before, client=entry.client, workspace=entry.workspace, project=entry.project, title=entry.title, parent=entry.parent, opened=True
     )
+
+
+def _heard_of(session: Session, entry: Reserved, at_ms: int) -> int:
+    """When its client was last heard of: a call of our own says nothing of that."""
+    return session.last_ms if entry.side == KEPT_WARM else max(session.last_ms, at_ms)
 
 
 def _served(session: Session, reserved: Reserved, entry: Settled, rule: CacheRule | None) -> Session:

@@ -37,6 +37,7 @@ PARTS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("new", "carried"), "writing what a model had not held before"),
     (("reads",), "reading caches"),
     (("output",), "output"),
+    (("kept",), "keeping caches alive in pauses"),
 )
 """Of what costs are made, in words."""
 POINTS_SHOWN_MIN = 0.05
@@ -53,8 +54,12 @@ def replay(message: Replay) -> list[Block]:
         blocks.append(line(f"{counted(message.left_out, 'session')} left out: too little is known of what they used."))
     for name, groups in message.sets.items():
         blocks += [line(), line(Span(SETS[name], "head")), _table(groups), *_notes(groups)]
-        if name in message.lifetimes_free:
-            blocks += [line(f"With {LIFETIMES['free']}:", indent=2), *_free(message.lifetimes_free[name])]
+        for title, beside in (
+            ("Without calls that keep caches alive", message.without_pings),
+            (f"With {LIFETIMES['free']}", message.lifetimes_free),
+        ):
+            if name in beside:
+                blocks += [line(f"{title}:", indent=2), *_beside(beside[name])]
         if name in message.steps:
             blocks += [line(), _steps(message.steps[name])]
     return blocks
@@ -99,6 +104,7 @@ def _notes(groups: Mapping[str, ReplayFigures]) -> Iterable[Block]:
         edits = "no edit below its floor" if not one.edits_below_floor else f"{counted(one.edits_below_floor, 'edit')} below their floor"
         said = [
             f"{counted(one.escalations, 'answer')} asked in vain",
+            *([f"{counted(one.pings, 'call')} to keep caches alive"] if one.pings else []),
             edits,
             f"{dollars(one.switch_writes_usd)} for writes because the model changed",
         ]
@@ -118,13 +124,19 @@ def _gap(one: ReplayFigures) -> str:
     mine, best = one.policy_parts_usd, one.optimum_parts_usd
     points = [(100 * sum(mine[name] - best[name] for name in names) / one.always_balanced_usd, words) for names, words in PARTS]
     whole = sum(gap for gap, _ in points)
-    if whole < POINTS_SHOWN_MIN:
+    if abs(whole) < POINTS_SHOWN_MIN:
         return ""
+    # The optimum foresees every step, and makes no call between two of them.
+    where = f"{whole:.1f} points above" if whole > 0 else f"{-whole:.1f} points below"
     shown = sorted((pair for pair in points if abs(pair[0]) >= POINTS_SHOWN_MIN), reverse=True)
-    return f"{whole:.1f} points above the optimum: " + ", ".join(f"{gap:+.1f} {words}" for gap, words in shown) + "."
+    return (
+        f"{where} the optimum{' of such as keep nothing alive' if one.pings else ''}: "
+        + ", ".join(f"{gap:+.1f} {words}" for gap, words in shown)
+        + "."
+    )
 
 
-def _free(groups: Mapping[str, ReplayFigures]) -> Iterable[Block]:
+def _beside(groups: Mapping[str, ReplayFigures]) -> Iterable[Block]:
     for name, one in groups.items():
         yield line(f"{name}: {dollars(one.policy_usd)} ({percent(one.share_of_balanced)}), optimum {percent(one.optimum_share)}", indent=4)
 
