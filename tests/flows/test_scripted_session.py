@@ -35,6 +35,8 @@ LOOK_MS = 5_000
 NEVER_AGAIN_MS = 3_600_000
 """So long a session is waited for after its last step: by then every cache has died that may."""
 FORECAST_ERROR_MAX = 0.02
+CACHE_UNIT = 128
+"""Some providers cache in steps of so many tokens."""
 BOOKS_ERROR_MAX = 0.005
 FRUGAL = {"anthropic": "anthropic/claude-haiku-5-5", "openai": "openai/gpt-6-luna"}
 SLOWLY = "chunk-ms=2"
@@ -149,7 +151,7 @@ async def test_two_hundred_steps_cost_what_replay_says(start: Start, dialect: st
     assert found.forecast["escalations"] == len(found.stage.tainted)
     pings = [entry for entry in found.settled if entry["outcome"] == "kept-warm"]
     assert found.forecast["pings"] == len(pings) > 0
-    assert all(entry["usage"]["cache_read_tokens"] == entry["usage"]["input_tokens"] for entry in pings)
+    assert all(entry["usage"]["input_tokens"] - entry["usage"]["cache_read_tokens"] < CACHE_UNIT for entry in pings)
 
 
 def nothing_of_them_was_seen(found: Played) -> None:

@@ -26,6 +26,7 @@ def an_outcome(name: str, policy_pusd: int, balanced_pusd: int, booked_pusd: int
         7,
         0,
         1,
+        2,
         booked_pusd,
     )
 
@@ -35,7 +36,7 @@ def test_sessions_above_are_those_beyond_102_hundredths() -> None:
     assert (figures.sessions_above, figures.excess_pusd) == (2, 1 + 48)
     assert (figures.worst_session, figures.worst_share) == ("c", 1.5)
     assert figures.share(figures.policy.pusd) == pytest.approx(365 / 400)
-    assert (figures.sessions, figures.steps, figures.escalations, figures.switch_pusd) == (4, 12, 4, 28)
+    assert (figures.sessions, figures.steps, figures.escalations, figures.pings, figures.switch_pusd) == (4, 12, 4, 8, 28)
 
 
 def test_what_costs_nothing_has_no_share() -> None:

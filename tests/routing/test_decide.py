@@ -34,7 +34,7 @@ def test_what_is_warm_and_what_is_left_is_said() -> None:
     session = Session("s1", last_model="lab/middle", warm=warm(small=9_000))
     found = decided(snapshot(session=session), StepKind.EXPLORE)
     assert found.because[2:] == (
-        "lab/small is the cheapest that can: $0.0002 expected, lab/middle $0.01012",
+        "lab/small is the cheapest that can: $0.0002 expected, lab/middle $0.007744",
         "its cache is believed to hold 9,000 of about 10,000 prompt tokens",
         "the session leaves lab/middle",
     )

@@ -6,7 +6,7 @@ import pytest
 
 from stepfare.core.session import LIFETIME_MS, Habits
 from stepfare.core.step import StepKind
-from stepfare.routing.prospects import IN_A_SEGMENT, SHARES, STEPS_PER_SEGMENT, prospects
+from stepfare.routing.prospects import IN_A_SEGMENT, LEANING, SHARES, STEPS_PER_SEGMENT, prospects
 
 EXPLORE, EDIT, PLAN = StepKind.EXPLORE, StepKind.EDIT, StepKind.PLAN
 NOW_MS = 10_000_000
@@ -14,7 +14,7 @@ NOW_MS = 10_000_000
 
 def test_of_a_new_session_only_what_sessions_do_in_general_is_known() -> None:
     ahead = prospects(Habits(), NOW_MS)
-    assert ahead.chance([EDIT]) == IN_A_SEGMENT[EDIT]
+    assert ahead.chance([EDIT]) == pytest.approx(LEANING * IN_A_SEGMENT[EDIT])
     assert ahead.share([EDIT, PLAN]) == pytest.approx(SHARES[EDIT] + SHARES[PLAN])
     assert ahead.share([EXPLORE]) == 0  # The rest is shared among routine kinds: nobody asks for one of them.
     assert 0 < ahead.steps <= STEPS_PER_SEGMENT
@@ -41,7 +41,9 @@ def test_one_that_only_looks_around_is_believed_less_and_less_to_edit() -> None:
 
 def test_a_segment_that_is_not_over_may_still_bring_one() -> None:
     under_way, over = habits(8, 0, 1, 0), habits(8, 0, 1, 0, LIFETIME_MS)
-    assert prospects(under_way, NOW_MS).chance([EDIT]) == IN_A_SEGMENT[EDIT] > prospects(over, NOW_MS).chance([EDIT])
+    assert (
+        prospects(under_way, NOW_MS).chance([EDIT]) == prospects(Habits(), NOW_MS).chance([EDIT]) > prospects(over, NOW_MS).chance([EDIT])
+    )
 
 
 def test_of_several_kinds_the_likeliest_counts() -> None:
