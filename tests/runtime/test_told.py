@@ -37,7 +37,7 @@ def test_headers_say_who_served_and_why() -> None:
         "x-stepfare-tier": "frugal",
         "x-stepfare-model": "lab/small",
         "x-stepfare-reason": "profile balanced (the default): explore is frugal; "
-        "lab/small is the cheapest that can: $0.0002 expected, lab/middle $0.01182",
+        "lab/small is the cheapest that can: $0.0002 expected, lab/middle $0.008784",
         "x-stepfare-attempts": "2",
     }
 
