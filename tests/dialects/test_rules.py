@@ -617,6 +617,14 @@ def test_odd_requests_do_not_break_rules(dialect: str, raw: bytes) -> None:
     json.loads(made)
 
 
+@pytest.mark.parametrize("dialect", ["completions", "embeddings"])
+def test_rules_of_conversations_leave_other_requests_alone(dialect: str) -> None:
+    """A provider's rules hold for all its doors; most of them speak of conversations only."""
+    names = [*RULES, "effort:none,high", "rename:seed:random_seed", "drop:top_k"]
+    body = {"model": "m", "prompt": "def f(", "suffix": ")", "input": "text", "max_tokens": 20}
+    assert json.loads(ruled(body, dialect, *names)[0]) == body
+
+
 def test_the_output_limit_is_always_held_to_the_models() -> None:
     limits = Limits(100)
     assert ruled({"max_tokens": 101, "max_completion_tokens": 7}, "openai", limits=limits) == (

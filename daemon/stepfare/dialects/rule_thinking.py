@@ -42,7 +42,7 @@ def always_on(dialect: str) -> Change:
         if dialect == "openai" and draft.get("enable_thinking") is False:
             draft.drop("enable_thinking")
             gone.append("enable_thinking")
-        for outer, name in _EFFORT_PLACES[dialect]:
+        for outer, name in _EFFORT_PLACES.get(dialect, ()):
             if _effort_at(draft, outer, name) == "none":
                 gone += _drop_at(draft, outer, name)
         return f"{left_out(gone)}: it always thinks" if gone else None
@@ -105,7 +105,7 @@ def no_effort(dialect: str) -> Change:
     """For models that think, but not as hard as they are told."""
 
     def none(draft: Draft, _limits: Limits) -> str | None:
-        gone = [name for outer, inner_name in _EFFORT_PLACES[dialect] for name in _drop_at(draft, outer, inner_name)]
+        gone = [name for outer, inner_name in _EFFORT_PLACES.get(dialect, ()) for name in _drop_at(draft, outer, inner_name)]
         if dialect == "anthropic":
             gone += _no_message_effort(draft)
         return left_out(gone) if gone else None
@@ -119,7 +119,7 @@ def efforts_among(dialect: str, known: frozenset[str]) -> Change:
 
     def among(draft: Draft, _limits: Limits) -> str | None:
         said: list[str] = []
-        for outer, name in _EFFORT_PLACES[dialect]:
+        for outer, name in _EFFORT_PLACES.get(dialect, ()):
             effort = _effort_at(draft, outer, name)
             if effort in EFFORTS and effort not in known and ranked:
                 asked = EFFORTS.index(effort)
