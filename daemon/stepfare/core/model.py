@@ -70,6 +70,8 @@ class Provider:
     def door(self, dialect: str) -> Door:
         """The door for a client of this dialect: one that speaks it, else the front door."""
         front = Door(self.dialect, self.base_url)
+        if dialect == self.dialect:
+            return front
         doors = (front, *self.doors)
         spoken = {door.dialect: door for door in reversed(doors)}
         beside = spoken.get(_BESIDE.get(dialect, ""))

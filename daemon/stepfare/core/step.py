@@ -16,12 +16,15 @@ class Tier(IntEnum):
 
     @property
     def word(self) -> str:
-        return self.name.lower()
+        return _WORDS[self]
 
     @classmethod
     def of(cls, word: str) -> Tier:
         """The tier of that name; raises KeyError where there is none."""
         return cls[word.upper()]
+
+
+_WORDS = tuple(tier.name.lower() for tier in Tier)
 
 
 class StepKind(StrEnum):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from stepfare.core.entry import Entry, Lost, Reserved, Settled, Voided
 
 WEIGHT = 0.1
 """Of a new observation: a model's factor follows some ten steps."""
+MODELS_MAX = 2_000
+"""Whose seeds are remembered."""
 COUNTED_TOKENS_MIN = 1_000
 """Shorter prompts teach little: what providers put around them weighs too much."""
 FACTOR_MIN, FACTOR_MAX = 0.4, 4.0
@@ -19,6 +22,7 @@ _CLAUDE_NEW, _CLAUDE_OLD = 1.5, 1.18
 of earlier ones 1.11 to 1.54."""
 
 
+@lru_cache(MODELS_MAX)
 def seed(model: str) -> float:
     """What to believe of a model that has reported nothing yet; `model` is its id."""
     found = _CLAUDE.search(model)

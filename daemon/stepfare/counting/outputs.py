@@ -31,14 +31,12 @@ class Outputs:
     def __init__(self, expected: Mapping[StepKind, int]) -> None:
         self._expected = dict(expected)
         self._models: OrderedDict[str, dict[StepKind, _Habit]] = OrderedDict()
+        self._learned: dict[str, Mapping[StepKind, int]] = {}
         self._open: dict[str, str] = {}
 
     def of(self, model: str) -> Mapping[StepKind, int]:
         """Tokens that this model (its id) is expected to write, by kind."""
-        learned = self._models.get(model)
-        if learned is None:
-            return self._expected
-        return {kind: self._joined(kind, learned.get(kind)) for kind in self._expected}
+        return self._learned.get(model, self._expected)
 
     def apply(self, entry: Entry) -> None:
         match entry:
@@ -57,16 +55,16 @@ class Outputs:
         habit = self._habits(model).setdefault(kind, _Habit())
         habit.answers += 1
         habit.mean_tokens += (output_tokens - habit.mean_tokens) * max(1 / habit.answers, WEIGHT_MIN)
+        self._learned[model] = {**self.of(model), kind: self._joined(kind, habit)}
 
     def _habits(self, model: str) -> dict[StepKind, _Habit]:
         found = self._models.setdefault(model, {})
         self._models.move_to_end(model)
         while len(self._models) > MODELS_MAX:
-            self._models.popitem(last=False)
+            forgotten, _ = self._models.popitem(last=False)
+            self._learned.pop(forgotten, None)
         return found
 
-    def _joined(self, kind: StepKind, habit: _Habit | None) -> int:
-        if habit is None:
-            return self._expected[kind]
+    def _joined(self, kind: StepKind, habit: _Habit) -> int:
         total = habit.answers + STEPS_BELIEVED
         return round((habit.mean_tokens * habit.answers + self._expected[kind] * STEPS_BELIEVED) / total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from stepfare.core.budget import Cap
 from stepfare.core.decision import Decision, Floor, GatePlan, Rejection
@@ -31,7 +32,7 @@ def no_losses(_dialect: str) -> Sequence[Loss]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Need:
     """What a candidate must meet: the request, its floor, its estimated length, and the world as it was read."""
 
@@ -45,7 +46,7 @@ class Need:
     gate: GatePlan = field(default_factory=GatePlan)
     """With the gate on, a model also counts that may only serve what the first answer turns out to need."""
 
-    @property
+    @cached_property
     def floors(self) -> tuple[Tier, ...]:
         """The floors for which somebody may be asked in this step, in ascending order; the first is the step's own."""
         above = {floor.tier for floor in self.gate.floors.values()} | {self.gate.highest} if self.gate.on else set[Tier]()
@@ -157,7 +158,7 @@ def _beyond_budget(candidate: Candidate, need: Need) -> str | None:
 
 
 def _beyond_caps(candidate: Candidate, view: RequestView, prompt_tokens: int, caps: Sequence[Cap]) -> str | None:
-    ceiling = ceiling_pusd(candidate, view, prompt_tokens)
+    ceiling = ceiling_pusd(candidate, view, prompt_tokens) if caps else None
     for cap in caps:
         if cap.on_limit == "frugal" and candidate.model.tier == 0:
             continue  # The user chose to go on with frugal models.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from stepfare.config.profiles import AUTO, LADDER, alias_of, profile_named
 from stepfare.core.decision import Floor, GatePlan
@@ -17,6 +18,7 @@ from stepfare.steps.rules import RECOVERABLE
 from stepfare.steps.trouble import pieces, stuck
 
 TIER_HEADER = "x-stepfare-tier"
+FLOORS_KEPT_MAX = 256
 CHANGING = frozenset({StepKind.EDIT, StepKind.RECOVER})
 """Kinds of turns whose files a project may guard: what they touch is known when they have been said, not before."""
 
@@ -139,8 +141,13 @@ class _Profile:
     words: str
 
     def floor(self, kind: StepKind) -> Floor:
-        tier = self.table[kind]
-        return Floor(tier, self.source, f"{self.words}: {kind.value} is {tier.word}")
+        return _floor(self.table[kind], self.source, self.words, kind)
+
+
+@lru_cache(FLOORS_KEPT_MAX)
+def _floor(tier: Tier, source: str, words: str, kind: StepKind) -> Floor:
+    """The same for nearly every step."""
+    return Floor(tier, source, f"{words}: {kind} is {tier.word}")
 
 
 def _lifted(profile: _Profile, by: int) -> _Profile:

@@ -37,7 +37,8 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
     """Carry one request to a provider and its answer back, and write down what it cost. Raises BadRequest."""
     world, state = daemon.world, daemon.state
     asked = consider(view, state, now_ms=world.now_ms(), new_session=world.new_id("s"), decision_id=world.new_id("d"))
-    asked = replace(asked, drift=_drifted(asked, state))
+    drift = _drifted(asked, state)
+    asked = replace(asked, drift=drift) if drift else asked
     state.surroundings.follow(asked.session.id, asked.workspace, asked.features)
     if view.stream:
         reply.waiting(lambda: headers_of(asked, None, 0, simulated=state.play.simulated))

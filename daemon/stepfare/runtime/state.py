@@ -40,6 +40,7 @@ from stepfare.steps.classify import WEIGHTS, expected_output_tokens
 from stepfare.steps.trail import Trails
 from stepfare.steps.weights import Weights
 
+MINUTE_MS = 60_000
 PRICES_HOLD_MS = 60_000
 """Prices change by the day and by the hour: candidates with their prices are made anew this often."""
 
@@ -83,6 +84,8 @@ class State:
         self._trouble: dict[str, str] = {}
         self._candidates: tuple[Candidate, ...] = ()
         self._candidates_ms = -PRICES_HOLD_MS
+        self._policy = _policy_of(play.settings)
+        self._minute = -1
 
     @property
     def settings(self) -> Settings:
@@ -90,6 +93,7 @@ class State:
 
     def replace_play(self, play: Play) -> None:
         self.play = play
+        self._policy = _policy_of(play.settings)
         self._candidates_ms = -PRICES_HOLD_MS
 
     def user_limits(self) -> UserLimits:
@@ -141,20 +145,12 @@ class State:
 
     def snapshot(self, session: Session, workspace: Workspace, named: Sequence[Candidate], counted_tokens: int = 0) -> Snapshot:
         """Everything that a decision may look at, read now."""
-        settings = self.settings
-        source = self.play.settings.lines.get("profile")
-        policy = Policy(
-            profile=settings.profile,
-            profile_source=f"config.toml:{source}" if source else "the default",
-            profiles=settings.user_profiles(),
-            tiers=settings.tiers.by_tier(),
-            gate_enabled=settings.gate.enabled,
-            gate_hold_ms=settings.gate.hold_ms,
-        )
+        candidates = self.candidates()
+        compared = {one.model.id for one in (*candidates, *named)}
         return Snapshot(
             now_ms=self._world.now_ms(),
-            policy=policy,
-            candidates=self.candidates(),
+            policy=self._policy,
+            candidates=candidates,
             health=self.health,
             session=session,
             project=self.sessions.project_habits(workspace.project),
@@ -162,18 +158,17 @@ class State:
             named=tuple(named),
             caps=self.caps(session, workspace),
             counted_tokens=counted_tokens,
-            factors={model: self.factors.of(model) for model in self._compared(session, named)},
+            factors={model: self.factors.of(model) for model in compared | {session.last_model}},
             output_tokens=_OUTPUT_TOKENS,
-            outputs={one.model.id: self.outputs.of(one.model.id) for one in (*self.candidates(), *named)},
+            outputs={model: self.outputs.of(model) for model in compared},
         )
-
-    def _compared(self, session: Session, named: Sequence[Candidate]) -> set[str]:
-        """The models whose tokens a decision compares."""
-        return {one.model.id for one in (*self.candidates(), *named)} | {session.last_model}
 
     def caps(self, session: Session | None, workspace: Workspace) -> tuple[Cap, ...]:
         """The caps that hold for this session, each with what is used of it by now."""
-        self.budgets.begin(self._world.day_start_ms(), self._world.month_start_ms())
+        minute = self._world.now_ms() // MINUTE_MS
+        if minute != self._minute:  # No day begins within one.
+            self._minute = minute
+            self.budgets.begin(self._world.day_start_ms(), self._world.month_start_ms())
         return self.budgets.caps(self.play.settings, session, workspace)
 
     def caps_of(self, session: str) -> tuple[Cap, ...]:
@@ -219,3 +214,15 @@ class State:
 
 
 _OUTPUT_TOKENS: Mapping[StepKind, int] = {kind: expected_output_tokens(kind) for kind in StepKind}
+
+
+def _policy_of(settings: Checked[Settings]) -> Policy:
+    said, line = settings.value, settings.lines.get("profile")
+    return Policy(
+        profile=said.profile,
+        profile_source=f"config.toml:{line}" if line else "the default",
+        profiles=said.user_profiles(),
+        tiers=said.tiers.by_tier(),
+        gate_enabled=said.gate.enabled,
+        gate_hold_ms=said.gate.hold_ms,
+    )

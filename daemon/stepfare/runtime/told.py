@@ -75,8 +75,8 @@ def record_of(decision: Decision, notes: Sequence[str] = ()) -> bytes:
         {
             "id": decision.id or None,
             "session": decision.session,
-            "kind": decision.step.kind.value,
-            "probabilities": {kind.value: round(p, 6) for kind, p in decision.step.probabilities.items()},
+            "kind": decision.step.kind,
+            "probabilities": {kind: round(p, 6) for kind, p in decision.step.probabilities.items()},
             **_features_of(decision),
             "contributions": [{"words": words, "log_odds": round(log_odds, 4)} for words, log_odds in decision.step.contributions],
             "floor": {"tier": decision.floor.tier.word, "source": decision.floor.source, "words": decision.floor.words},
@@ -96,7 +96,7 @@ def record_of(decision: Decision, notes: Sequence[str] = ()) -> bytes:
                 "hold_ms": decision.gate.hold_ms if decision.gate.on else 0,
             },
             "floors": {
-                kind.value: {"tier": floor.tier.word, "source": floor.source, "words": floor.words}
+                kind: {"tier": floor.tier.word, "source": floor.source, "words": floor.words}
                 for kind, floor in decision.gate.floors.items()
             },
             "chosen": chosen.candidate.model.id if chosen else None,
@@ -109,10 +109,12 @@ def _features_of(decision: Decision) -> dict[str, object]:
     """What the step looked like in numbers, to be learnt from; whole ones without a point, for there are many and most are small."""
     if not decision.step.vector:
         return {}
-    values = [int(value) if value == int(value) else value for value in decision.step.vector]
-    return {"features": {"version": FEATURES_VERSION, "values": values}}
+    values = msgspec.json.encode(decision.step.vector).replace(b".0,", b",").replace(b".0]", b"]")
+    return {"features": {"version": FEATURES_VERSION, "values": msgspec.Raw(values)}}
 
 
 def _plain(text: str) -> str:
     """Text as a header may carry it."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(char if " " <= char <= "~" else "?" for char in text)

@@ -58,4 +58,4 @@ def without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _plain(value: str) -> str:
     """Bytes that are no UTF-8 cannot be sent again."""
-    return value.encode("utf-8", "replace").decode()
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()

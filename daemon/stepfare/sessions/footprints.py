@@ -5,7 +5,7 @@ bounded: what is forgotten is a drift that is not told.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import cast
 
@@ -83,18 +83,18 @@ class Footprints:
 def footprint_of(view: RequestView, digests: bytes, like: Footprint | None = None) -> Footprint:
     """What this request looks like. What it shares with one that is known already is not read again."""
     like = like or Footprint()
-    new = Footprint(digests, size_bytes=len(view.raw))
     tools = next((view.raw[span.start : span.end] for span in view.spans if span.key == "tools"), b"")
     digest = sha256(tools).digest()[:TURN_BYTES] if tools else b""
-    new = replace(new, tools=digest, tool_digests=like.tool_digests if digest == like.tools else _tool_digests(tools))
+    offered = like.tool_digests if digest == like.tools else _tool_digests(tools)
     # One turn more than the instructions, for another text of theirs may have joined them.
     same = (like.heads + 1) * TURN_BYTES
     if like.heads and digests[:same] == like.digests[:same]:
-        return replace(new, heads=like.heads, lines=like.lines)
+        return Footprint(digests, digest, offered, like.heads, like.lines, len(view.raw))
     heads = 0
     while heads < len(view.turns) and view.turns[heads].role is Role.SYSTEM:
         heads += 1
-    return replace(new, heads=heads, lines=packed(view.turns[at].text for at in range(heads)) if heads else b"")
+    lines = packed(view.turns[at].text for at in range(heads)) if heads else b""
+    return Footprint(digests, digest, offered, heads, lines, len(view.raw))
 
 
 def _last_of(conversations: list[Footprint], digests: bytes) -> Footprint | None:

@@ -151,12 +151,15 @@ class SessionIndex:
         session = self._sessions.get(entry.session) or Session(entry.session, client=entry.client, started_ms=entry.at_ms, opened=False)
         trail = self._trails.setdefault(entry.session, Trail())
         self._open[entry.attempt] = entry
+        shown = session if entry.side else entry  # A call beside the conversation shows no evidence of its own.
         self._put(
             replace(
                 session,
                 last_ms=_heard_of(session, entry, entry.at_ms),
                 steps=max(session.steps, entry.step),
                 reserved_pusd=session.reserved_pusd + (entry.ceiling_pusd or 0),
+                evidence=shown.evidence,
+                rungs=shown.rungs,
             ),
             newest=entry.side != KEPT_WARM,
         )
@@ -167,7 +170,6 @@ class SessionIndex:
                 trail.unanswered.popitem(last=False)
         if entry.side:  # A title asked for meanwhile does not interrupt the conversation that it serves.
             return
-        self._put(replace(self._sessions[entry.session], evidence=entry.evidence, rungs=entry.rungs))
         if entry.chain and entry.chain not in trail.chains:
             _mark(self._by_chain, trail.chains, entry.chain, entry.turns, entry.session, MARKS_PER_SESSION_MAX)
         if entry.step != trail.last_step:
@@ -203,16 +205,16 @@ class SessionIndex:
             if not reserved.side and reserved.step == trail.last_step:
                 trail.answered, trail.last_reply = True, entry.reply
         if (entry.committed or entry.outcome == ESCALATED) and not reserved.side:
-            self._put(self._learned(_served(session, reserved, entry, self._cache_rule_of(reserved.model)), entry))
+            self._put(_served(session, reserved, entry, self._cache_rule_of(reserved.model), self._learned(session, entry)))
 
-    def _learned(self, session: Session, entry: Settled) -> Session:
-        """The session with what its last step says of how it goes, and its project with the same. An attempt that was escalated away
-        is no step of its own."""
+    def _learned(self, session: Session, entry: Settled) -> Habits:
+        """What the session's last step says of how it goes; its project hears the same. An attempt that was escalated away is no step
+        of its own."""
         if not entry.committed or not entry.measured:
-            return session
+            return session.habits
         habits = after_step(session.habits, StepKind(entry.kind), entry.at_ms, entry.usage.input_tokens)
         self._projects.learn(session.project, session.habits, habits)
-        return replace(session, habits=habits)
+        return habits
 
     def _close(self, attempt: str, at_ms: int, *, spent: int, lost: int, balanced: int = 0) -> None:
         reserved = self._open.pop(attempt, None)
@@ -288,7 +290,7 @@ def _heard_of(session: Session, entry: Reserved, at_ms: int) -> int:
     return session.last_ms if entry.side == KEPT_WARM else max(session.last_ms, at_ms)
 
 
-def _served(session: Session, reserved: Reserved, entry: Settled, rule: CacheRule | None) -> Session:
+def _served(session: Session, reserved: Reserved, entry: Settled, rule: CacheRule | None, habits: Habits) -> Session:
     """The session after an attempt whose prompt a model has read: who has it now, and what models hold of its prompt."""
     if not entry.measured:
         warm = warmed(session, reserved, entry, rule) if entry.outcome == ESCALATED else session.warm
@@ -301,4 +303,5 @@ def _served(session: Session, reserved: Reserved, entry: Settled, rule: CacheRul
         last_prompt_tokens=entry.usage.input_tokens,
         last_body_bytes=reserved.body_bytes,
         last_counted_tokens=reserved.counted_tokens,
+        habits=habits,
     )
