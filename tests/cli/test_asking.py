@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stepfare.control import protocol
-from stepfare.control.protocol import Failure, Overview, Prices, Sessions, Totals
+from stepfare.control.protocol import Failure, Overview, Prices, Sessions
 from tests.cli.conftest import Run
 from tests.cli.samples import DECISION, DETAIL, OVERVIEW, PRICES, SESSION, SIMPLE
 from tests.control.fake_daemon import LOCAL_TOKEN, FakeDaemon
@@ -47,29 +47,11 @@ def test_a_refusal_is_shown_in_the_daemons_words(run: Run, fake: FakeDaemon) -> 
 
 def test_status_speaks_to_people_programs_and_bars(run: Run, fake: FakeDaemon) -> None:
     fake.answer("overview", OVERVIEW)
-    fake.answer(f"sessions/{SESSION.id}", DETAIL)
     text = run("status").out
     assert text.startswith(f"stepfare 0.1.0 on http://127.0.0.1:{fake.port}, up ")
     assert "play money" in text
     for arguments in (("--json",), ("--format", "json"), ("--format", "tmux", "--json")):
         assert Overview.model_validate_json(run("status", *arguments).out) == OVERVIEW
-    for bar in ("tmux", "statusline"):
-        assert run("status", "--format", bar).out == "$0.42 session · $0.42 today · frugal · play money\n"
-
-
-def test_a_bar_shows_the_session_of_the_folder_that_it_stands_in(
-    run: Run, fake: FakeDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "lib" / "src").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "lib" / "src")
-    here = SIMPLE.model_copy(update={"workspace": str(tmp_path / "lib"), "totals": Totals(steps=1, spent_pusd=7_000_000_000_000)})
-    fake.answer("overview", OVERVIEW.model_copy(update={"sessions": [SESSION, here], "mode": "live"}))
-    assert run("status", "--format", "tmux").out == "$7.00 session · $0.42 today\n"
-
-
-def test_a_bar_never_fails(run: Run) -> None:
-    ran = run("status", "--format", "tmux")
-    assert (ran.code, ran.out, ran.err) == (0, "stepfare off\n", "")
 
 
 def test_sessions_are_those_of_the_last_week(run: Run, fake: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,12 @@ def test_help_imports_no_command(stepfare_home: object) -> None:
 
 
 def test_asking_with_the_daemon_down_imports_no_room_of_the_daemon(stepfare_home: object) -> None:
-    assert imported("status", "--format", "tmux").isdisjoint({"aiohttp", "rich", "stepfare.server", "stepfare.runtime", "stepfare.store"})
+    assert imported("status").isdisjoint({"aiohttp", "rich", "stepfare.server", "stepfare.runtime", "stepfare.store"})
+
+
+def test_a_bar_imports_next_to_nothing(stepfare_home: object) -> None:
+    heavy = {"click", "pydantic", "aiohttp", "asyncio", "rich", "http.client", "stepfare.control"}
+    assert imported("status", "--format", "tmux").isdisjoint(heavy)
 
 
 def test_the_version_is_the_same_by_every_way_of_asking(run: Run) -> None:

@@ -290,11 +290,6 @@ def test_a_step_says_what_went_wrong_on_the_way() -> None:
     assert shown.splitlines()[-3].endswith(expected)
 
 
-def test_a_bar_is_one_short_line() -> None:
-    assert spend.bar(OVERVIEW, DETAIL) == "$0.42 session · $0.42 today · frugal · play money"
-    assert spend.bar(OVERVIEW.model_copy(update={"mode": "live"}), None) == "$0.42 today"
-
-
 def test_wide_characters_do_not_push_columns_apart() -> None:
     rows = ((("日本"), "x"), ("ab", "y"))
     assert paint.plain([paint.Table((paint.Column("T"), paint.Column("V")), rows)]) == "T     V\n日本  x\nab    y\n"

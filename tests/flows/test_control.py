@@ -11,7 +11,7 @@ import pytest
 
 from stepfare.control import protocol
 from stepfare.control.client import Daemon, Refused
-from stepfare.control.protocol import PROTOCOL, DaemonFile
+from stepfare.control.protocol import PROTOCOL, DaemonFile, Glance
 from tests.fakes.provider import stream
 from tests.flows.conftest import Running, Start, ask
 
@@ -160,3 +160,21 @@ async def test_a_report_is_the_sum_of_what_was_served(start: Start) -> None:
         for by in ("colour", "day,day", "day,model,tier,kind"):
             with pytest.raises(Refused, match="report"):
                 await daemon._get(protocol.Report, f"report?by={by}")  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_a_glance_is_of_the_session_that_is_named_or_that_works_in_the_folder(start: Start) -> None:
+    running = await start(stream(), stream())
+    for session, folder in (("mine", "/srv/shop"), ("other", "/srv/till")):
+        async with running.chat(ask(), **{"x-stepfare-session": session, "x-stepfare-workspace": folder}) as answer:
+            await answer.text()
+    async with Daemon(file_of(running)) as daemon:
+
+        async def glance(query: str) -> Glance:
+            return await daemon._get(Glance, f"glance?{query}")  # pyright: ignore[reportPrivateUsage]
+
+        mine = await glance("session=mine")
+        assert (mine.session, mine.spent_pusd, mine.today_pusd, mine.tier) == ("mine", 4_100_000_000, 8_200_000_000, "balanced")
+        assert (await glance("folder=/srv/shop/src")).session == "mine"
+        assert (await glance("folder=/elsewhere")).session == "other"
+        unknown = await glance("session=never-heard-of")
+        assert (unknown.session, unknown.today_pusd) == (None, 8_200_000_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -14,6 +15,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if list(arguments) == ["--version"]:
         # Asked by installers and editors at every start: answered before anything is imported.
         print(f"stepfare {__version__}")
+        return 0
+    from stepfare.cli.bar import asked_for, show
+
+    if form := asked_for(arguments):
+        # Drawn every few seconds: it pays for nothing that a command needs.
+        show(form, os.environ)
         return 0
     from stepfare.cli.front import run
 

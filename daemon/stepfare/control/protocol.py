@@ -58,6 +58,19 @@ class Totals(Message):
     by_kind: dict[str, Bucket] = Field(default_factory=dict[str, Bucket])
 
 
+class Glance(Message):
+    """What a status bar shows: one session (None: there is none such), and today. `spent_pusd` is None where nothing of it has a price,
+    `saved_pusd` is against always premium, `tier` that of the last step; `severity` says how the session's budgets stand."""
+
+    mode: Literal["live", "simulator"]
+    today_pusd: int
+    session: str | None = None
+    spent_pusd: int | None = None
+    saved_pusd: int = 0
+    tier: TierName | None = None
+    severity: Literal["info", "warning", "error"] = "info"
+
+
 Grouping = Literal["session", "project", "branch", "user", "day", "month", "model", "tier", "kind", "client", "provider"]
 
 

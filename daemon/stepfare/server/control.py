@@ -17,7 +17,7 @@ from stepfare.runtime.editors import Context, Document
 from stepfare.runtime.hub import TooManyListeners
 from stepfare.runtime.startup import House
 from stepfare.runtime.workspaces import Workspace
-from stepfare.server import budgets, catalogue, present, reporting
+from stepfare.server import budgets, catalogue, glance, present, reporting
 from stepfare.server.dry_run import dry_run
 from stepfare.server.guard import admitted, token_of
 from stepfare.server.inference import HOUSE
@@ -45,6 +45,7 @@ def add_routes(app: web.Application) -> None:
         ("GET", "sessions/{id}", session),
         ("GET", "decisions/{id}", decision),
         ("GET", "report", report),
+        ("GET", "glance", glance_at),
         ("GET", "prices", prices),
         ("GET", "workspaces/{id:.+}", workspace),
         ("PUT", "workspaces/{id:.+}", put_workspace),
@@ -169,6 +170,10 @@ async def decision(request: web.Request) -> web.Response:
 
 async def report(request: web.Request) -> web.Response:
     return _message(await reporting.report(request.app[HOUSE], request.query))
+
+
+async def glance_at(request: web.Request) -> web.Response:
+    return _message(await glance.glance(request.app[HOUSE], request.query))
 
 
 async def prices(request: web.Request) -> web.Response:

@@ -113,6 +113,14 @@ def session(connection: Connection, session: str) -> SessionRow | None:
     return next(iter(_session_rows(connection, "WHERE id = ?", [session])), None)
 
 
+def last_reserved(connection: Connection, session: str) -> Reserved | None:
+    """The last attempt of the session's last step."""
+    found = connection.execute(
+        "SELECT CAST(body AS BLOB) FROM journal WHERE session = ? AND phase = 'reserved' ORDER BY step DESC, row DESC LIMIT 1", (session,)
+    ).fetchone()
+    return None if found is None else _reserved(found[0])
+
+
 def steps(connection: Connection, session: str) -> list[StepRow]:
     attempts: dict[int, dict[str, AttemptRow]] = {}
     rows = connection.execute(

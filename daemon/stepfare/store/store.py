@@ -126,6 +126,10 @@ class Store:
     async def session(self, session: str) -> SessionRow | None:
         return await self._readers.ask(lambda connection: queries.session(connection, session))
 
+    async def last_reserved(self, session: str) -> Reserved | None:
+        """The session's last attempt, as it was reserved; None where it has none."""
+        return await self._readers.ask(lambda connection: queries.last_reserved(connection, session))
+
     async def steps(self, session: str) -> list[StepRow]:
         """The session's steps in the order in which they were first reserved, each with its attempts."""
         return await self._readers.ask(lambda connection: queries.steps(connection, session))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 from stepfare.cli.render.paint import Block, Cell, Column, Line, Span, Table, line, tier
-from stepfare.cli.render.words import ago, clean, coins, count, counted, lasting, money, share, short_path
+from stepfare.cli.render.words import ago, clean, count, counted, lasting, money, share, short_path
 from stepfare.control import protocol
 from stepfare.control.protocol import Overview, Session, SessionDetail, Step, Totals
 
@@ -139,18 +139,6 @@ def spent(totals: Totals) -> str:
     if totals.steps and totals.unpriced_steps == totals.steps and not totals.spent_pusd:
         return money(None)
     return money(totals.spent_pusd)
-
-
-def bar(message: Overview, newest: SessionDetail | None) -> str:
-    """One short line for a status bar: the newest session's spend, today's, and the tier that served last."""
-    parts = [f"{coins(message.today.spent_pusd)} today"]
-    if newest is not None:
-        parts.insert(0, f"{coins(newest.session.totals.spent_pusd)} session")
-        served = [step.tier for step in newest.steps if step.tier]
-        parts.extend(served[-1:])
-    if message.mode == "simulator":
-        parts.append("play money")
-    return " · ".join(parts)
 
 
 def problem_line(problem: protocol.Problem) -> tuple[Cell, ...]:

@@ -1,0 +1,47 @@
+"""The control API's shortest answer: what a status bar shows of one session. It is asked every few seconds, so it counts nothing anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePath
+
+from stepfare.control import protocol
+from stepfare.core.step import Tier
+from stepfare.runtime.startup import House
+from stepfare.server import budgets
+from stepfare.server.present import tier_name
+from stepfare.store.queries import SessionRow
+
+LOOKED_THROUGH_MAX = 20
+"""So many of the newest sessions are looked through for one of a folder."""
+
+
+async def glance(house: House, query: Mapping[str, str]) -> protocol.Glance:
+    """Of the session with that id (`session`; nothing else will do), or of the newest one at work around `folder`, else of the newest."""
+    today = await house.store.totals(house.world.day_start_ms())
+    message = protocol.Glance(mode="simulator" if house.state.play.simulated else "live", today_pusd=today.spent_pusd)
+    row = await _meant(house, query)
+    if row is None:
+        return message
+    name, totals = row.opened.session, row.totals
+    last = await house.store.last_reserved(name)
+    live = house.state.sessions.get(name)
+    caps = budgets.caps_of(house, live, row.opened.workspace) if live else ()
+    return message.model_copy(
+        update={
+            "session": name,
+            "spent_pusd": None if totals.steps and totals.unpriced_steps == totals.steps and not totals.spent_pusd else totals.spent_pusd,
+            "saved_pusd": totals.saved_on_premium_pusd,
+            "tier": tier_name(Tier.of(last.tier)) if last else None,
+            "severity": "error" if any(cap.left_pusd <= 0 for cap in caps) else "warning" if any(cap.warned for cap in caps) else "info",
+        }
+    )
+
+
+async def _meant(house: House, query: Mapping[str, str]) -> SessionRow | None:
+    if session := query.get("session"):
+        return await house.store.session(session)
+    rows = await house.store.sessions(LOOKED_THROUGH_MAX)
+    folder = PurePath(query.get("folder", "/"))
+    around = {str(path) for path in (folder, *folder.parents)}
+    return next((row for row in rows if row.opened.workspace in around), rows[0] if rows else None)
