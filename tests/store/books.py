@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 from stepfare.core.entry import Entry
 from stepfare.ledger.chain import Verdict
-from stepfare.store.postgres import Postgres, open_shared
+from stepfare.store.postgres import Postgres
+from stepfare.store.postgres_books import open_shared
 from stepfare.store.sqlite_file import open_file
 from stepfare.store.store import Store
 from stepfare.store.verify import verify, verify_books

@@ -86,6 +86,16 @@ class Books:
         """The same for a request that is being cancelled: the entry is posted whatever becomes of the caller."""
         await asyncio.shield(self.spawn(self.close(entry)))
 
+    def heard(self, entries: Sequence[Entry]) -> None:
+        """What other daemons have posted into the same books."""
+        for entry in entries:
+            self._state.apply(entry)
+            self._announce(entry)
+
+    async def look(self) -> None:
+        """Returns when all is known that other daemons have posted by now."""
+        await self._store.look()
+
     def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Work that outlives its request; `finish` waits for it."""
         task = asyncio.get_running_loop().create_task(work)

@@ -36,6 +36,7 @@ THOUGHTS_REFUSED = "thoughts-refused"
 async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
     """Carry one request to a provider and its answer back, and write down what it cost. Raises BadRequest."""
     world, state = daemon.world, daemon.state
+    await daemon.books.look()
     asked = consider(view, state, now_ms=world.now_ms(), new_session=world.new_id("s"), decision_id=world.new_id("d"))
     drift = _drifted(asked, state)
     asked = replace(asked, drift=drift) if drift else asked

@@ -34,7 +34,7 @@ def open_books(ledger: Ledger, paths: Paths, environ: Mapping[str, str], clock_m
     if not is_shared(ledger):
         return open_file(paths.ledger_db, clock_ms)
     server = _server(ledger, paths, environ)
-    from stepfare.store.postgres import open_shared
+    from stepfare.store.postgres_books import open_shared
 
     return open_shared(server, clock_ms)
 

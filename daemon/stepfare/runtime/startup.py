@@ -228,9 +228,11 @@ def _play_of(
 async def _remember(house: House) -> None:
     """Fold what the journal holds of late, then close as Lost what a crash left open."""
     now_ms = house.world.now_ms()
-    for entry in await house.store.recent_entries(now_ms - REMEMBERED_MS):
+    row, entries = await house.store.remembered(now_ms - REMEMBERED_MS)
+    for entry in entries:
         house.state.apply(entry)
-    for reserved in await house.store.open_reservations():
+    house.store.follow(row, house.books.heard)
+    for reserved in await house.store.left_open(now_ms):
         await house.books.close(Lost(reserved.attempt, reserved.session, now_ms, reserved.ceiling_pusd))
         _log.warning("attempt %s was open when the daemon ended: it is booked as lost, at most at its ceiling", reserved.attempt)
     await _count_spent(house)

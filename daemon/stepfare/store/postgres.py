@@ -28,10 +28,6 @@ from psycopg.types.numeric import Int8Dumper
 from stepfare.ledger.chain import Head
 from stepfare.store import postgres_schema as schema
 from stepfare.store.database import Connection, Cursor
-from stepfare.store.errors import StoreError
-from stepfare.store.heads import compare_heads
-from stepfare.store.store import Store
-from stepfare.store.writer import Writer
 
 TIMES = "SET statement_timeout = '15s'; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'"
 """How long the server bears a statement, waits for a turn, and lets a silent writer keep it."""
@@ -45,7 +41,7 @@ CONNECT: dict[str, str | int] = {
 }
 """What the address does not say."""
 CHANNEL = "stepfare_journal"
-"""Tells those who listen that the journal has grown; the payload is its number of rows."""
+"""Tells those who listen that the journal has grown; the payload is its number of rows and who wrote the last."""
 
 _SAID_OTHERWISE: Sequence[tuple[re.Pattern[str], str]] = (
     (re.compile("%"), "%%"),
@@ -98,6 +94,8 @@ class Postgres:
     url: str
     home: Path
     password: Callable[[], str] = str
+    writer: str = ""
+    """Which daemon writes: the same after a restart, another for every daemon."""
 
     @property
     def name(self) -> str:
@@ -119,6 +117,7 @@ class Postgres:
         raw = psycopg.connect(self.url, autocommit=True, **more)  # pyright: ignore[reportArgumentType]
         raw.adapters.register_loader("numeric", _WholeNumber)
         raw.adapters.register_dumper(int, Int8Dumper)
+        raw.execute(f"SELECT set_config('{schema.WRITER}', %s, false)".encode(), (self.writer,))
         raw.execute(f"{TIMES}; SET search_path = {schema.SCHEMA}; SET client_encoding = 'UTF8'".encode())
         # A server that acknowledges before it has written would forget in a power cut what was acknowledged.
         raw.execute("SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
@@ -175,7 +174,7 @@ class SharedGround:
 
     def commit(self, head: Head, rows: int) -> None:
         self._connection.execute("UPDATE head SET count = ?, hash = ?", (head.count, head.hash))
-        self._connection.execute(f"SELECT pg_notify('{CHANNEL}', ?)", (str(head.count),))
+        self._connection.execute(f"SELECT pg_notify('{CHANNEL}', ?)", (f"{head.count} {self._postgres.writer}",))
         self._connection.execute("COMMIT")
 
     def roll_back(self) -> None:
@@ -188,24 +187,3 @@ class SharedGround:
     def close(self) -> None:
         with contextlib.suppress(psycopg.Error):
             self._connection.close()
-
-
-def open_shared(postgres: Postgres, clock_ms: Callable[[], int]) -> Store:
-    """Opens the books at that address; makes the tables where they are missing and the role may. Blocks. Raises StoreError."""
-    try:
-        connection = postgres.connect()
-        try:
-            if connection.execute("SHOW server_encoding").fetchone()[0] != "UTF8":
-                raise StoreError(
-                    f"the database {postgres.name} is not in UTF-8: make one that is (createdb --encoding=UTF8 --template=template0)."
-                )
-            schema.migrate(connection, postgres.name)
-            problems = compare_heads(postgres.beside, connection, clock_ms)
-            writer = Writer(postgres, SharedGround(postgres, connection))
-            writer.start()
-        except BaseException:
-            connection.close()
-            raise
-    except postgres.errors as error:
-        raise StoreError(postgres.in_words(error)) from error
-    return Store(postgres, writer, problems, lambda: None)

@@ -13,6 +13,8 @@ from stepfare.store.errors import StoreError
 
 SCHEMA = "stepfare"
 """All tables are in this schema, which the role that makes them owns."""
+WRITER = "stepfare.writer"
+"""The setting of a connection that says which daemon writes through it."""
 MIGRATION_LOCK = 0x57E9FA4E
 """The advisory lock that lets one daemon at a time bring the tables up to date."""
 GUARDS: Mapping[str, tuple[str, str]] = {
@@ -41,7 +43,8 @@ _KEY = ", ".join(_LABELS_OF_M001)
 M001_SHARED_BOOKS: Migration = (
     f"""CREATE TABLE journal (
         row BIGINT PRIMARY KEY, session {_TEXT}, step BIGINT NOT NULL, attempt {_TEXT}, phase {_TEXT}, at_ms BIGINT NOT NULL,
-        firsts BIGINT NOT NULL, body TEXT NOT NULL, hash BYTEA NOT NULL
+        firsts BIGINT NOT NULL, body TEXT NOT NULL, hash BYTEA NOT NULL,
+        writer {_TEXT} DEFAULT coalesce(current_setting('{WRITER}', true), '')
     )""",
     "CREATE UNIQUE INDEX journal_by_session ON journal (session, step, attempt, phase)",
     "CREATE INDEX journal_by_time ON journal (at_ms)",
@@ -71,6 +74,8 @@ M001_SHARED_BOOKS: Migration = (
     f"""CREATE TABLE time_slices (
         span_ms BIGINT NOT NULL, start_ms BIGINT NOT NULL, {_COLUMNS}, PRIMARY KEY (span_ms, start_ms, {_KEY})
     ) WITH (fillfactor = 70)""",
+    # Who is at work on these books; what a daemon left open that was not heard of for long is lost.
+    f"CREATE TABLE daemons (id {_TEXT} PRIMARY KEY, heard_ms BIGINT NOT NULL)",
     # One row: whoever writes locks it first, so that the chain is one though the writers are many.
     """CREATE TABLE head (
         one BOOLEAN PRIMARY KEY DEFAULT true CHECK (one), count BIGINT NOT NULL, hash BYTEA NOT NULL

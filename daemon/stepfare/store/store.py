@@ -7,7 +7,9 @@ Writing is done in `writer`, the SQL of the questions stands in `queries`, what 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 
 from stepfare.core.annotation import Annotation
 from stepfare.core.entry import Entry, Reserved
@@ -16,8 +18,9 @@ from stepfare.ledger.groups import Group
 from stepfare.ledger.totals import Totals
 from stepfare.store import annotations as remarks
 from stepfare.store import queries, reports, rollups
-from stepfare.store.database import Database
+from stepfare.store.database import Connection, Database
 from stepfare.store.errors import StoreError
+from stepfare.store.following import Following, Told
 from stepfare.store.queries import JournalRow, SessionRow, StepRow
 from stepfare.store.readers import Readers
 from stepfare.store.reports import EVERYTHING, Of, Report
@@ -32,16 +35,30 @@ RECENT_SESSIONS_MAX = 300
 """Whose entries are read again at the start, which must be quick."""
 
 
-class Store:
-    """Made by `sqlite_file.open_file` or `postgres.open_shared`. Its methods are called from one event loop, and do not block it."""
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What books have that several daemons write: the name of this one, how it hears of the others, and what of theirs is lost."""
 
-    def __init__(self, database: Database, writer: Writer, problems: tuple[str, ...], let_go: Callable[[], None]) -> None:
+    writer: str
+    when_grown: Callable[[Callable[[], None]], None]
+    """Has something called, in another thread, whenever the journal has grown."""
+    left_open: Callable[[Connection, int], list[Reserved]]
+
+
+class Store:
+    """Made by `sqlite_file.open_file` or `postgres_books.open_shared`. Its methods are called from one event loop, and do not block it."""
+
+    def __init__(
+        self, database: Database, writer: Writer, problems: tuple[str, ...], let_go: Callable[[], None], shared: Shared | None = None
+    ) -> None:
         self.database = database
         self.problems = problems
         """What was found wrong with the books when they were opened, in words."""
         self._writer = writer
         self._readers = Readers(database)
         self._let_go = let_go
+        self._shared = shared
+        self._following: Following | None = None
         self._room = asyncio.Semaphore(WAITING_APPENDS_MAX)
         self._closing = False
 
@@ -86,6 +103,42 @@ class Store:
             raise StoreError(f"the ledger {self.database.name} is closed, since the daemon is stopping: nothing was written.")
         self._writer.put(work)
         await work.done
+
+    @property
+    def shared(self) -> bool:
+        """Whether other daemons write these books too."""
+        return self._shared is not None
+
+    async def remembered(self, since_ms: int, sessions_max: int = RECENT_SESSIONS_MAX) -> tuple[int, list[Entry]]:
+        """`recent_entries`, and the row of the journal that they reach: from there on there is `follow`."""
+        return await self._readers.ask(
+            lambda connection: (queries.head(connection).count, queries.recent_entries(connection, since_ms, sessions_max))
+        )
+
+    def follow(self, after_row: int, told: Told) -> None:
+        """From now on `told` is told what other daemons write after this row. Where nobody else writes, nothing."""
+        if self._shared is None:
+            return
+        following = self._following = Following(self._readers, self._shared.writer, after_row, told)
+        loop = asyncio.get_running_loop()
+
+        def grown() -> None:
+            with contextlib.suppress(RuntimeError):  # The loop is closed: nobody is to be told any more.
+                asyncio.run_coroutine_threadsafe(following.look(), loop)
+
+        self._shared.when_grown(grown)
+
+    async def look(self) -> None:
+        """Returns when all is told that others have written by now."""
+        if self._following is not None:
+            await self._following.look()
+
+    async def left_open(self, now_ms: int) -> list[Reserved]:
+        """Reservations that nobody will close any more, in journal order."""
+        shared = self._shared
+        if shared is None:
+            return await self.open_reservations()
+        return await self._readers.ask(lambda connection: shared.left_open(connection, now_ms))
 
     async def open_reservations(self) -> list[Reserved]:
         """Attempts that were reserved and not closed yet, in journal order."""
