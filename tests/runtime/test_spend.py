@@ -7,7 +7,7 @@ import pytest
 from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
 from stepfare.core.money import Usage
 from stepfare.runtime import spend as spend_module
-from stepfare.runtime.spend import HOUR_MS, MINUTE_MS, PACE_MS, PACE_MS_MIN, Pace, PeriodSpend
+from stepfare.runtime.spend import HOUR_MS, MINUTE_MS, PACE_MS, PACE_MS_MIN, Pace, Payer, PeriodSpend
 
 TODAY, YESTERDAY = 1_000_000, 900_000
 
@@ -129,7 +129,7 @@ def test_what_is_reserved_is_told_apart_from_what_is_spent() -> None:
 def test_a_period_starts_from_what_the_books_say_and_goes_on_from_there() -> None:
     spend = PeriodSpend(TODAY)
     spend.apply(opened())
-    spend.start_from(500, {"/p": 200})
+    spend.start_from({Payer("/p", "ann"): 200, Payer("/elsewhere", ""): 300})
     spend.apply(reserved())
     spend.apply(settled())
     assert (spend.used().pusd, spend.used("/p").pusd, spend.used("/other").pusd) == (530, 230, 0)

@@ -149,6 +149,9 @@ class BudgetSettings(Table):
     session_usd: Dollars | None = Field(default=None, description="What one session may cost.")
     day_usd: Dollars | None = Field(default=None, description="What a day may cost.")
     month_usd: Dollars | None = Field(default=None, description="What a month may cost; it begins on its first day, by your clock.")
+    team_month_usd: Dollars | None = Field(
+        default=None, description="What all who share the books may spend in a month; it begins on its first day, in UTC."
+    )
     warn_at: Share | None = Field(default=None, description="The share of a cap at which to warn: 0.8 is four fifths.")
     on_limit: OnLimit | None = Field(default=None, description="At the cap: ask (say so and wait), frugal (lower floors), stop (refuse).")
 

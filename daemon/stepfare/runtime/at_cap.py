@@ -36,7 +36,7 @@ ENDING_TOOLS = frozenset({"submit_and_exit"})
 """Where one of these is offered, the agent goes on until it is called."""
 MAKER = "stepfare/budget"
 HEADER = "x-stepfare-budget"
-ANEW = {Scope.DAY: "at midnight", Scope.PROJECT: "at midnight", Scope.MONTH: "on the first of next month"}
+ANEW = {Scope.DAY: "at midnight", Scope.PROJECT: "at midnight"} | dict.fromkeys((Scope.MONTH, Scope.TEAM), "on the first of next month")
 _FREE = ("", "auto", "none")
 
 
@@ -50,7 +50,7 @@ async def at_cap(refusal: Refusal, decision: Decision, turn: Turn, asked: Asked,
         return refusal
     await daemon.books.note((decision.id, session.id, record_of(decision, [standing(cap) for cap in found.caps])))
     question = question_of(found, asked, now_ms)
-    if found.caps[0].on_limit != ASK or asked.features.side:
+    if found.caps[0].on_limit != ASK or asked.features.side or not question.asks:
         return replace(refusal, words=refused_words(question, found))
     if state.budgets.ask(question):
         daemon.books.say("budget", session.id, question.words)
@@ -82,7 +82,8 @@ def carries(asked: Asked) -> bool:
 
 def question_of(found: Reached, asked: Asked, now_ms: int) -> Question:
     """What is asked, and what to add to each cap so that the step has room."""
-    asked_for = tuple((cap, proposed_pusd(cap, found)) for cap in found.caps)
+    # What a team may spend is not for one of its members to extend.
+    asked_for = tuple((cap, proposed_pusd(cap, found)) for cap in found.caps) if Scope.TEAM not in {cap.scope for cap in found.caps} else ()
     return Question(asked.session.id, asked.features.client, now_ms, _headline(found.caps), asked_for)
 
 
@@ -101,12 +102,20 @@ def words_of(question: Question, found: Reached, turn: Turn) -> str:
 def refused_words(question: Question, found: Reached) -> str:
     """The same in one line, for an error."""
     stands = "; ".join(standing(cap) for cap in found.caps)
+    if not question.asks:
+        return f"stepfare: {question.words} {stands} Ask whoever keeps the team's budget to raise team_month_usd."
     return f"stepfare: {question.words} {stands} To go on: `{' && '.join(command(*each) for each in question.asks)}`."
 
 
 def standing(cap: Cap) -> str:
     """One cap in a sentence."""
-    of = {Scope.SESSION: "this session", Scope.PROJECT: f"{cap.subject} today", Scope.DAY: "today", Scope.MONTH: "this month"}
+    of = {
+        Scope.SESSION: "this session",
+        Scope.PROJECT: f"{cap.subject} today",
+        Scope.DAY: "today",
+        Scope.MONTH: "this month",
+        Scope.TEAM: "this month by all who share the books",
+    }
     reserved = f", {usd(cap.reserved_pusd)} more is reserved for answers under way" if cap.reserved_pusd else ""
     more = f", {usd(cap.extended_pusd)} of it added by you" if cap.extended_pusd else ""
     anew = ANEW.get(Scope(cap.scope))

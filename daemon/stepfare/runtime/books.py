@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Sequence
 from stepfare.control.protocol import Event
 from stepfare.core.budget import crossed
 from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.ledger.claims import Claim
 from stepfare.routing.filters import said_of
 from stepfare.runtime.clock import World
 from stepfare.runtime.hub import Hub
@@ -35,13 +36,14 @@ class Books:
         self._unbooked: deque[Entry] = deque(maxlen=UNBOOKED_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def reserve(self, *entries: Entry, decision: tuple[str, str, bytes] | None = None) -> None:
-        """Post what must be on disk before a byte leaves. Raises StoreError; then nothing was reserved."""
+    async def reserve(self, *entries: Entry, decision: tuple[str, str, bytes] | None = None, claims: Sequence[Claim] = ()) -> None:
+        """Post what must be on disk before a byte leaves. In books that others write too, each claim must find room there; in our own,
+        who decided has seen that it does. Raises StoreError, or OverCap; then nothing was reserved."""
         for entry in entries:
             self._state.apply(entry)
         try:
             await self._catch_up()
-            await self._store.append(*entries, decision=decision)
+            await self._store.append(*entries, decision=decision, claims=claims if self._store.shared else ())
         except asyncio.CancelledError:
             # The client left meanwhile, but the reservation is on its way to the disk: it is closed there too.
             for voided in self._voided(entries, "hang-up", "the client left before anything was sent"):

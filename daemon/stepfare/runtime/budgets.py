@@ -1,11 +1,12 @@
 """The caps in force and what is used of them; what people added; which questions are open. Nothing here knows a request.
 
-A cap of a team is counted where all its daemons can see it: it takes its place in `caps_of` beside the others.
+What other daemons spend from the same books is folded in as it is heard of; whether a reservation still finds room is for the books to
+say, who are asked with `claims`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stepfare.config.check import Checked
@@ -13,6 +14,7 @@ from stepfare.config.schema import BudgetSettings, Settings
 from stepfare.core.budget import WARN_AT_DEFAULT, Cap, Extension, Question, Scope
 from stepfare.core.entry import Entry, Reserved
 from stepfare.core.session import Session
+from stepfare.ledger.claims import Claim, Heap, Purse
 from stepfare.runtime.extensions import Extensions
 from stepfare.runtime.spend import Pace, PeriodSpend, Used
 from stepfare.runtime.workspaces import Workspace
@@ -20,6 +22,7 @@ from stepfare.runtime.workspaces import Workspace
 QUESTIONS_MAX = 100
 """Open questions; the oldest go first."""
 SETTINGS_FILE = "config.toml"
+FRUGAL = "frugal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +40,28 @@ class _Rule:
 class Budgets:
     """Changed by entries of the journal, by extensions and by questions; all on the event loop."""
 
-    def __init__(self, day_start_ms: int, month_start_ms: int) -> None:
-        self.day = PeriodSpend(day_start_ms)
-        self.month = PeriodSpend(month_start_ms)
+    def __init__(self, day_start_ms: int, month_start_ms: int, team_start_ms: int = 0, user: str = "") -> None:
+        self.day = PeriodSpend(day_start_ms, user)
+        self.month = PeriodSpend(month_start_ms, user)
+        self.team = PeriodSpend(team_start_ms)
         self.pace = Pace()
         self.extensions = Extensions()
         self._questions: dict[str, Question] = {}
 
-    def begin(self, day_start_ms: int, month_start_ms: int) -> None:
-        """What day and what month it is now."""
+    def belong_to(self, user: str) -> None:
+        """From now on days and months are those of this user, of all who share the books. Nothing was folded in yet."""
+        self.day.whose = self.month.whose = user
+
+    def begin(self, day_start_ms: int, month_start_ms: int, team_start_ms: int = 0) -> None:
+        """What day and what month it is now, here and for the team."""
         self.day.begin(day_start_ms)
         self.month.begin(month_start_ms)
+        self.team.begin(team_start_ms)
 
     def apply(self, entry: Entry) -> None:
         self.day.apply(entry)
         self.month.apply(entry)
+        self.team.apply(entry)
         self.pace.apply(entry)
         if isinstance(entry, Reserved) and not entry.side:
             self._questions.pop(entry.session, None)  # It goes on: there is room for it again.
@@ -59,7 +69,7 @@ class Budgets:
     def apart(self) -> Budgets:
         """A copy for a dry run, which goes its own way."""
         other = Budgets(self.day.start_ms, self.month.start_ms)
-        other.day, other.month = self.day.apart(), self.month.apart()
+        other.day, other.month, other.team = self.day.apart(), self.month.apart(), self.team.apart()
         other.pace, other.extensions = self.pace, self.extensions
         return other
 
@@ -87,6 +97,7 @@ class Budgets:
             yield _Rule(Scope.SESSION, user.session_usd, cited("session_usd"), of_session, name)
         yield _Rule(Scope.DAY, user.day_usd, cited("day_usd"), day.used(), since_ms=day.start_ms)
         yield _Rule(Scope.MONTH, user.month_usd, cited("month_usd"), month.used(), since_ms=month.start_ms)
+        yield _Rule(Scope.TEAM, user.team_month_usd, cited("team_month_usd"), self.team.used(), since_ms=self.team.start_ms)
         if dotfile is not None:
             caps, project = dotfile.budget, workspace.project
             if session is not None:
@@ -109,7 +120,27 @@ class Budgets:
 
     def since_ms(self, scope: Scope) -> int:
         """When the period of that scope began; 0 for a session."""
-        return {Scope.DAY: self.day.start_ms, Scope.PROJECT: self.day.start_ms, Scope.MONTH: self.month.start_ms}.get(scope, 0)
+        day_ms, month_ms, team_ms = self.day.start_ms, self.month.start_ms, self.team.start_ms
+        return {Scope.DAY: day_ms, Scope.PROJECT: day_ms, Scope.MONTH: month_ms, Scope.TEAM: team_ms}.get(scope, 0)
+
+    def claims(self, caps: Sequence[Cap], tier: int) -> tuple[Claim, ...]:
+        """What a call to a model of that tier must find room for in the books, whoever else spends from them."""
+        return tuple(
+            Claim(Purse(*self._purse(cap), self.since_ms(Scope(cap.scope))), cap.cap_pusd)
+            for cap in caps
+            if cap.on_limit != FRUGAL or tier  # The user chose to go on with frugal models.
+        )
+
+    def _purse(self, cap: Cap) -> tuple[Heap, str]:
+        match Scope(cap.scope):
+            case Scope.SESSION:
+                return Heap.SESSION, cap.subject
+            case Scope.PROJECT:
+                return Heap.PROJECT, cap.subject
+            case Scope.DAY | Scope.MONTH:
+                return Heap.USER, self.day.whose
+            case Scope.TEAM:
+                return Heap.ALL, ""
 
     def ask(self, question: Question) -> bool:
         """A cap asks the user of that session; False where it asks already."""

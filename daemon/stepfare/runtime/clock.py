@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from stepfare.ledger.calendar import OffsetAt
 
@@ -45,6 +45,11 @@ class World:
         # Without an offset: that of now need not be that of midnight, on the days when clocks are changed.
         midnight = datetime.fromtimestamp(self.now_ms() / 1000).replace(hour=0, minute=0, second=0, microsecond=0)  # noqa: DTZ006
         return int(midnight.timestamp() * 1000)
+
+    def team_month_start_ms(self) -> int:
+        """The beginning of this month in UTC, which is the same for a team wherever its members are."""
+        first = datetime.fromtimestamp(self.now_ms() / 1000, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return int(first.timestamp() * 1000)
 
     def month_start_ms(self) -> int:
         """Midnight of the first of this month where the user is."""

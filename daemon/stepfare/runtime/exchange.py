@@ -14,6 +14,7 @@ from stepfare.core.request import RequestView
 from stepfare.dialects.base import Unreadable
 from stepfare.dialects.lessons import ONCE
 from stepfare.dialects.table import DIALECTS
+from stepfare.ledger.claims import OverCap
 from stepfare.routing.failover import ATTEMPTS_MAX, Failed, GiveUp, Try, next_move
 from stepfare.routing.filters import within_budget
 from stepfare.runtime.answering import Attempt, Daemon, Reply
@@ -21,7 +22,7 @@ from stepfare.runtime.at_cap import at_cap
 from stepfare.runtime.carriage import Carriage, carriage_for
 from stepfare.runtime.consider import Asked, consider
 from stepfare.runtime.entries import Run, closing, opening
-from stepfare.runtime.refusals import BUDGET_REACHED, Refusal, in_words_of, refusal_of, unbooked
+from stepfare.runtime.refusals import BUDGET_REACHED, Refusal, in_words_of, overspent, refusal_of, unbooked
 from stepfare.runtime.state import State
 from stepfare.runtime.told import headers_of, record_of
 from stepfare.runtime.turn import Turn
@@ -30,6 +31,8 @@ from stepfare.upstream.client import CallFailed
 
 _log = logging.getLogger(__name__)
 
+OVERTAKEN_MAX = 4
+"""So often a step is decided anew because others were quicker to spend what was left."""
 THOUGHTS_REFUSED = "thoughts-refused"
 
 
@@ -47,8 +50,9 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
     failed: list[Failed] = []
     again: Ranked | None = None
     once: list[str] = []
+    overtaken = 0
     while True:
-        decision = _by_now(asked, state) if turn.attempts else asked.decision
+        decision = _by_now(asked, state) if turn.attempts or overtaken else asked.decision
         match Try(again) if again else next_move(decision, failed, started=turn.begun, at_least=turn.at_least):
             case Try(ranked, after_ms):
                 if after_ms:
@@ -56,6 +60,15 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
                 turn.attempts += 1
                 try:
                     end = await _attempt(ranked, turn, asked, once, reply, daemon)
+                except OverCap as over:
+                    # Others have spent it since we last heard of them: what they spent is learnt, and it is decided anew.
+                    turn.attempts -= 1
+                    overtaken += 1
+                    if overtaken == OVERTAKEN_MAX:
+                        await _refuse(overspent(over), turn, asked, reply, daemon)
+                        return
+                    await daemon.books.look()
+                    continue
                 except StoreError as error:
                     turn.attempts -= 1
                     await _refuse(unbooked(str(error)), turn, asked, reply, daemon)
@@ -103,7 +116,9 @@ async def _attempt(ranked: Ranked, turn: Turn, asked: Asked, once: Sequence[str]
     carriage = carriage_for(asked, ranked.candidate, daemon.state, once)
     first = turn.attempts == 1
     record = (asked.decision.id, asked.session.id, record_of(asked.decision, _notes(asked, ranked, carriage))) if first else None
-    await daemon.books.reserve(*opening(asked, run, titles=daemon.state.settings.privacy.titles, user=daemon.state.user), decision=record)
+    entries = opening(asked, run, titles=daemon.state.settings.privacy.titles, user=daemon.state.user)
+    claims = daemon.state.claims(asked.session, asked.workspace, ranked.candidate.model.tier)
+    await daemon.books.reserve(*entries, decision=record, claims=claims)
     closed: Settled | Voided | None = None
     try:
         run.sent = True

@@ -16,11 +16,12 @@ from stepfare.core.entry import KEPT_WARM, Reserved, Settled, Voided
 from stepfare.core.model import Candidate
 from stepfare.core.money import Usage, priced
 from stepfare.core.session import Session
-from stepfare.core.step import StepKind
+from stepfare.core.step import StepKind, Tier
 from stepfare.dialects.base import Unreadable
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.shortest import shortest
 from stepfare.dialects.table import Dialect
+from stepfare.ledger.claims import OverCap
 from stepfare.providers.adapter import call_again
 from stepfare.routing.keeping import Kept, Ping, due_ms, ping
 from stepfare.runtime.books import Books
@@ -115,8 +116,8 @@ class Keeper:
             self._forget((session.id, one.kept.model))
             return
         try:
-            await self._books.reserve(reserved)
-        except StoreError:
+            await self._books.reserve(reserved, claims=self._state.claims(session, workspace, Tier.BALANCED))
+        except (StoreError, OverCap):
             return
         heard, why = Heard(), "it was cancelled"
         try:

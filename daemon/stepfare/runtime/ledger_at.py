@@ -6,7 +6,8 @@ import getpass
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from stepfare.config.schema import Ledger
+from stepfare.config.check import Checked
+from stepfare.config.schema import Ledger, Settings
 from stepfare.paths import Paths
 from stepfare.store.database import Database
 from stepfare.store.errors import StoreError
@@ -29,8 +30,14 @@ def database_of(ledger: Ledger, paths: Paths, environ: Mapping[str, str]) -> Dat
     return _server(ledger, paths, environ) if is_shared(ledger) else SqliteFile(paths.ledger_db)
 
 
-def open_books(ledger: Ledger, paths: Paths, environ: Mapping[str, str], clock_ms: Callable[[], int]) -> Store:
-    """The books, opened to be written. Blocks. Raises StoreError."""
+def open_books(settings: Checked[Settings], paths: Paths, environ: Mapping[str, str], clock_ms: Callable[[], int]) -> Store:
+    """The books, opened to be written. Blocks. Raises StoreError, also where the settings do not say clearly where they are: what a team
+    spends must not be booked, uncounted, in a file of this machine."""
+    lines = {line for key, line in settings.lines.items() if key.partition(".")[0] == "ledger"}
+    for problem in settings.problems:
+        if problem.line in lines:
+            raise StoreError(f"{problem.source}:{problem.line}: [ledger] is wrong, so no books were opened: {problem.words}")
+    ledger = settings.value.ledger
     if not is_shared(ledger):
         return open_file(paths.ledger_db, clock_ms)
     server = _server(ledger, paths, environ)

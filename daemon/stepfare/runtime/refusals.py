@@ -8,6 +8,8 @@ from math import ceil
 
 from stepfare.core.attempt import Failure
 from stepfare.core.decision import Decision, Floor
+from stepfare.core.money import usd_text
+from stepfare.ledger.claims import OverCap
 from stepfare.routing.failover import Failed, GiveUp, Verdict
 
 BUDGET_REACHED = "budget_reached"
@@ -50,6 +52,13 @@ _RECOVERED_BY = (b"context_length_exceeded", b"prompt is too long")
 QUOTA = "insufficient_quota"
 RETRIES_402 = frozenset({"aider", "mini-swe-agent"})
 """Clients whose library asks again after a 402, five times within some seconds; a 400 they take as final."""
+
+
+def overspent(over: OverCap) -> Refusal:
+    """Others who share the books were quicker, again and again."""
+    used, limit = usd_text(over.used_pusd), usd_text(over.claim.limit_pusd)
+    words = f"a budget of ${limit} has ${used} used or reserved by those who share it, and this call may cost more than is left"
+    return Refusal(402, BUDGET_REACHED, f"{words}. `stepfare budget` shows what is left, and `stepfare budget extend` goes on.")
 
 
 def in_words_of(dialect: str, client: str, refusal: Refusal) -> Refusal:

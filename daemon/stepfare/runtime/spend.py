@@ -5,7 +5,9 @@ Where a period begins is for the caller to say; which cap holds for whom is the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
 
@@ -37,16 +39,28 @@ class Used:
 NOTHING = Used()
 
 
+class Payer(NamedTuple):
+    """What a session's spending counts for."""
+
+    project: str
+    who: str
+
+
+_NOBODY = Payer("", "")
+
+
 class PeriodSpend:
     """What was used in one period. Open reservations are carried over into the next: they are settled there.
     What was closed before the period counts for nothing, so that a journal of other days can be folded in."""
 
-    def __init__(self, start_ms: int) -> None:
+    def __init__(self, start_ms: int, whose: str = "") -> None:
         self.start_ms = start_ms
+        self.whose = whose
+        """Whose spending counts; everybody's where empty. That of a project always does."""
         self._all = NOTHING
         self._by_project: dict[str, Used] = {}
-        self._open: dict[str, tuple[str, int]] = {}
-        self._projects: dict[str, str] = {}
+        self._open: dict[str, tuple[Payer, int]] = {}
+        self._payers: dict[str, Payer] = {}
 
     def begin(self, start_ms: int) -> None:
         """A new period begins where `start_ms` is not that of this one."""
@@ -55,14 +69,17 @@ class PeriodSpend:
         self.start_ms = start_ms
         self._all = NOTHING
         self._by_project = {}
-        for project, ceiling in self._open.values():
-            self._add(project, 0, ceiling)
+        for payer, ceiling in self._open.values():
+            self._add(payer, 0, ceiling)
 
-    def start_from(self, spent_pusd: int, by_project: dict[str, int]) -> None:
-        """What the books say was spent before anything is folded in; nothing is open."""
-        self._open = {}
-        self._all = Used(spent_pusd)
-        self._by_project = {project: Used(pusd) for project, pusd in by_project.items()}
+    def start_from(self, spent_pusd: Mapping[Payer, int], still_open: Iterable[tuple[Payer, Reserved]] = ()) -> None:
+        """What the books say was spent in this period, and what is open, before anything else is folded in."""
+        self._all, self._by_project, self._open = NOTHING, {}, {}
+        for payer, pusd in spent_pusd.items():
+            self._add(payer, pusd, 0)
+        for payer, reserved in still_open:
+            self._open[reserved.attempt] = (payer, reserved.ceiling_pusd or 0)
+            self._add(payer, 0, reserved.ceiling_pusd or 0)
 
     def used(self, project: str | None = None) -> Used:
         """Of one project or of all."""
@@ -71,14 +88,14 @@ class PeriodSpend:
     def apply(self, entry: Entry) -> None:
         match entry:
             case Opened():
-                self._projects[entry.session] = entry.project
-                if len(self._projects) > SESSIONS_MAX:
-                    del self._projects[next(iter(self._projects))]
+                self._payers[entry.session] = Payer(entry.project, entry.user)
+                if len(self._payers) > SESSIONS_MAX:
+                    del self._payers[next(iter(self._payers))]
             case Reserved():
                 if entry.attempt not in self._open:
-                    project, ceiling = self._projects.get(entry.session, ""), entry.ceiling_pusd or 0
-                    self._open[entry.attempt] = (project, ceiling)
-                    self._add(project, 0, ceiling)
+                    payer, ceiling = self._payers.get(entry.session, _NOBODY), entry.ceiling_pusd or 0
+                    self._open[entry.attempt] = (payer, ceiling)
+                    self._add(payer, 0, ceiling)
             case Settled():
                 self._close(entry.attempt, entry.cost_pusd or 0, entry.at_ms)
             case Voided():
@@ -88,20 +105,21 @@ class PeriodSpend:
 
     def apart(self) -> PeriodSpend:
         """A copy that goes its own way."""
-        other = PeriodSpend(self.start_ms)
+        other = PeriodSpend(self.start_ms, self.whose)
         other._all = self._all
-        other._by_project, other._open, other._projects = self._by_project.copy(), self._open.copy(), self._projects.copy()
+        other._by_project, other._open, other._payers = self._by_project.copy(), self._open.copy(), self._payers.copy()
         return other
 
     def _close(self, attempt: str, pusd: int, at_ms: int) -> None:
         reserved = self._open.pop(attempt, None)
         if reserved is not None:
-            project, ceiling = reserved
-            self._add(project, pusd if at_ms >= self.start_ms else 0, -ceiling)
+            payer, ceiling = reserved
+            self._add(payer, pusd if at_ms >= self.start_ms else 0, -ceiling)
 
-    def _add(self, project: str, spent_pusd: int, reserved_pusd: int) -> None:
-        self._all = self._all.plus(spent_pusd, reserved_pusd)
-        self._by_project[project] = self._by_project.get(project, NOTHING).plus(spent_pusd, reserved_pusd)
+    def _add(self, payer: Payer, spent_pusd: int, reserved_pusd: int) -> None:
+        if not self.whose or payer.who in ("", self.whose):
+            self._all = self._all.plus(spent_pusd, reserved_pusd)
+        self._by_project[payer.project] = self._by_project.get(payer.project, NOTHING).plus(spent_pusd, reserved_pusd)
 
 
 class Pace:

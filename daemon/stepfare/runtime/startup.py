@@ -17,7 +17,6 @@ from stepfare.control.client import last_daemon_file
 from stepfare.control.protocol import PROTOCOL, DaemonFile, Event
 from stepfare.core.entry import Lost
 from stepfare.core.model import Model
-from stepfare.ledger.totals import Totals
 from stepfare.paths import Paths, write_private
 from stepfare.runtime.answering import Daemon
 from stepfare.runtime.books import Books
@@ -29,6 +28,7 @@ from stepfare.runtime.ledger_at import open_books, user_of
 from stepfare.runtime.own_weights import weights_at_hand
 from stepfare.runtime.play import SETTINGS_NAME, play_of, read_settings
 from stepfare.runtime.renewing import prices_at_hand, renew, renewed_today
+from stepfare.runtime.spend import Payer
 from stepfare.runtime.state import Play, State
 from stepfare.runtime.surroundings import GIT_FILES
 from stepfare.runtime.watch import Watch
@@ -39,8 +39,6 @@ from stepfare.upstream.listing import NoList
 
 REMEMBERED_MS = 7 * 86_400_000
 """Sessions that were heard of in this time are recognised again after a restart."""
-PROJECTS_FROM_MAX = 300
-"""The newest sessions of a day, whose projects' spend is counted when the daemon starts."""
 TOKEN_VARIABLE = "STEPFARE_TOKEN"
 TOKEN_BYTES = 24
 
@@ -184,9 +182,11 @@ async def wake(paths: Paths, environ: Mapping[str, str], world: World | None = N
     world = world or World()
     last = last_daemon_file(paths)
     settings = read_settings(paths)
-    store = await asyncio.to_thread(open_books, settings.value.ledger, paths, environ, world.now_ms)
+    store = await asyncio.to_thread(open_books, settings, paths, environ, world.now_ms)
     state = State(_play_of(paths, settings, environ), world)
     state.user = user_of(settings.value.ledger)
+    if store.shared:
+        state.budgets.belong_to(state.user)
     state.lessons.load(paths.lessons_json)
     state.budgets.extensions.load(paths.extensions_jsonl)
     hub = Hub()
@@ -228,26 +228,16 @@ def _play_of(
 async def _remember(house: House) -> None:
     """Fold what the journal holds of late, then close as Lost what a crash left open."""
     now_ms = house.world.now_ms()
-    row, entries = await house.store.remembered(now_ms - REMEMBERED_MS)
-    for entry in entries:
+    budgets = house.state.budgets
+    periods = (budgets.day, budgets.month, budgets.team)
+    known = await house.store.remembered(now_ms - REMEMBERED_MS, [period.start_ms for period in periods])
+    for entry in known.entries:
         house.state.apply(entry)
-    house.store.follow(row, house.books.heard)
+    # What was folded in holds the latest sessions only; the books' own sums hold all.
+    for period in periods:
+        spent = {Payer(project, who): sums.spent_pusd + sums.lost_pusd for (project, who), sums in known.sums[period.start_ms].items()}
+        period.start_from(spent, [(Payer(place.project, place.who), reserved) for reserved, place in known.still_open])
+    house.store.follow(known.row, house.books.heard)
     for reserved in await house.store.left_open(now_ms):
         await house.books.close(Lost(reserved.attempt, reserved.session, now_ms, reserved.ceiling_pusd))
         _log.warning("attempt %s was open when the daemon ended: it is booked as lost, at most at its ceiling", reserved.attempt)
-    await _count_spent(house)
-
-
-async def _count_spent(house: House) -> None:
-    """What caps are held against, from the books' own sums: what is folded in holds the latest sessions only."""
-    budgets, store = house.state.budgets, house.store
-    of_workspace = {row.opened.workspace: row.opened.project for row in await store.sessions(PROJECTS_FROM_MAX, budgets.day.start_ms)}
-    by_project: dict[str, int] = {}
-    for workspace, project in of_workspace.items():
-        by_project[project] = by_project.get(project, 0) + _used(await store.totals(budgets.day.start_ms, workspace=workspace))
-    budgets.day.start_from(_used(await store.totals(budgets.day.start_ms)), by_project)
-    budgets.month.start_from(_used(await store.totals(budgets.month.start_ms)), {})
-
-
-def _used(totals: Totals) -> int:
-    return totals.spent_pusd + totals.lost_pusd + totals.reserved_pusd

@@ -21,6 +21,7 @@ from stepfare.counting.factors import Factors
 from stepfare.counting.lengths import Lengths
 from stepfare.counting.outputs import Outputs
 from stepfare.dialects.meter import CHARS_PER_TOKEN
+from stepfare.ledger.claims import Claim
 from stepfare.providers import catalog as catalogs
 from stepfare.providers.catalog import Catalog
 from stepfare.routing.health import WELL, Health, after_failure, subject_of
@@ -79,7 +80,7 @@ class State:
         self.lessons = Lessons(world.now_ms)
         self.workspaces = Workspaces(self.user_limits)
         self.surroundings = Surroundings()
-        self.budgets = Budgets(world.day_start_ms(), world.month_start_ms())
+        self.budgets = Budgets(world.day_start_ms(), world.month_start_ms(), world.team_month_start_ms())
         self.health: dict[str, Health] = {}
         self._trouble: dict[str, str] = {}
         self._candidates: tuple[Candidate, ...] = ()
@@ -168,8 +169,12 @@ class State:
         minute = self._world.now_ms() // MINUTE_MS
         if minute != self._minute:  # No day begins within one.
             self._minute = minute
-            self.budgets.begin(self._world.day_start_ms(), self._world.month_start_ms())
+            self.budgets.begin(self._world.day_start_ms(), self._world.month_start_ms(), self._world.team_month_start_ms())
         return self.budgets.caps(self.play.settings, session, workspace)
+
+    def claims(self, session: Session, workspace: Workspace, tier: int) -> tuple[Claim, ...]:
+        """What a reservation for a model of that tier must find room for in books that others spend from too."""
+        return self.budgets.claims(self.caps(self.sessions.get(session.id) or session, workspace), tier)
 
     def caps_of(self, session: str) -> tuple[Cap, ...]:
         """The same by the session's name, in its workspace as it was last seen."""

@@ -24,7 +24,7 @@ from stepfare.store.postgres import CHANNEL, Postgres, PostgresConnection, Share
 from stepfare.store.store import Shared, Store
 from stepfare.store.writer import Writer
 
-LISTEN_S = 0.5
+LISTEN_S = 0.2
 """How long the listener waits for an announcement before it looks whether it is to stop."""
 LOOK_EVERY_S = 5.0
 RETRY_S = 1.0

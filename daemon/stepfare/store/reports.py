@@ -253,7 +253,14 @@ def _add_closed(sheet: _Sheet, connection: Connection, span: Span, of: Of, offse
 
 
 def _open(connection: Connection, span: Span, of: Of) -> Iterator[tuple[Reserved, Place]]:
-    """Open reservations of that time, of those who are meant, with where their sessions are at work by now. There are never many."""
+    """Open reservations of that time, of those who are meant, with where their sessions are at work by now."""
+    for reserved, place in open_places(connection):
+        if of.holds(reserved.session, place) and span.holds(reserved.at_ms):
+            yield reserved, place
+
+
+def open_places(connection: Connection) -> Iterator[tuple[Reserved, Place]]:
+    """Open reservations, with where their sessions are at work by now. There are never many."""
     rows = connection.execute(
         "SELECT CAST(reserved.body AS BLOB), CAST(opened.body AS BLOB) FROM open_attempts"
         " JOIN journal AS reserved ON reserved.row = open_attempts.row"
@@ -265,6 +272,4 @@ def _open(connection: Connection, span: Span, of: Of) -> Iterator[tuple[Reserved
         assert isinstance(reserved, Reserved)
         opened = None if opened_body is None else codec.decode(opened_body)
         assert opened is None or isinstance(opened, Opened), opened
-        place = NOWHERE if opened is None else place_of(opened)
-        if of.holds(reserved.session, place) and span.holds(reserved.at_ms):
-            yield reserved, place
+        yield reserved, NOWHERE if opened is None else place_of(opened)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stepfare.core.annotation import Annotation
 from stepfare.core.entry import Entry, Reserved
 from stepfare.ledger.calendar import OffsetAt, utc
-from stepfare.ledger.groups import Group
-from stepfare.ledger.totals import Totals
+from stepfare.ledger.claims import Claim
+from stepfare.ledger.groups import Group, Place
+from stepfare.ledger.totals import Names, Totals
 from stepfare.store import annotations as remarks
 from stepfare.store import queries, reports, rollups
 from stepfare.store.database import Connection, Database
@@ -45,6 +46,20 @@ class Shared:
     left_open: Callable[[Connection, int], list[Reserved]]
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The books as of a row of the journal, from which there is `follow`.
+
+    `entries` are those of `recent_entries`; `still_open` all open reservations, each with where its session is at work; `sums` the totals
+    by project and user since the beginning of each period that was asked for.
+    """
+
+    row: int
+    entries: list[Entry]
+    still_open: list[tuple[Reserved, Place]]
+    sums: dict[int, Mapping[Names, Totals]]
+
+
 class Store:
     """Made by `sqlite_file.open_file` or `postgres_books.open_shared`. Its methods are called from one event loop, and do not block it."""
 
@@ -67,14 +82,16 @@ class Store:
         """Transactions so far: fewer than appends where these came together."""
         return self._writer.commits
 
-    async def append(self, *entries: Entry, decision: Decided | None = None) -> None:
+    async def append(self, *entries: Entry, decision: Decided | None = None, claims: Sequence[Claim] = ()) -> None:
         """Returns when all these entries, and the decision, are on disk: all of them are, or none.
 
-        An entry that was posted before changes nothing. Raises StoreError where the disk refuses, and AssertionError where an entry breaks
-        the legal order (`ledger.journal.moved`); neither touches the appends of others.
+        `claims` are what each reservation among them must find room for: looked at and taken within the transaction, whoever else
+        writes. An entry that was posted before changes nothing. Raises StoreError where the disk refuses, OverCap
+        where a claim finds no room, and AssertionError where an entry breaks the legal order (`ledger.journal.moved`); none of them
+        touches the appends of others.
         """
         async with self._room:
-            await self._do(Append(entries, decision, asyncio.get_running_loop().create_future()))
+            await self._do(Append(entries, decision, asyncio.get_running_loop().create_future(), claims))
 
     async def rebuild(self) -> None:
         """Makes everything that is derived from the journal anew. Appends wait meanwhile. Raises StoreError."""
@@ -109,11 +126,9 @@ class Store:
         """Whether other daemons write these books too."""
         return self._shared is not None
 
-    async def remembered(self, since_ms: int, sessions_max: int = RECENT_SESSIONS_MAX) -> tuple[int, list[Entry]]:
-        """`recent_entries`, and the row of the journal that they reach: from there on there is `follow`."""
-        return await self._readers.ask(
-            lambda connection: (queries.head(connection).count, queries.recent_entries(connection, since_ms, sessions_max))
-        )
+    async def remembered(self, since_ms: int, periods_ms: Sequence[int] = (), sessions_max: int = RECENT_SESSIONS_MAX) -> Remembered:
+        """All that a daemon must know to begin with, as of one moment."""
+        return await self._readers.ask(lambda connection: _remembered(connection, since_ms, periods_ms, sessions_max))
 
     def follow(self, after_row: int, told: Told) -> None:
         """From now on `told` is told what other daemons write after this row. Where nobody else writes, nothing."""
@@ -200,3 +215,14 @@ class Store:
         """`totals`, and their parts for each combination of names of these groups. Days begin where `offset_at` says."""
         span = reports.Span(since_ms, until_ms)
         return await self._readers.ask(lambda connection: reports.report(connection, by, span, of, offset_at))
+
+
+def _remembered(connection: Connection, since_ms: int, periods_ms: Sequence[int], sessions_max: int) -> Remembered:
+    return Remembered(
+        row=queries.head(connection).count,
+        entries=queries.recent_entries(connection, since_ms, sessions_max),
+        still_open=list(reports.open_places(connection)),
+        sums={
+            start_ms: reports.report(connection, ("project", "user"), reports.Span(start_ms), EVERYTHING).parts for start_ms in periods_ms
+        },
+    )

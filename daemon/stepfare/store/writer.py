@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -18,11 +18,13 @@ from typing import Protocol, TypeAlias
 from stepfare.core.entry import Entry, Opened, Reserved
 from stepfare.ledger import codec
 from stepfare.ledger.chain import GENESIS, Head, link
+from stepfare.ledger.claims import Claim, OverCap
 from stepfare.ledger.journal import Phase, phase_of
 from stepfare.ledger.tally import Tally
 from stepfare.store import files, queries, rollups, statements
 from stepfare.store.database import Connection, Database
 from stepfare.store.errors import StoreError
+from stepfare.store.purses import Purses
 
 FOLLOWED_ROWS = 1_000
 """Rows of others that are read at once."""
@@ -44,6 +46,7 @@ class Append:
     entries: Sequence[Entry]
     decision: Decided | None
     done: asyncio.Future[None]
+    claims: Sequence[Claim] = ()
     error: BaseException | None = None
 
 
@@ -119,6 +122,7 @@ class Writer:
         self._ground = ground
         self._tally: Tally | None = None  # None: to be loaded, at the start or after a transaction that did not come about.
         self._closed: dict[str, Phase] = {}
+        self._purses = Purses()
         self._head_on_file: Head | None = None
         self._head_renewed_s = 0.0
         self._log_pages = 0
@@ -227,10 +231,14 @@ class Writer:
         self.head = batch.head
         self._remember(self._tally, batch)
 
-    def _work_out(self, tally: Tally, appends: Iterable[Append], *, careful: bool) -> _Batch:
+    def _work_out(self, tally: Tally, appends: Sequence[Append], *, careful: bool) -> _Batch:
         batch = _Batch(self.head)
         count, last = self.head.count, self.head.hash
+        self._purses.open(self._ground.connection, (claim.purse for append in appends for claim in append.claims))
         for append in appends:
+            append.error = self._refusal(tally, append)
+            if append.error is not None:
+                continue
             if append.decision is not None:
                 decision, session, message = append.decision
                 batch.decisions.append((decision, session, message.decode("utf-8", "replace")))
@@ -240,12 +248,18 @@ class Writer:
                 except UnicodeEncodeError:
                     entry = codec.whole(entry)
                     data = codec.encode(entry)
+                reserved = None if isinstance(entry, Opened) else tally.open.get(entry.attempt)
                 try:
                     place = tally.post(entry, self._closed_as(tally, batch, entry, careful=careful))
                 except AssertionError as error:
                     raise _Illegal(append, error) from error
                 if place is None:
                     continue
+                place_at_work = tally.sessions[entry.session].at_work
+                if isinstance(entry, Opened):
+                    self._purses.move(entry.session, place_at_work, [one for one in tally.open.values() if one.session == entry.session])
+                else:
+                    self._purses.post(entry, reserved, place_at_work)
                 count += 1
                 last = link(last, data)
                 attempt, phase = "" if isinstance(entry, Opened) else entry.attempt, phase_of(entry)
@@ -260,6 +274,16 @@ class Writer:
                     batch.closed[attempt] = phase
         batch.head = Head(count, last)
         return batch
+
+    def _refusal(self, tally: Tally, append: Append) -> OverCap | None:
+        """Why a reservation may not be made, if a budget has no room for it. What is in the books already is no new reservation."""
+        for entry in append.entries if append.claims else ():
+            if isinstance(entry, Reserved) and entry.attempt not in tally.open:
+                for claim in append.claims:
+                    used_pusd = self._purses.used_pusd(claim.purse)
+                    if claim.short_pusd(used_pusd, entry.ceiling_pusd):
+                        return OverCap(claim, used_pusd)
+        return None
 
     def _closed_as(self, tally: Tally, batch: _Batch, entry: Entry, *, careful: bool) -> Phase | None:
         """How the entry's attempt ended already, if it did. Loads what the tally must know of its session."""
@@ -302,10 +326,12 @@ class Writer:
     def _load(self) -> None:
         self.head = queries.head(self._ground.connection)
         self._closed.clear()
+        self._purses.forget()
         self._tally = Tally(open={reserved.attempt: reserved for reserved in queries.open_reservations(self._ground.connection)})
 
     def _follow(self, tally: Tally, head: Head) -> None:
         """Take in what others have written up to this head."""
+        self._purses.forget()
         while self.head.count < head.count:
             rows = queries.entries_after(self.head.count, 0, None, FOLLOWED_ROWS)(self._ground.connection)
             assert rows, f"the journal ends at row {self.head.count}, but its head says {head.count}"

@@ -1,0 +1,63 @@
+"""What a reservation asks of budgets that several daemons spend from: room for its ceiling under each cap, found and taken in one step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stepfare.ledger.groups import Place
+
+
+class Heap(StrEnum):
+    """Whose spending counts."""
+
+    SESSION = "session"
+    PROJECT = "project"
+    USER = "user"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """What was settled or lost since a time (the beginning of a quarter of an hour), and all that is reserved, in one heap.
+
+    `name` is that of the session, project or user; empty for all.
+    """
+
+    heap: Heap
+    name: str = ""
+    since_ms: int = 0
+
+    def holds(self, session: str, place: Place) -> bool:
+        """Whether what that session spends counts."""
+        match self.heap:
+            case Heap.SESSION:
+                return session == self.name
+            case Heap.PROJECT:
+                return place.project == self.name
+            case Heap.USER:
+                return place.who == self.name
+            case Heap.ALL:
+                return True
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A purse may hold so many picodollars, the reservation that claims it included."""
+
+    purse: Purse
+    limit_pusd: int
+
+    def short_pusd(self, used_pusd: int, ceiling_pusd: int | None) -> int:
+        """What is missing for a call that may cost so much (None: nobody knows); 0 where there is room. What is free always has room."""
+        if ceiling_pusd is None:
+            return max(0, used_pusd - self.limit_pusd + 1)
+        return max(0, used_pusd + ceiling_pusd - self.limit_pusd) if ceiling_pusd else 0
+
+
+class OverCap(Exception):
+    """No room under a cap: others have spent or reserved it. Nothing was reserved."""
+
+    def __init__(self, claim: Claim, used_pusd: int) -> None:
+        super().__init__(f"{claim} has {used_pusd} used or reserved")
+        self.claim, self.used_pusd = claim, used_pusd

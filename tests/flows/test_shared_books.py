@@ -1,0 +1,149 @@
+"""Several daemons on one set of books, over real connections: one cap, one session wherever its steps arrive, nothing lost of anybody's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from stepfare.core.entry import Reserved, Settled
+from stepfare.ledger.journal import balance_of
+from stepfare.store.postgres import Postgres
+from stepfare.store.verify import verify_books
+from tests.fakes.provider import stream
+from tests.flows.conftest import Running, Start, ask
+from tests.postgres import Server
+
+USD = 10**12
+
+
+@pytest.fixture
+def url(postgres: Server) -> str:
+    return postgres.database()
+
+
+def ledger(url: str, more: str = "", user: str = "ann") -> str:
+    return f'{more}\n[ledger]\nurl = "{url}"\nuser = "{user}"\n'
+
+
+async def three(
+    start: Start, tmp_path: Path, url: str, more: str = "", users: tuple[str, str, str] = ("ann", "ann", "ann")
+) -> list[Running]:
+    play = stream("It sums things up.", before_s=0.02, usage={"prompt_tokens": 20, "completion_tokens": 600, "total_tokens": 620})
+    homes = enumerate(users)
+    return [await start(play, more=ledger(url, more, user), home=tmp_path / f"home-{number}") for number, user in homes]
+
+
+async def journal(one: Running) -> list:
+    return [row.entry async for batch in one.house.store.entries() for row in batch]
+
+
+@pytest.mark.parametrize(
+    ("cap", "users"),
+    [
+        ("day_usd = 1.00", ("ann", "ann", "ann")),
+        ("month_usd = 1.00", ("ann", "ann", "ann")),
+        ("team_month_usd = 1.00", ("ann", "ben", "cleo")),
+    ],
+)
+async def test_64_streams_at_once_on_three_daemons_never_pass_a_cap_of_one_dollar(
+    start: Start, tmp_path: Path, url: str, cap: str, users: tuple[str, str, str]
+) -> None:
+    daemons = await three(start, tmp_path, url, f'[budget]\n{cap}\non_limit = "stop"\n', users)
+
+    async def agent(number: int) -> list[int]:
+        statuses: list[int] = []
+        for step in range(4):
+            at = daemons[(number + step) % 3]
+            text = f"Task {number}, question {step}"
+            # Asked of the premium model, so that 64 of them have no room at once.
+            async with at.chat(ask(text, model="lab/large", max_tokens=700)) as answer:
+                statuses.append(answer.status)
+                await answer.read()
+        return statuses
+
+    statuses = [status for one in await asyncio.gather(*(agent(number) for number in range(64))) for status in one]
+    entries = await journal(daemons[0])
+    # At every moment of the journal, which is the order in which the books were written.
+    highest = 0
+    for end in range(1, len(entries) + 1, 7):
+        balance = balance_of(entries[:end])
+        highest = max(highest, balance.spent_pusd + balance.reserved_pusd + balance.lost_pusd)
+    balance = balance_of(entries)
+    assert highest <= USD
+    assert balance.reserved_pusd == 0
+    assert set(statuses) == {200, 402}
+    # The cap is used and not only kept: what is left has no room for one more.
+    most = max(entry.ceiling_pusd or 0 for entry in entries if isinstance(entry, Reserved))
+    assert balance.spent_pusd > USD - most
+    assert statuses.count(200) == sum(isinstance(entry, Settled) for entry in entries)
+    for one in daemons:
+        _, overview = await one.control("GET", "overview")
+        assert overview["today"]["spent_pusd"] == balance.spent_pusd
+    assert verify_books(Postgres(url, tmp_path / "home-0")).problems == ()
+
+
+async def test_one_session_through_two_daemons_by_turns_is_one_session_with_its_caches(start: Start, tmp_path: Path, url: str) -> None:
+    daemons = (await three(start, tmp_path, url))[:2]
+    messages: list[dict] = [{"role": "system", "content": "You are an agent. " * 400}, {"role": "user", "content": "What does this do?"}]
+    sessions: list[str] = []
+    for step in range(6):
+        at = daemons[step % 2]
+        async with at.chat({"model": "auto", "stream": True, "messages": messages}) as answer:
+            sessions.append(answer.headers["x-stepfare-session"])
+            said = (await answer.read()).decode()
+        words = "".join(
+            json.loads(line[6:])["choices"][0]["delta"].get("content") or ""
+            for line in said.splitlines()
+            if line.startswith("data: {") and json.loads(line[6:])["choices"]
+        )
+        messages += [{"role": "assistant", "content": words}, {"role": "user", "content": f"And then? ({step})"}]
+    assert len(set(sessions)) == 1
+    await asyncio.gather(*(at.house.books.look() for at in daemons))
+    known = [at.house.state.sessions.get(sessions[0]) for at in daemons]
+    assert known[0] is not None
+    assert known[0] == known[1]
+    assert known[0].steps == 6
+    assert known[0].last_model
+    assert known[0].last_prompt_tokens
+    _, detail = await daemons[0].control("GET", f"sessions/{sessions[0]}")
+    assert len(detail["steps"]) == 6
+
+
+async def test_a_daemon_that_starts_later_knows_the_sessions_of_the_others(start: Start, tmp_path: Path, url: str) -> None:
+    first = await start(stream("One."), more=ledger(url), home=tmp_path / "first")
+    async with first.chat(ask("Begin")) as answer:
+        session = answer.headers["x-stepfare-session"]
+        await answer.read()
+    second = await start(stream("Two."), more=ledger(url, user="ben"), home=tmp_path / "second")
+    messages = [{"role": "user", "content": "Begin"}, {"role": "assistant", "content": "One. "}, {"role": "user", "content": "Go on"}]
+    async with second.chat({"model": "auto", "stream": True, "messages": messages}) as answer:
+        assert answer.headers["x-stepfare-session"] == session
+        await answer.read()
+    _, overview = await second.control("GET", "overview")
+    assert overview["today"]["steps"] == 2
+
+
+async def test_what_one_user_spends_counts_for_that_user(start: Start, tmp_path: Path, url: str) -> None:
+    usage = {"prompt_tokens": 2_000, "completion_tokens": 400, "total_tokens": 2_400}
+    more = '[budget]\nday_usd = 0.10\non_limit = "stop"\n'
+    ann = await start(stream("One.", usage=usage), more=ledger(url, more), home=tmp_path / "ann")
+    ben = await start(stream("Two.", usage=usage), more=ledger(url, more, "ben"), home=tmp_path / "ben")
+
+    async def spend(at: Running, text: str) -> int:
+        async with at.chat(ask(text, model="lab/large", max_tokens=400)) as answer:
+            await answer.read()
+            return answer.status
+
+    assert [await spend(ann, f"Question {number}") for number in range(3)] == [200, 402, 402]
+    assert await spend(ben, "Question 9") == 200
+    by_user = await ann.house.store.report(("user",))
+    assert {name: totals.steps for (name,), totals in by_user.parts.items()} == {"ann": 1, "ben": 1}
+
+
+async def test_a_wrong_address_of_the_books_is_no_reason_to_keep_others(start: Start, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=r"\[ledger\] is wrong"):
+        await start(stream("One."), more='[ledger]\nurl = "mysql://db/books"\n', home=tmp_path / "home")
+    assert not (tmp_path / "home" / "ledger.db").exists()
