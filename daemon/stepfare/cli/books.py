@@ -1,4 +1,5 @@
-"""`stepfare ledger`: the books as text for other programs, and the proof that they are whole. Both read the file, daemon or not."""
+"""`stepfare ledger`: the books as text for other programs, the proof that they are whole, and what other prices would have made of them.
+All read the file, daemon or not."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from stepfare.cli.asking import PROBLEM, Trouble, command_of, here, json_option, print_json
+from stepfare.cli.asking import PROBLEM, USAGE, Trouble, command_of, here, json_option, now_ms, print_json, print_message
 from stepfare.core.entry import Entry
 from stepfare.ledger.export import Format, export
 from stepfare.runtime.clock import offset_at
@@ -25,7 +26,7 @@ HASH_SHOWN_CHARS = 16
 
 @click.group()
 def ledger() -> None:
-    """Export the books, or prove that they are whole. Works with the daemon running or not."""
+    """Export the books, prove that they are whole, or price them anew. Works with the daemon running or not."""
 
 
 @ledger.command("export")
@@ -41,9 +42,9 @@ def ledger() -> None:
 @command_of
 def export_ledger(form: Format, as_json: bool) -> None:
     """Write every entry of the journal to stdout, in its order. Money is in picodollars, trillionths of a dollar (hledger: in dollars)."""
-    path = _existing(here().ledger_db)
+    path = existing(here().ledger_db)
     try:
-        for piece in export(_entries(path), "json" if as_json else form, offset_at):
+        for piece in export(entries(path), "json" if as_json else form, offset_at):
             sys.stdout.write(piece)
     except StoreError as problem:
         raise Trouble("ledger", str(problem)) from problem
@@ -54,7 +55,7 @@ def export_ledger(form: Format, as_json: bool) -> None:
 @command_of
 def verify_ledger(as_json: bool) -> None:
     """Prove that the books are whole: every entry hashed to the one before it, in legal order, none missing at the end, all sums right."""
-    path = _existing(here().ledger_db)
+    path = existing(here().ledger_db)
     verdict = verify(path, None if as_json or not sys.stderr.isatty() else _progress())
     if as_json:
         found = {"ledger": str(path), "whole": verdict.whole, "entries": verdict.rows, "head": verdict.head.hash.hex()}
@@ -73,18 +74,48 @@ def verify_ledger(as_json: bool) -> None:
         click.get_current_context().exit(PROBLEM)
 
 
-def _existing(path: Path) -> Path:
+@ledger.command("reprice")
+@click.option(
+    "--prices", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A price table: a catalogue.json, yours or kept."
+)
+@click.option("--catalogue", type=click.Choice(("now",)), help="The prices in force now, those of config.toml included. The default.")
+@click.option(
+    "--since", default="all", show_default=True, help="Only what was booked since: 30m, 12h, 7d, 2w, today, month, a day, or all."
+)
+@json_option
+@command_of
+def reprice_ledger(file: Path | None, catalogue: str | None, since: str, as_json: bool) -> None:
+    """Show what another price table would have said of every attempt, per model, beside what was booked: each at the price of the moment
+    at which it was sent. Nothing is written: what was booked stays booked."""
+    from stepfare.cli.repricing import at_hand, prices_of, repriced_books
+    from stepfare.cli.spend import since_ms
+
+    if file and catalogue:
+        raise Trouble("usage", "--prices and --catalogue name two tables; give one of them.", USAGE)
+    path = existing(here().ledger_db)
+    table = prices_of(file) if file else at_hand(here())
+    after_ms = since_ms(since, now_ms()) or 0
+    message = repriced_books(lambda from_ms: entries(path, from_ms), table, after_ms)
+    if as_json:
+        print_message(message)
+        return
+    from stepfare.cli.render import paint, repricing
+
+    paint.show(repricing.repriced(message))
+
+
+def existing(path: Path) -> Path:
     if not path.is_file():
         raise Trouble("no-ledger", f"There are no books yet: {path} is made when the daemon first starts (`stepfare serve`).")
     return path
 
 
-def _entries(path: Path) -> Iterator[Entry]:
-    """The journal from its first entry to the last that is there when it is reached. Raises StoreError."""
+def entries(path: Path, since_ms: int = 0) -> Iterator[Entry]:
+    """The journal from its first entry, or from the first of that time, to the last that is there when it is reached. Raises StoreError."""
     readers, after = Readers(SqliteFile(path)), 0
     try:
         with asyncio.Runner() as runner:
-            while batch := runner.run(readers.ask(queries.entries_after(after, 0, None, BATCH_ROWS))):
+            while batch := runner.run(readers.ask(queries.entries_after(after, since_ms, None, BATCH_ROWS))):
                 yield from (row.entry for row in batch)
                 after = batch[-1].row
     finally:

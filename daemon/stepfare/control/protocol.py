@@ -500,6 +500,34 @@ class Learned(Message):
     daemon: str = ""
 
 
+class RepricedModel(Message):
+    """What was booked of a model's settled attempts, and what another price table says of the same usage. `model` is empty for all
+    together. Only attempts that both price are compared; of `booked_pusd` the parts `billed_pusd` and `estimated_pusd` are what
+    providers billed and what was estimated."""
+
+    model: str
+    attempts: int
+    booked_pusd: int
+    repriced_pusd: int
+    difference_pusd: int
+    billed_pusd: int
+    estimated_pusd: int
+    newly_priced_attempts: int
+    newly_priced_pusd: int
+    not_priced_attempts: int
+    not_priced_booked_pusd: int
+
+
+class RepricedLedger(Message):
+    """`stepfare ledger reprice`: the books at the prices of another table (`catalogue` names it), models with the greatest difference
+    first. `since_ms` is 0 for the beginning."""
+
+    catalogue: str
+    since_ms: int
+    models: list[RepricedModel]
+    total: RepricedModel
+
+
 class PriceRow(Message):
     """One row of the price table, in picodollars per token."""
 

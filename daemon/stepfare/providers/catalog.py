@@ -146,6 +146,14 @@ def model_called(catalog: Catalog, provider: str, upstream: str) -> Model:
     )
 
 
+def prices_of(catalog: Catalog, model_id: str) -> tuple[PriceRow, ...]:
+    """The prices of a model that was once served, whether its provider is still known or not."""
+    provider, _, upstream = model_id.partition("/")
+    if provider not in catalog.providers:
+        return catalog.prices.rows_for(model_id)
+    return model_called(catalog, provider, upstream).prices
+
+
 def in_order(models: Iterable[Model]) -> tuple[str, ...]:
     """Ids by tier; within a tier in the order given."""
     return tuple(model.id for model in sorted(models, key=lambda model: model.tier))
