@@ -61,8 +61,7 @@ async def at_cap(refusal: Refusal, decision: Decision, turn: Turn, asked: Asked,
     answer = said(words, asked, turn, daemon.world.new_id("a"), now_ms)
     headers = headers_of(asked, None, turn.attempts, simulated=state.play.simulated) | {HEADER: f"{found.caps[0].scope} reached"}
     if asked.view.stream:
-        await reply.stream(headers, answer)
-        await reply.end()
+        await reply.stream(headers, answer, last=True)
     else:
         cost = {} if turn.spent_pusd is None else {"x-stepfare-cost-usd": usd_text(turn.spent_pusd)}
         await reply.whole(200, headers | cost, answer)
