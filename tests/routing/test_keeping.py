@@ -29,7 +29,7 @@ def session(quiet_ms: int = 280_000, last: StepKind = StepKind.SUMMARIZE, saved:
 
 
 def test_a_ping_reads_what_is_cached_and_is_due_just_before_that_dies() -> None:
-    found = ping(BALANCED, session(), NOW_MS)
+    found = ping(BALANCED, session(), Habits(), NOW_MS)
     assert isinstance(found, Ping)
     assert (found.usage.input_tokens, found.usage.cache_read_tokens, found.usage.output_tokens) == (TOKENS, TOKENS, PING_OUTPUT_TOKENS)
     assert found.pusd == COST
@@ -42,22 +42,22 @@ def test_a_ping_reads_what_is_cached_and_is_due_just_before_that_dies() -> None:
 )
 def test_the_longer_nobody_comes_the_less_is_waited_for(last: StepKind, lives: int) -> None:
     """At these prices a ping has to save its cost with a chance of one in eleven; this session edits in every segment."""
-    asked = [ping(BALANCED, session(quiet_ms=280_000 + 300_000 * before, last=last), NOW_MS) is not None for before in range(8)]
+    asked = [ping(BALANCED, session(quiet_ms=280_000 + 300_000 * before, last=last), Habits(), NOW_MS) is not None for before in range(8)]
     assert asked == [True] * lives + [False] * (8 - lives)
 
 
 def test_it_is_paid_from_what_was_saved_and_from_nothing_else() -> None:
-    assert ping(BALANCED, session(saved=2 * COST), NOW_MS) is not None
-    assert ping(BALANCED, session(saved=2 * COST - 1), NOW_MS) is None
-    assert ping(BALANCED, session(saved=2 * COST, reserved_pusd=1), NOW_MS) is None
+    assert ping(BALANCED, session(saved=2 * COST), Habits(), NOW_MS) is not None
+    assert ping(BALANCED, session(saved=2 * COST - 1), Habits(), NOW_MS) is None
+    assert ping(BALANCED, session(saved=2 * COST, reserved_pusd=1), Habits(), NOW_MS) is None
 
 
 def test_who_is_cheapest_is_needed_whatever_comes_and_who_serves_no_floor_never() -> None:
     frugal = replace(BALANCED, tier=Tier.FRUGAL)
-    assert ping(frugal, session(quiet_ms=880_000), NOW_MS) is None
-    assert ping(frugal, session(), NOW_MS) is not None
-    assert ping(replace(BALANCED, floors={StepKind.EXPLORE: Tier.FRUGAL}), session(), NOW_MS) is None
-    assert ping(replace(BALANCED, tier=Tier.PREMIUM), session(quiet_ms=580_000), NOW_MS) is None
+    assert ping(frugal, session(quiet_ms=880_000), Habits(), NOW_MS) is None
+    assert ping(frugal, session(), Habits(), NOW_MS) is not None
+    assert ping(replace(BALANCED, floors={StepKind.EXPLORE: Tier.FRUGAL}), session(), Habits(), NOW_MS) is None
+    assert ping(replace(BALANCED, tier=Tier.PREMIUM), session(quiet_ms=580_000), Habits(), NOW_MS) is None
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,21 @@ def test_who_is_cheapest_is_needed_whatever_comes_and_who_serves_no_floor_never(
     ids=["cold", "dead", "found wanting", "for an hour", "too short"],
 )
 def test_a_cache_that_is_not_there_or_not_known_or_lives_long_is_left(warm: dict[str, Warmth]) -> None:
-    assert ping(BALANCED, session(warm=warm), NOW_MS) is None
+    assert ping(BALANCED, session(warm=warm), Habits(), NOW_MS) is None
 
 
 def test_nobody_comes_back_to_a_subagent() -> None:
-    assert ping(BALANCED, session(parent="s0"), NOW_MS) is None
+    assert ping(BALANCED, session(parent="s0"), Habits(), NOW_MS) is None
 
 
 def test_what_costs_nothing_to_write_is_not_kept() -> None:
     free = Rates(input=0, cache_read=0, cache_write=0, cache_write_1h=0, output=0)
-    assert ping(replace(BALANCED, rates=free, write=0), session(), NOW_MS) is None
+    assert ping(replace(BALANCED, rates=free, write=0), session(), Habits(), NOW_MS) is None
+
+
+@pytest.mark.parametrize(("ended", "resumed", "waited"), [(0, 0, True), (40, 38, True), (40, 30, True), (6, 0, True), (40, 0, False)])
+def test_where_nobody_ever_comes_back_nobody_is_waited_for(ended: int, resumed: int, waited: bool) -> None:
+    """Agents that are left alone with a task end a turn once, for good; in the middle of one they go on as others do."""
+    project = Habits(turns_ended=ended, turns_resumed=resumed)
+    assert (ping(BALANCED, session(), project, NOW_MS) is not None) is waited
+    assert ping(BALANCED, session(last=StepKind.RUN), project, NOW_MS) is not None

@@ -63,3 +63,14 @@ def test_steps_that_belong_to_no_project_are_not_summed_up() -> None:
     projects = ProjectHabits()
     projects.learn("", Habits(), gone((0, EXPLORE, 1)))
     assert projects.of("") == Habits()
+
+
+def test_turns_that_end_and_those_that_went_on_are_counted() -> None:
+    habits = Habits()
+    for at, kind in enumerate((StepKind.EXPLORE, StepKind.ANSWER, StepKind.EDIT, StepKind.SUMMARIZE)):
+        habits = after_step(habits, kind, 1_000 * at, 5_000)
+    assert (habits.turns_ended, habits.turns_resumed, habits.last_kind) == (2, 1, StepKind.SUMMARIZE)
+    projects = ProjectHabits()
+    projects.learn("p", Habits(), habits)
+    projects.learn("p", Habits(), habits)
+    assert (projects.of("p").turns_ended, projects.of("p").turns_resumed) == (4, 2)

@@ -10,6 +10,8 @@ from stepfare.core.step import StepKind, Tier
 LIFETIME_MS = 300_000
 """How long an unused cache lives where nothing else was paid for."""
 HOUR_MS = 3_600_000
+ENDS_A_TURN = frozenset({StepKind.ANSWER, StepKind.SUMMARIZE, StepKind.PLAN})
+"""Kinds of step after which the next move is the human's, if there is one."""
 COMPACTED_SHARE = 0.75
 """A prompt shorter than this part of the one before is a conversation whose history was summed up."""
 
@@ -57,6 +59,9 @@ class Habits:
     """Prompt tokens that no cache could have held: those that steps added, and whole prompts after more than an hour."""
     returned_tokens: int = 0
     """Prompt tokens that were sent again after a pause between five minutes and an hour."""
+    turns_ended: int = 0
+    turns_resumed: int = 0
+    """How many turns ended, and after how many of those the session went on."""
     present: frozenset[StepKind] = frozenset()
     """The kinds that the segment under way has held so far."""
     last_ms: int = 0

@@ -73,7 +73,12 @@ class Planner:
             model = min(waiting, key=waiting.__getitem__)
             rung = self._by_id[model]
             floors = self.floors.foreseen(step)
-            found = ping(Kept(model, rung.tier, *rung.rates_at(step.prompt_tokens), floors), self._session(recording), now_ms)
+            found = ping(
+                Kept(model, rung.tier, *rung.rates_at(step.prompt_tokens), floors),
+                self._session(recording),
+                self.index.project_habits(recording.project),
+                now_ms,
+            )
             if found is None:
                 del waiting[model]
                 continue

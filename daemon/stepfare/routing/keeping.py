@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stepfare.core.money import Rates, Usage
-from stepfare.core.session import Session, Warmth
+from stepfare.core.session import ENDS_A_TURN, Habits, Session, Warmth
 from stepfare.core.step import StepKind, Tier
 from stepfare.routing.prospects import prospects
 
@@ -25,14 +25,15 @@ CUSHION = 2
 """How many pings a session must have saved before it is given one."""
 SHARE_MIN = 0.5
 """A cache of which less was found than expected is not known well enough."""
-FINAL = frozenset({StepKind.ANSWER, StepKind.SUMMARIZE, StepKind.PLAN})
-"""Kinds that end a turn: what comes next is the human's move."""
 RETURNS: Mapping[bool, tuple[float, ...]] = {
     False: (0.95, 0.45, 0.27, 0.20, 0.12, 0.10, 0.05),
     True: (0.70, 0.25, 0.14, 0.08, 0.08, 0.04),
 }
 """The chance that a session goes on within the next five minutes, by how many five minutes it has been quiet, in the middle of a turn and
 after its end (True): recorded sessions of Claude Code, 1,368 pauses, sessions that never went on among them."""
+RESUMED, RESUMED_BEFORE = 0.8, 6.0
+"""The part of ended turns after which those sessions went on, and for how many ended turns of a project that figure counts: who leaves
+agents alone with a task never comes back to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ def due_ms(warmth: Warmth) -> int:
     return warmth.until_ms - EARLY_MS
 
 
-def ping(kept: Kept, session: Session, now_ms: int) -> Ping | None:
-    """The ping that this cache is worth now; None where it is to die in peace."""
+def ping(kept: Kept, session: Session, project: Habits, now_ms: int) -> Ping | None:
+    """The ping that this cache is worth now, `project` being how the sessions of its project went; None where it is to die in peace."""
     warmth = session.warm.get(kept.model)
     if warmth is None or not LIFETIMES_MS[0] <= warmth.lifetime_ms <= LIFETIMES_MS[1] or warmth.share < SHARE_MIN:
         return None
@@ -72,15 +73,21 @@ def ping(kept: Kept, session: Session, now_ms: int) -> Ping | None:
     saved = tokens * max(0, kept.write - kept.rates.cache_read)
     if not tokens or session.parent or CUSHION * cost > session.saved_pusd:
         return None
-    chance = _returns(session, warmth, now_ms) * _needed(kept, session, now_ms)
+    chance = _returns(session, project, warmth, now_ms) * _needed(kept, session, now_ms)
     return Ping(kept.model, usage, cost) if chance * saved > cost else None
 
 
-def _returns(session: Session, warmth: Warmth, now_ms: int) -> float:
+def _returns(session: Session, project: Habits, warmth: Warmth, now_ms: int) -> float:
     """The chance that the session goes on while this cache would live on."""
-    chances = RETURNS[session.habits.last_kind in FINAL]
+    ended = session.habits.last_kind in ENDS_A_TURN
+    chances = RETURNS[ended]
     lives = (now_ms - session.habits.last_ms + EARLY_MS) // warmth.lifetime_ms
-    return chances[lives] if lives < len(chances) else 0.0
+    chance = chances[lives] if lives < len(chances) else 0.0
+    if not ended:
+        return chance
+    known = project if project.turns_ended else session.habits
+    resumed = (known.turns_resumed + RESUMED_BEFORE * RESUMED) / (known.turns_ended + RESUMED_BEFORE)
+    return chance * min(1.0, resumed / RESUMED)
 
 
 def _needed(kept: Kept, session: Session, now_ms: int) -> float:

@@ -99,7 +99,7 @@ class Keeper:
             if session is None or warmth is None or warmth.until_ms <= now_ms:
                 self._forget(key)
             elif due_ms(warmth) <= now_ms and not self._state.sessions.in_flight(session.id):
-                found = ping(one.kept, session, now_ms)
+                found = ping(one.kept, session, self._state.sessions.project_habits(session.project), now_ms)
                 if found is None:
                     self._forget(key)
                 else:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from stepfare.core.session import COMPACTED_SHARE, HOUR_MS, LIFETIME_MS, Habits
+from stepfare.core.session import COMPACTED_SHARE, ENDS_A_TURN, HOUR_MS, LIFETIME_MS, Habits
 from stepfare.core.step import StepKind
 
 PROJECTS_MAX = 500
@@ -29,6 +29,8 @@ def after_step(habits: Habits, kind: StepKind, at_ms: int, prompt_tokens: int) -
         segments_with=_counted(habits.segments_with, present if begins else present - habits.present),
         new_tokens=habits.new_tokens + prompt_tokens - (0 if forgotten else seen_tokens),
         returned_tokens=habits.returned_tokens + (seen_tokens if begins and not forgotten else 0),
+        turns_ended=habits.turns_ended + (kind in ENDS_A_TURN),
+        turns_resumed=habits.turns_resumed + bool(habits.steps and habits.last_kind in ENDS_A_TURN),
         present=present,
         last_ms=at_ms,
         last_kind=kind,
@@ -59,6 +61,8 @@ class ProjectHabits:
             segments_with=_grown(known.segments_with, before.segments_with, after.segments_with),
             new_tokens=known.new_tokens + after.new_tokens - before.new_tokens,
             returned_tokens=known.returned_tokens + after.returned_tokens - before.returned_tokens,
+            turns_ended=known.turns_ended + after.turns_ended - before.turns_ended,
+            turns_resumed=known.turns_resumed + after.turns_resumed - before.turns_resumed,
         )
         self._projects.move_to_end(project)
         while len(self._projects) > PROJECTS_MAX:
