@@ -59,6 +59,8 @@ class StepfareServer(LanguageServer):
         self.link = Link(paths, self._daemon_changed)
         self.start: Callable[[], Awaitable[object]] = self._cannot_start
         """What starts the daemon; a feature, so `server` puts it in."""
+        self.watch: Callable[[State], None] = lambda _: None
+        """Told of every new state of the daemon, besides the line of the spend."""
         self._offered = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._files: dict[str, tuple[float, tuple[str, ...] | None]] = {}
@@ -139,10 +141,15 @@ class StepfareServer(LanguageServer):
         """One line where the editor shows messages; many editors drop the results of commands."""
         self.window_show_message(types.ShowMessageParams(kind, words))
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether the editor can show a question with buttons."""
+        window = self.client_capabilities.window
+        return window is not None and window.show_message is not None
+
     def offer_to_start(self, *, running: bool) -> None:
         """Ask, once for an editor's life, whether to start the daemon: where it is down, and where the editor can show a question."""
-        window = self.client_capabilities.window
-        if running or self._offered or window is None or window.show_message is None:
+        if running or self._offered or not self.can_ask:
             return
         self._offered = True
         self.run_aside(self._offer())
@@ -163,6 +170,7 @@ class StepfareServer(LanguageServer):
 
     def _daemon_changed(self, state: State) -> None:
         self.spend.update(state)
+        self.watch(state)
 
     def _send_spend(self, spend: Spend) -> None:
         self.protocol.notify(METHOD, spend)

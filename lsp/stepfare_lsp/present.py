@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from lsprotocol import types
 
-from stepfare.control.protocol import Decision, ModelInfo, Overview, PriceRow, Session, Sessions, Totals
+from stepfare.control.protocol import Decision, ModelInfo, Overview, PriceRow, Proposal, Question, Session, Sessions, Totals
 from stepfare.core.problem import Problem
 from stepfare_lsp.places import Page
 
@@ -102,6 +103,22 @@ def status_line(overview: Overview) -> str:
     return "; ".join(
         [f"stepfare {overview.version} {mode}", f"{coins(overview.today.spent_pusd)} today", *filter(None, [providers]), *problems]
     )
+
+
+def question_line(question: Question) -> str:
+    """Who was stopped, and by what."""
+    who = "An agent" if question.client in ("", "unknown") else question.client
+    return clean(f"{who} waits: {question.words}")
+
+
+def add_button(question: Question) -> str:
+    """`Add $1.00`, or both sums where two budgets stand in the way."""
+    return "Add " + " and ".join(money(one.pusd) for one in question.proposals)
+
+
+def extended_line(proposals: Sequence[Proposal]) -> str:
+    said = " and ".join(f"{money(one.pusd)} to the {one.scope} budget" for one in proposals)
+    return f"Added {said}. A session that was stopped goes on with its next message."
 
 
 def price_words(price: PriceRow | None) -> str:

@@ -10,10 +10,10 @@ from lsprotocol import types
 
 from stepfare.paths import Paths, paths_from
 from stepfare_lsp.base import StepfareServer
-from stepfare_lsp.features import actions, commands, completion, diagnostics, hover, wishes
+from stepfare_lsp.features import actions, budgets, commands, completion, diagnostics, hover, wishes
 from stepfare_lsp.features.arguments import Arguments, arguments_of
 
-COMMANDS = dict([*commands.QUESTIONS, *wishes.WISHES])
+COMMANDS = dict([*commands.QUESTIONS, *wishes.WISHES, *budgets.BUDGETS])
 
 
 def stepfare_server(environ: Mapping[str, str] | None = None) -> StepfareServer:
@@ -21,6 +21,7 @@ def stepfare_server(environ: Mapping[str, str] | None = None) -> StepfareServer:
     paths: Paths = paths_from(os.environ if environ is None else environ)
     ls = StepfareServer(paths)
     ls.start = lambda: commands.start_daemon(ls, Arguments())
+    ls.watch = budgets.Asking(ls).update
     _wire_life(ls)
     _wire_pages(ls)
     for name, command in COMMANDS.items():

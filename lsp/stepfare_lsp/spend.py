@@ -78,6 +78,10 @@ def _severity(session: Session | None, overview: Overview) -> str:
     if session is None or session.budget is None:
         return "info"
     budget = session.budget
+    if any(not cap.left_pusd for cap in budget.caps):
+        return "error"
+    if any(cap.warned for cap in budget.caps):
+        return "warning"
     pairs = ((session.totals.spent_pusd, budget.session_pusd), (overview.today.spent_pusd, budget.day_pusd))
     against = [(spent, cap) for spent, cap in pairs if cap is not None]
     if any(spent >= cap for spent, cap in against):

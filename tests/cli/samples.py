@@ -6,10 +6,13 @@ from stepfare.control.protocol import (
     Attempt,
     Bucket,
     Budget,
+    Budgets,
     Candidate,
+    Cap,
     Contribution,
     CostLine,
     Decision,
+    Extension,
     Floor,
     Gate,
     ModelInfo,
@@ -17,7 +20,9 @@ from stepfare.control.protocol import (
     PriceRow,
     Prices,
     Problem,
+    Proposal,
     ProviderState,
+    Question,
     Rejection,
     Session,
     SessionDetail,
@@ -46,6 +51,42 @@ TOTALS = Totals(
     by_tier={"frugal": Bucket(steps=3, spent_pusd=21_337_500_000), "balanced": Bucket(steps=1, spent_pusd=400_000_000_000)},
 )
 
+OF_SESSION = Cap(
+    scope="session",
+    subject="s-4f2a",
+    cap_pusd=5 * USD // 2,
+    extended_pusd=USD // 2,
+    spent_pusd=2 * USD + USD // 10,
+    reserved_pusd=USD // 4,
+    left_pusd=3 * USD // 20,
+    burn_pusd_per_hour=210_000_000_000,
+    warned=True,
+    source="x:4",
+)
+OF_DAY = Cap(scope="day", cap_pusd=10 * USD, spent_pusd=10 * USD, reserved_pusd=0, left_pusd=0, on_limit="stop", source="config.toml:12")
+OF_PROJECT = Cap(
+    scope="project",
+    subject="/srv/shop",
+    cap_pusd=5 * USD,
+    spent_pusd=USD,
+    reserved_pusd=0,
+    left_pusd=4 * USD,
+    on_limit="frugal",
+    source="x:1",
+)
+QUESTION = Question(
+    session="s-4f2a",
+    client="cline",
+    at_ms=NOW_MS - MINUTE_MS,
+    words="the session budget leaves no room for this step.",
+    proposals=[Proposal(scope="session", subject="s-4f2a", pusd=USD)],
+)
+BUDGETS = Budgets(
+    caps=[OF_DAY, OF_SESSION, OF_PROJECT],
+    questions=[QUESTION],
+    extensions=[Extension(id="e-1", at_ms=NOW_MS - 5 * MINUTE_MS, scope="session", subject="s-4f2a", pusd=USD // 2, by="cli")],
+)
+
 SESSION = Session(
     id="s-4f2a",
     title="Fix the failing \x1b[31mtest\nin the cart",
@@ -58,7 +99,7 @@ SESSION = Session(
     totals=TOTALS,
     burn_pusd_per_hour=210_000_000_000,
     pin="premium",
-    budget=Budget(session_pusd=2 * USD, day_pusd=10 * USD),
+    budget=Budget(session_pusd=5 * USD // 2, day_pusd=10 * USD, caps=[OF_SESSION, OF_DAY]),
     warm=[
         Warm(model="lab/small", tokens=19_285, until_ms=NOW_MS + 2 * MINUTE_MS),
         Warm(model="lab/cold", tokens=1, until_ms=NOW_MS - 1),
@@ -132,6 +173,8 @@ OVERVIEW = Overview(
         ProviderState(id="deepseek", state="no-key", since_ms=0, why="set DEEPSEEK_API_KEY"),
     ],
     problems=[Problem(source="/srv/shop/.stepfare.toml", line=3, column=8, words="tier `premum` is not known; did you mean `premium`?")],
+    budgets=[OF_DAY],
+    questions=[QUESTION],
 )
 
 DECISION = Decision(

@@ -29,6 +29,8 @@ def test_the_overview_says_mode_spend_and_what_is_wrong() -> None:
                   $0.01200 at most for answers still under way
                   $0.003000 at most, lost sight of when the daemon died
         Tiers     frugal $0.02134 (3 steps), balanced $0.4000 (1 step)
+        Budget    $10.00 of $10.00 a day (config.toml:12)
+        Asks      the session budget leaves no room for this step. cline waits: `stepfare budget extend`
         Providers openrouter ok
                   groq resting for 40 s: 4 errors in a row, tried again in 20 s
                   deepseek no-key: set DEEPSEEK_API_KEY
@@ -53,8 +55,9 @@ def test_a_session_shows_each_step_with_its_reason() -> None:
                   $0.005500 of it rewrote caches because the model changed
                   $0.01200 at most for answers still under way
                   $0.003000 at most, lost sight of when the daemon died
-                  $0.2100 an hour at its pace so far
-        Budget    $2.00 a session, $10.00 a day
+                  $0.2100 an hour at its pace of late
+        Budget    $2.10 of $2.50 a session, $0.2500 reserved, $0.5000 of it added (x:4)
+                  $10.00 of $10.00 a day (config.toml:12)
         Pinned    premium for the whole session
         Prompt    48,213 tokens in, 40 % of them read from caches; 2,104 tokens out
         Warm      lab/small: 19,285 tokens for 2 min more

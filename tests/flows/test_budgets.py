@@ -144,6 +144,9 @@ async def test_where_the_gate_finds_that_more_is_needed_than_there_is_money_for_
     detail = await running.last_session()
     (attempt,) = detail["steps"][0]["attempts"]
     assert (attempt["outcome"], attempt["cost_pusd"]) == ("escalated", detail["session"]["totals"]["spent_pusd"])
+    _, why = await running.control("GET", "decisions/last")
+    assert (why["id"], why["chosen"]) == (headers["x-stepfare-decision"], None)
+    assert why["id"] != detail["steps"][0]["decision"]
 
 
 async def test_the_same_asked_again_after_an_extension_is_served_in_the_same_session(start: Start) -> None:
@@ -213,10 +216,11 @@ async def test_who_cannot_read_a_question_is_refused_finally(
     assert not running.provider.asked
 
 
-async def test_a_client_whose_library_asks_again_after_a_402_is_told_400(start: Start) -> None:
+@pytest.mark.parametrize(("agent", "status"), [("aider/0.86", 400), ("mini-swe-agent/2.4", 403)])
+async def test_a_client_whose_library_asks_again_after_a_402_is_told_what_it_takes_as_final(start: Start, agent: str, status: int) -> None:
     running = await start(stream(), more='[budget]\nday_usd = 0.0\non_limit = "stop"\n')
-    async with running.chat(ask(model="balanced"), user_agent="mini-swe-agent/2.4") as answer:
-        assert (answer.status, (await answer.json())["error"]["code"]) == (400, "insufficient_quota")
+    async with running.chat(ask(model="balanced"), user_agent=agent) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (status, "insufficient_quota")
     assert await asking(running) == []
 
 

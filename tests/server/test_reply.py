@@ -74,7 +74,7 @@ async def test_a_stream_leaves_with_its_headers_and_ends() -> None:
         await reply.stream(HEADERS, b"")
         await reply.stream(HEADERS, b"data: 2\n\n")
         assert reply.opened
-        await reply.stream(HEADERS, b"", last=True)
+        await reply.end()
 
     async with answering(play) as answer:
         assert answer.status == 200
@@ -104,7 +104,7 @@ async def test_in_silence_headers_leave_with_what_is_known_and_comments_follow()
         await go_on.wait()
         assert reply.opened
         await reply.stream(HEADERS, b"data: 1\n\n")
-        await reply.stream(HEADERS, b"", last=True)
+        await reply.end()
 
     async with asyncio.timeout(10), answering(play, quiet_s=0.02) as answer:
         assert answer.headers["x-stepfare-decision"] == "d1"
@@ -121,7 +121,7 @@ async def test_after_the_first_content_no_comment_follows() -> None:
         reply.waiting(lambda: KNOWN)
         await reply.stream(HEADERS, b"data: 1\n\n")
         await asyncio.sleep(0.1)  # Ten times as long as silence is borne.
-        await reply.stream(HEADERS, b"", last=True)
+        await reply.end()
 
     async with answering(play, quiet_s=0.01) as answer:
         assert await answer.read() == b"data: 1\n\n"
@@ -135,7 +135,7 @@ async def test_where_another_answer_is_waited_for_behind_the_first_words_comment
         reply.waiting(lambda: KNOWN)
         await go_on.wait()
         await reply.stream(HEADERS, b"data: 2\n\n")
-        await reply.stream(HEADERS, b"", last=True)
+        await reply.end()
 
     async with asyncio.timeout(10), answering(play, quiet_s=0.02) as answer:
         assert await answer.content.readexactly(len(b"data: 1\n\n" + KEEP_ALIVE * 2)) == b"data: 1\n\n" + KEEP_ALIVE * 2
@@ -174,7 +174,7 @@ async def test_once_it_is_closed_nothing_is_sent_however_long_the_connection_liv
         reply.close()
         closed.set()
         await asyncio.sleep(0.1)
-        await reply.stream(HEADERS, b"", last=True)
+        await reply.end()
 
     async with answering(play, quiet_s=0.01) as answer:
         await closed.wait()
@@ -188,7 +188,7 @@ async def test_a_whole_answer_after_a_stream_began_is_a_bug_of_ours_and_told() -
         await reply.stream(HEADERS, b"data: 1\n\n")
         with pytest.raises(AssertionError, match="after a stream began"):
             await reply.whole(200, {}, b"{}")
-        await reply.stream(HEADERS, b"", last=True)
+        await reply.end()
 
     async with answering(play) as answer:
         assert await answer.read() == b"data: 1\n\n"

@@ -155,6 +155,7 @@ class Question(Message):
 
     session: str
     client: str = ""
+    workspace: str = ""
     at_ms: int
     words: str
     proposals: list[Proposal]

@@ -112,3 +112,4 @@ class Question:
     at_ms: int
     words: str
     asks: tuple[tuple[Cap, int], ...]
+    workspace: str = ""

@@ -48,11 +48,12 @@ class Reply(Protocol):
         """Headers to leave with, if they have not left, and keep-alive comments to send, if no content comes for long."""
         ...
 
-    async def stream(self, headers: dict[str, str], data: bytes, *, last: bool = False) -> None:
-        """Bytes of a streamed answer; headers leave with the first, and its end with the last."""
+    async def stream(self, headers: dict[str, str], data: bytes) -> None:
+        """Bytes of a streamed answer; headers leave with the first."""
         ...
 
     async def whole(self, status: int, headers: dict[str, str], body: bytes) -> None: ...
+    async def end(self) -> None: ...
     def cut(self) -> None:
         """Break the connection: the honest end of a stream that cannot be finished."""
         ...
@@ -129,21 +130,22 @@ class Attempt:
             return interrupted("its stream stopped before the answer's end")
         settled = await self._settled()
         comment = comment_of(self.asked, run, self.turn, settled.kind, self.turn.plus(settled.cost_pusd))
-        await self._show(said + comment + tail, last=True)
+        await self._show(said + comment + tail)
+        await self.reply.end()
         return None
 
     def _unheard_bytes_max(self) -> int:
         """Some begin by repeating the request."""
         return min(ANSWER_BYTES_MAX, HELD_BYTES_MAX + REPEATS_MAX * len(self.carriage.call.body))
 
-    async def _show(self, data: bytes, *, last: bool = False) -> None:
+    async def _show(self, data: bytes) -> None:
         """Bytes for the client. The first are the commit point: from here on the answer is this attempt's."""
         if not data:
             return
         self.run.committed = self.turn.begun = True
         # They leave once, with the first bytes; a stream has hundreds of pieces.
         headers = {} if self.reply.opened else headers_of(self.asked, self.run, self.turn.attempts, simulated=self._simulated)
-        await self.reply.stream(headers, data, last=last)
+        await self.reply.stream(headers, data)
 
     async def _faulted(self, said: bytes, fault: Faulted, answer: Answer) -> Fault:
         """The provider reported an error inside its answer: before any content was shown nobody need know of it."""

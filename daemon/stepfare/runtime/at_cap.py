@@ -48,6 +48,9 @@ async def at_cap(refusal: Refusal, decision: Decision, turn: Turn, asked: Asked,
     found = reached(decision, turn.floor.tier, asked.view, asked.snapshot, state.caps(session, asked.workspace))
     if found is None:
         return refusal
+    if turn.attempts:
+        # What was decided when there was room stands under its own name.
+        decision = replace(decision, id=daemon.world.new_id("d"), ranked=())
     await daemon.books.note((decision.id, session.id, record_of(decision, [standing(cap) for cap in found.caps])))
     question = question_of(found, asked, now_ms)
     if found.caps[0].on_limit != ASK or asked.features.side or not question.asks:
@@ -58,10 +61,12 @@ async def at_cap(refusal: Refusal, decision: Decision, turn: Turn, asked: Asked,
         return replace(refusal, words=refused_words(question, found))
     words = words_of(question, found, turn)
     state.sessions.told(session, asked.identity.chain, len(asked.view.turns), reply_digest(words))
-    answer = said(words, asked, turn, daemon.world.new_id("a"), now_ms)
-    headers = headers_of(asked, None, turn.attempts, simulated=state.play.simulated) | {HEADER: f"{found.caps[0].scope} reached"}
+    answer = said(words, decision.id, asked, turn, daemon.world.new_id("a"), now_ms)
+    headers = headers_of(asked, None, turn.attempts, simulated=state.play.simulated)
+    headers |= {"x-stepfare-decision": decision.id, HEADER: f"{found.caps[0].scope} reached"}
     if asked.view.stream:
-        await reply.stream(headers, answer, last=True)
+        await reply.stream(headers, answer)
+        await reply.end()
     else:
         cost = {} if turn.spent_pusd is None else {"x-stepfare-cost-usd": usd_text(turn.spent_pusd)}
         await reply.whole(200, headers | cost, answer)
@@ -83,7 +88,7 @@ def question_of(found: Reached, asked: Asked, now_ms: int) -> Question:
     """What is asked, and what to add to each cap so that the step has room."""
     # What a team may spend is not for one of its members to extend.
     asked_for = tuple((cap, proposed_pusd(cap, found)) for cap in found.caps) if Scope.TEAM not in {cap.scope for cap in found.caps} else ()
-    return Question(asked.session.id, asked.features.client, now_ms, _headline(found.caps), asked_for)
+    return Question(asked.session.id, asked.features.client, now_ms, _headline(found.caps), asked_for, asked.workspace.root)
 
 
 def words_of(question: Question, found: Reached, turn: Turn) -> str:
@@ -137,7 +142,7 @@ def usd(pusd: int) -> str:
     return f"${whole}.{cents.rstrip('0').ljust(2, '0')}"
 
 
-def said(words: str, asked: Asked, turn: Turn, answer_id: str, at_ms: int) -> bytes:
+def said(words: str, decision: str, asked: Asked, turn: Turn, answer_id: str, at_ms: int) -> bytes:
     """These words as a whole answer in the client's own format, streamed or not; behind what an answer had begun to say, where one had.
     It used nothing."""
     dialect, view = DIALECTS[asked.view.dialect], asked.view
@@ -147,15 +152,15 @@ def said(words: str, asked: Asked, turn: Turn, answer_id: str, at_ms: int) -> by
     writer = dialect.writer(view, answer_id, at_ms, MAKER, _no_cost)
     if turn.shown:
         writer.resume(turn.shown)
-    return b"".join(writer.write(event) for event in events) + _comment(asked, turn) + writer.end()
+    return b"".join(writer.write(event) for event in events) + _comment(decision, asked, turn) + writer.end()
 
 
 def _no_cost(_: UsageReported) -> str:
     return "0"
 
 
-def _comment(asked: Asked, turn: Turn) -> bytes:
-    told = {"decision": asked.decision.id, "session": asked.session.id, "attempts": turn.attempts, "budget": "reached"}
+def _comment(decision: str, asked: Asked, turn: Turn) -> bytes:
+    told = {"decision": decision, "session": asked.session.id, "attempts": turn.attempts, "budget": "reached"}
     return b": stepfare " + msgspec.json.encode(told) + b"\n\n"
 
 

@@ -50,8 +50,8 @@ _RECOVERED_BY = (b"context_length_exceeded", b"prompt is too long")
 
 
 QUOTA = "insufficient_quota"
-RETRIES_402 = frozenset({"aider", "mini-swe-agent"})
-"""Clients whose library asks again after a 402, five times within some seconds; a 400 they take as final."""
+FINAL_STATUS = {"aider": 400, "mini-swe-agent": 403}
+"""Clients whose library asks again after a 402, and what it takes as final: of litellm's own errors each retries others."""
 
 
 def overspent(over: OverCap) -> Refusal:
@@ -64,9 +64,9 @@ def overspent(over: OverCap) -> Refusal:
 def in_words_of(dialect: str, client: str, refusal: Refusal) -> Refusal:
     """The same refusal with the status by which this client neither retries in vain nor dies: Codex goes on asking after a 402,
     and stops at a 400 that speaks of the quota."""
-    if refusal.status == 402 and (dialect == "responses" or client in RETRIES_402):
-        return replace(refusal, status=400, code=QUOTA)
-    return refusal
+    if refusal.status != 402 or (dialect != "responses" and client not in FINAL_STATUS):
+        return refusal
+    return replace(refusal, status=400 if dialect == "responses" else FINAL_STATUS[client], code=QUOTA)
 
 
 def unbooked(words: str) -> Refusal:

@@ -143,6 +143,7 @@ def _question(one: Question) -> protocol.Question:
     return protocol.Question(
         session=one.session,
         client=one.client,
+        workspace=one.workspace,
         at_ms=one.at_ms,
         words=one.words,
         proposals=[protocol.Proposal(scope=Scope(cap.scope).value, subject=cap.subject, pusd=pusd) for cap, pusd in one.asks],

@@ -13,10 +13,6 @@ STREAM_HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-con
 KEEP_ALIVE = b": stepfare waits for the provider\n\n"
 
 
-class _Stream(web.StreamResponse):
-    _send_headers_immediately = False  # They leave in one packet with the first bytes, which are there already.
-
-
 class HttpReply:
     """A `Reply` over aiohttp. One of `stream` and `whole` is used, never both after something has left."""
 
@@ -38,15 +34,11 @@ class HttpReply:
         self._waits = True
         self._wind()
 
-    async def stream(self, headers: dict[str, str], data: bytes, *, last: bool = False) -> None:
-        if last:
-            self.close()
+    async def stream(self, headers: dict[str, str], data: bytes) -> None:
         self._still()
         async with self._lock:
             response = await self._open(headers)
-            if last:
-                await response.write_eof(data)
-            elif data:
+            if data:
                 await response.write(data)
 
     async def whole(self, status: int, headers: dict[str, str], body: bytes) -> None:
@@ -54,6 +46,11 @@ class HttpReply:
         assert not self.opened, "an answer in one piece after a stream began"
         self.opened = True
         self.response = web.Response(status=status, body=body, headers=headers, content_type="application/json", charset="utf-8")
+
+    async def end(self) -> None:
+        self.close()
+        if self.response is not None:
+            await self.response.write_eof()
 
     def cut(self) -> None:
         self.close()
@@ -70,7 +67,7 @@ class HttpReply:
     async def _open(self, headers: dict[str, str]) -> web.StreamResponse:
         if self.response is None:
             self.opened = True
-            self.response = _Stream(headers={**headers, **STREAM_HEADERS})
+            self.response = web.StreamResponse(headers={**headers, **STREAM_HEADERS})
             await self.response.prepare(self._request)
         return self.response
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 from pygls.exceptions import JsonRpcInvalidParams
@@ -19,6 +21,8 @@ class Arguments:
     workspace: str | None = None
     tier: str | None = None
     kind: str | None = None
+    scope: str | None = None
+    usd: Decimal | None = None
 
 
 def arguments_of(command: str, given: Sequence[object]) -> Arguments:
@@ -38,7 +42,19 @@ def arguments_of(command: str, given: Sequence[object]) -> Arguments:
     path = None if workspace is None else path_of(workspace)
     if workspace is not None and path is None:
         raise JsonRpcInvalidParams(message=f"{command}: `workspace` must be an absolute path or a file: URI.")
-    return Arguments(text("session"), path, text("tier"), text("kind"))
+    return Arguments(text("session"), path, text("tier"), text("kind"), text("scope"), _usd(command, named.get("usd")))
+
+
+def _usd(command: str, value: object) -> Decimal | None:
+    """Dollars, as a number or as a text, since some editors ask with a line of text."""
+    if value is None:
+        return None
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        with suppress(InvalidOperation):
+            usd = Decimal(str(value).strip().removeprefix("$"))
+            if usd.is_finite() and usd > 0:
+                return usd
+    raise JsonRpcInvalidParams(message=f"{command}: `usd` must be a sum above 0, such as 1.50.")
 
 
 def _named(first: object) -> Mapping[str, Any] | None:

@@ -31,36 +31,36 @@ Command: TypeAlias = Callable[[StepfareServer, Arguments], Awaitable[Result]]
 
 async def session_spend(ls: StepfareServer, asked: Arguments) -> Result:
     """What a session has cost: the given one, else the newest of the workspace."""
-    session = await _asked(ls, lambda daemon: _session(ls, daemon, asked))
+    session = await asked_of_daemon(ls, lambda daemon: session_meant(ls, daemon, asked))
     if session is None:
         return None
-    return _shown(ls, session, present.session_line(session, _mode(ls)))
+    return shown(ls, session, present.session_line(session, _mode(ls)))
 
 
 async def sessions(ls: StepfareServer, asked: Arguments) -> Result:
     """The sessions, newest first: of the given workspace, else all."""
-    found = await _asked(ls, lambda daemon: daemon.sessions(workspace=asked.workspace, limit=SESSIONS_SHOWN_MAX))
+    found = await asked_of_daemon(ls, lambda daemon: daemon.sessions(workspace=asked.workspace, limit=SESSIONS_SHOWN_MAX))
     if found is None:
         return None
-    return _shown(ls, found, present.sessions_line(found, f"in {asked.workspace}" if asked.workspace else "on this machine"))
+    return shown(ls, found, present.sessions_line(found, f"in {asked.workspace}" if asked.workspace else "on this machine"))
 
 
 async def today_spend(ls: StepfareServer, _: Arguments) -> Result:
     """What today has cost, in all projects."""
-    overview = await _asked(ls, lambda daemon: daemon.overview())
-    return None if overview is None else _shown(ls, overview.today, present.today_line(overview))
+    overview = await asked_of_daemon(ls, lambda daemon: daemon.overview())
+    return None if overview is None else shown(ls, overview.today, present.today_line(overview))
 
 
 async def explain_last(ls: StepfareServer, asked: Arguments) -> Result:
     """Why the last step of a session went where it went."""
-    decision = await _asked(ls, lambda daemon: _last_decision(ls, daemon, asked))
-    return None if decision is None else _shown(ls, decision, present.decision_line(decision))
+    decision = await asked_of_daemon(ls, lambda daemon: _last_decision(ls, daemon, asked))
+    return None if decision is None else shown(ls, decision, present.decision_line(decision))
 
 
 async def status(ls: StepfareServer, _: Arguments) -> Result:
     """How the daemon is."""
-    overview = await _asked(ls, lambda daemon: daemon.overview())
-    return None if overview is None else _shown(ls, overview, present.status_line(overview))
+    overview = await asked_of_daemon(ls, lambda daemon: daemon.overview())
+    return None if overview is None else shown(ls, overview, present.status_line(overview))
 
 
 async def start_daemon(ls: StepfareServer, _: Arguments) -> Result:
@@ -106,7 +106,7 @@ async def _runs_after_all(ls: StepfareServer) -> bool:
     return True
 
 
-async def _session(ls: StepfareServer, daemon: Daemon, asked: Arguments) -> Session | str:
+async def session_meant(ls: StepfareServer, daemon: Daemon, asked: Arguments) -> Session | str:
     if asked.session is not None:
         return (await daemon.session(asked.session)).session
     folders = [asked.workspace] if asked.workspace else ls.folders()
@@ -124,7 +124,7 @@ async def _session(ls: StepfareServer, daemon: Daemon, asked: Arguments) -> Sess
 
 
 async def _last_decision(ls: StepfareServer, daemon: Daemon, asked: Arguments) -> Decision | str:
-    session = await _session(ls, daemon, asked)
+    session = await session_meant(ls, daemon, asked)
     if isinstance(session, str):
         return session
     detail = await daemon.session(session.id)
@@ -133,7 +133,7 @@ async def _last_decision(ls: StepfareServer, daemon: Daemon, asked: Arguments) -
     return await daemon.decision(detail.steps[-1].decision)
 
 
-async def _asked(ls: StepfareServer, question: Callable[[Daemon], Awaitable[T | str]]) -> T | None:
+async def asked_of_daemon(ls: StepfareServer, question: Callable[[Daemon], Awaitable[T | str]]) -> T | None:
     """The answer, or None after saying in words why there is none."""
     try:
         answer = await ls.link.ask(question)
@@ -150,7 +150,7 @@ async def _asked(ls: StepfareServer, question: Callable[[Daemon], Awaitable[T | 
     return answer
 
 
-def _shown(ls: StepfareServer, message: Message, line: str) -> Result:
+def shown(ls: StepfareServer, message: Message, line: str) -> Result:
     ls.say(line)
     return message.model_dump(mode="json")
 

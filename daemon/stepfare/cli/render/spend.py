@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
+from stepfare.cli.render.budget import agent, standing
 from stepfare.cli.render.paint import Block, Cell, Column, Line, Span, Table, line, tier
 from stepfare.cli.render.words import ago, clean, count, counted, lasting, money, share, short_path
 from stepfare.control import protocol
@@ -44,6 +45,8 @@ def overview(message: Overview, address: str, now_ms: int) -> list[Block]:
     blocks.append(line())
     blocks.extend(_labelled("Today", spend(message.today)))
     blocks.extend(_labelled("Tiers", [_tiers(message.today)] if message.today.by_tier else []))
+    blocks.extend(_labelled("Budget", [standing(cap) for cap in message.budgets]))
+    blocks.extend(_labelled("Asks", [_asks(question) for question in message.questions]))
     blocks.extend(_labelled("Providers", [_provider(provider, now_ms) for provider in message.providers]))
     blocks.extend(_labelled("Problems", [problem_line(problem) for problem in message.problems]))
     blocks.append(line())
@@ -92,7 +95,7 @@ def session(message: SessionDetail, now_ms: int) -> list[Block]:
     blocks.append(line())
     spend_lines = spend(one.totals)
     if one.burn_pusd_per_hour:
-        spend_lines.append((f"{money(one.burn_pusd_per_hour)} an hour at its pace so far",))
+        spend_lines.append((f"{money(one.burn_pusd_per_hour)} an hour at its pace of late",))
     blocks.extend(_labelled("Spent", spend_lines))
     blocks.extend(_labelled("Budget", _budget(one)))
     blocks.extend(_labelled("Pinned", [(tier(one.pin), " for the whole session")] if one.pin else []))
@@ -191,15 +194,11 @@ def _provider(provider: protocol.ProviderState, now_ms: int) -> tuple[Cell, ...]
 
 
 def _budget(one: Session) -> list[tuple[Cell, ...]]:
-    if one.budget is None:
-        return []
-    caps = (
-        (one.budget.session_pusd, "a session"),
-        (one.budget.project_day_pusd, "a day in this project"),
-        (one.budget.day_pusd, "a day"),
-    )
-    said = [f"{money(cap)} {what}" for cap, what in caps if cap is not None]
-    return [(", ".join(said),)] if said else []
+    return [standing(cap) for cap in one.budget.caps] if one.budget is not None else []
+
+
+def _asks(question: protocol.Question) -> tuple[Cell, ...]:
+    return (Span(clean(question.words), "warn"), f" {agent(question.client)} waits: `stepfare budget extend`")
 
 
 def _prompt(totals: Totals) -> list[tuple[Cell, ...]]:
