@@ -20,7 +20,8 @@ from stepfare.store import store as stores
 from stepfare.store.errors import StoreError
 from stepfare.store.postgres import Postgres
 from stepfare.store.queries import AttemptRow, SessionRow, StepRow
-from stepfare.store.reports import Of, Report
+from stepfare.store.reports import Report
+from stepfare.store.slices import Of
 from tests.ledger.samples import NOW_MS, journals, lost, opened, reserved, settled, voided
 from tests.postgres import Server
 from tests.store.books import Place, books, journal_of, open_store, verdict

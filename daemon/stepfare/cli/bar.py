@@ -19,7 +19,7 @@ from stepfare.paths import Paths, paths_from
 FORMATS = ("statusline", "tmux", "plain")
 OFF = "stepfare off"
 SILENT = "stepfare does not answer"
-ANSWER_S_MAX = 1.0
+ANSWER_S_MAX = 2.0
 TOLD_S_MAX = 0.2
 """How long whoever runs the bar may take to say on stdin what it is at work on."""
 TOLD_BYTES_MAX = 256 * 1024

@@ -13,7 +13,7 @@ from stepfare.control.client import Refused
 from stepfare.paths import Paths
 from stepfare.runtime.clock import offset_at
 from stepfare.server import present
-from stepfare.store import queries, reports
+from stepfare.store import queries, reports, slices
 from stepfare.store.queries import SessionRow
 from stepfare.store.readers import Readers
 from stepfare.store.sqlite_file import SqliteFile
@@ -55,7 +55,7 @@ class Ledger:
         session: str | None = None,
         project: str | None = None,
     ) -> protocol.Report:
-        span, of = reports.Span(since_ms or 0, until_ms), reports.Of(session, project=project)
+        span, of = reports.Span(since_ms or 0, until_ms), slices.Of(session, project=project)
         found = await self._readers.ask(lambda connection: reports.report(connection, by, span, of, offset_at))
         return present.report(found, by, span.since_ms, until_ms)
 

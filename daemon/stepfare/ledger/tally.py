@@ -7,22 +7,29 @@ verification. It changes in place, since it must keep pace with the writer; whoe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from stepfare.core.entry import KEPT_WARM, Entry, Opened, Reserved
 from stepfare.ledger.calendar import DAY_MS, QUARTER_MS
 from stepfare.ledger.groups import NOWHERE, Labels, place_of
 from stepfare.ledger.groups import Place as WhereAtWork
 from stepfare.ledger.journal import Phase, moved, phase_of
-from stepfare.ledger.totals import NOTHING, Closing, Firsts, Slice, Sums, added, firsts_of, slice_of
+from stepfare.ledger.totals import Closing, Firsts, Slice, Sums, added, firsts_of, slice_of
 
 SPANS_MS = (QUARTER_MS, DAY_MS)
-"""Sums over time are kept by the quarter of an hour and by the day (of UTC), those of a session by the quarter of an hour."""
+"""Sums over time are kept by the quarter of an hour and by the day (of UTC); those of a session, and of one label, by the quarter."""
+LABELS_ALONE = tuple(label for label in Labels._fields if label != "workspace")
+"""Labels that have sums of their own: most questions are by one of them, and need not walk through all that happened together."""
 
 SessionKey: TypeAlias = tuple[str, int, Labels]
 """A session, the start of a quarter of an hour, and what else the sums are of."""
 TimeKey: TypeAlias = tuple[int, int, Labels]
 """A span of `SPANS_MS`, its start, and what else the sums are of."""
+LabelKey: TypeAlias = tuple[str, int, str]
+"""One of `LABELS_ALONE`, the start of a quarter of an hour, and what the label says."""
+
+
+_Key = TypeVar("_Key")
 
 
 @dataclass(slots=True)
@@ -53,6 +60,7 @@ class Tally:
     open: dict[str, Reserved] = field(default_factory=dict[str, Reserved])
     by_session: dict[SessionKey, Sums] = field(default_factory=dict[SessionKey, Sums])
     by_time: dict[TimeKey, Sums] = field(default_factory=dict[TimeKey, Sums])
+    by_label: dict[LabelKey, Sums] = field(default_factory=dict[LabelKey, Sums])
 
     def post(self, entry: Entry, closed: Phase | None) -> Place | None:
         """Takes the entry in and says where it stands; None where it was posted already.
@@ -100,8 +108,14 @@ class Tally:
         return session
 
     def _add(self, session: str, at_ms: int, one: Slice) -> None:
-        by_session = (session, at_ms - at_ms % QUARTER_MS, one.labels)
-        self.by_session[by_session] = added(self.by_session.get(by_session, NOTHING), one.sums)
+        quarter_ms, sums = at_ms - at_ms % QUARTER_MS, one.sums
+        _add_to(self.by_session, (session, quarter_ms, one.labels), sums)
         for span_ms in SPANS_MS:
-            by_time = (span_ms, at_ms - at_ms % span_ms, one.labels)
-            self.by_time[by_time] = added(self.by_time.get(by_time, NOTHING), one.sums)
+            _add_to(self.by_time, (span_ms, at_ms - at_ms % span_ms, one.labels), sums)
+        for label in LABELS_ALONE:
+            _add_to(self.by_label, (label, quarter_ms, getattr(one.labels, label)), sums)
+
+
+def _add_to(heaps: dict[_Key, Sums], key: _Key, sums: Sums) -> None:
+    before = heaps.get(key)
+    heaps[key] = sums if before is None else added(before, sums)

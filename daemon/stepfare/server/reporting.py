@@ -10,7 +10,7 @@ from stepfare.dialects.base import BadRequest
 from stepfare.ledger.groups import BY_MAX, Group
 from stepfare.runtime.startup import House
 from stepfare.server import present
-from stepfare.store.reports import Of
+from stepfare.store.slices import Of
 
 _GROUPS: Mapping[str, Group] = {name: name for name in get_args(Group)}
 

@@ -153,11 +153,30 @@ def m004_who_spends(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def m005_sums_of_one_label_and_slices_by_project(connection: sqlite3.Connection) -> None:
+    """What is asked most, sums by one thing, gets sums of its own; and what one project did stands together."""
+    sums = ", ".join(f"{name} INTEGER NOT NULL" for name in _SUMS_OF_M003)
+    columns = ", ".join(f"{name} TEXT NOT NULL" for name in _LABELS_OF_M004)
+    for statement in (
+        "DROP TABLE time_slices",
+        f"""CREATE TABLE time_slices (
+            span_ms INTEGER NOT NULL, start_ms INTEGER NOT NULL, {columns}, {sums},
+            PRIMARY KEY (span_ms, project, start_ms, workspace, branch, who, client, model, tier, kind)
+        ) STRICT, WITHOUT ROWID""",
+        f"""CREATE TABLE label_slices (
+            label TEXT NOT NULL, start_ms INTEGER NOT NULL, name TEXT NOT NULL, {sums},
+            PRIMARY KEY (label, start_ms, name)
+        ) STRICT, WITHOUT ROWID""",
+    ):
+        connection.execute(statement)
+
+
 MIGRATIONS: Sequence[Migration] = (
     m001_the_journal_and_what_is_derived_from_it,
     m002_what_people_say_of_sessions,
     m003_sums_for_every_report,
     m004_who_spends,
+    m005_sums_of_one_label_and_slices_by_project,
 )
 
 

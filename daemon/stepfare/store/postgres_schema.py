@@ -37,7 +37,8 @@ _SUMS_OF_M001 = (
     *("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens"),
     *("unpriced_tokens", "estimated_pusd", "estimated_low_pusd", "estimated_high_pusd", "escalations", "escalated_pusd"),
 )
-_COLUMNS = ", ".join([*(f"{name} {_TEXT}" for name in _LABELS_OF_M001), *(f"{name} BIGINT NOT NULL" for name in _SUMS_OF_M001)])
+_SUMS = ", ".join(f"{name} BIGINT NOT NULL" for name in _SUMS_OF_M001)
+_COLUMNS = ", ".join([*(f"{name} {_TEXT}" for name in _LABELS_OF_M001), _SUMS])
 _KEY = ", ".join(_LABELS_OF_M001)
 
 M001_SHARED_BOOKS: Migration = (
@@ -72,7 +73,11 @@ M001_SHARED_BOOKS: Migration = (
         session {_TEXT}, start_ms BIGINT NOT NULL, {_COLUMNS}, PRIMARY KEY (session, start_ms, {_KEY})
     ) WITH (fillfactor = 70)""",
     f"""CREATE TABLE time_slices (
-        span_ms BIGINT NOT NULL, start_ms BIGINT NOT NULL, {_COLUMNS}, PRIMARY KEY (span_ms, start_ms, {_KEY})
+        span_ms BIGINT NOT NULL, start_ms BIGINT NOT NULL, {_COLUMNS},
+        PRIMARY KEY (span_ms, project, start_ms, workspace, branch, who, client, model, tier, kind)
+    ) WITH (fillfactor = 70)""",
+    f"""CREATE TABLE label_slices (
+        label {_TEXT}, start_ms BIGINT NOT NULL, name {_TEXT}, {_SUMS}, PRIMARY KEY (label, start_ms, name)
     ) WITH (fillfactor = 70)""",
     # Who is at work on these books; what a daemon left open that was not heard of for long is lost.
     f"CREATE TABLE daemons (id {_TEXT} PRIMARY KEY, heard_ms BIGINT NOT NULL)",

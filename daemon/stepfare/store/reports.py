@@ -7,16 +7,14 @@ Each function works within the transaction that it is called in, and raises the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stepfare.core.entry import Lost, Opened, Reserved, Settled
 from stepfare.ledger import codec
-from stepfare.ledger.calendar import DAY_MS, QUARTER_MS, OffsetAt, stretches, utc
+from stepfare.ledger.calendar import QUARTER_MS, OffsetAt, stretches, utc
 from stepfare.ledger.groups import CALENDAR, NOWHERE, Group, Labels, Place, name_of, place_of
-from stepfare.ledger.tally import SPANS_MS
 from stepfare.ledger.totals import (
     NOTHING,
-    SUMS,
     Names,
     Slice,
     Sums,
@@ -28,12 +26,13 @@ from stepfare.ledger.totals import (
     totals_of_slices,
 )
 from stepfare.store.database import Connection
+from stepfare.store.slices import EVERYTHING, SUMMED, Of, read, source_of
 
 END_OF_TIME_MS = 1 << 53
 SQL_VALUES_MAX = 500
 """Values in one list of a statement; old builds of SQLite take 999."""
-_SUMMED = ", ".join(f"sum({name})" for name in SUMS)
-_PARTS = ("model", "tier", "kind")
+_NO_LABELS = Labels(*[""] * len(Labels._fields))
+_PARTS = ("tier", "model", "kind")
 """What the parts of a total are by."""
 
 
@@ -67,21 +66,6 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Of:
-    """Whose attempts are meant: those of a session, of a workspace, of a project, or all."""
-
-    session: str | None = None
-    workspace: str | None = None
-    project: str | None = None
-
-    def holds(self, session: str, place: Place) -> bool:
-        return self.session in (None, session) and self.workspace in (None, place.workspace) and self.project in (None, place.project)
-
-
-EVERYTHING = Of()
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """Totals with their parts by tier, model and kind, and, without these, for each combination of names that there is; all read at
     one moment, so that the parts make up the whole."""
@@ -107,16 +91,35 @@ class _Sheet:
         names = tuple(name_of(group, labels, reserved.session, local_ms) for group in self.by)
         self.reserved_pusd[names] = self.reserved_pusd.get(names, 0) + (reserved.ceiling_pusd or 0)
 
+    def only(self, first: int, end: int | None) -> _Sheet:
+        """The same sums by some of the groups."""
+        some = _Sheet(self.by[first:end])
+        for names, sums in self.sums.items():
+            some.sums[names[first:end]] = added(some.sums.get(names[first:end], NOTHING), sums)
+        for names, pusd in self.reserved_pusd.items():
+            some.reserved_pusd[names[first:end]] = some.reserved_pusd.get(names[first:end], 0) + pusd
+        return some
+
 
 def totals(connection: Connection, span: Span, of: Of) -> Totals:
     """The totals of that time, with their parts by tier, model and kind."""
-    return _whole(_sheet(connection, _PARTS, span, of, utc))
+    if of != EVERYTHING:
+        return _whole(_sheet(connection, _PARTS, span, of, utc))
+    # Three short questions about one label each, instead of a long one about all three together.
+    by_tier, by_model, by_kind = (totals_of_slices(_slices(_sheet(connection, (part,), span, of, utc))) for part in _PARTS)
+    reserved_pusd = sum(reserved.ceiling_pusd or 0 for reserved, _ in _open(connection, span, of))
+    return replace(by_tier, reserved_pusd=reserved_pusd, by_model=by_model.by_model, by_kind=by_kind.by_kind)
 
 
 def report(connection: Connection, by: Sequence[Group], span: Span, of: Of, offset_at: OffsetAt = utc) -> Report:
     """The totals of that time, and their parts by these groups; names in order."""
-    sheet = _sheet(connection, by, span, of, offset_at)
-    return Report(totals(connection, span, of), totals_by_name(sheet.sums, sheet.reserved_pusd))
+    if of == EVERYTHING:
+        sheet = _sheet(connection, by, span, of, offset_at)
+        return Report(totals(connection, span, of), totals_by_name(sheet.sums, sheet.reserved_pusd))
+    # Of some, all sums are read in one walk through what is theirs, and told apart afterwards.
+    sheet = _sheet(connection, (*by, *_PARTS), span, of, offset_at)
+    parts, whole = sheet.only(0, len(by)), sheet.only(len(by), None)
+    return Report(_whole(whole), totals_by_name(parts.sums, parts.reserved_pusd))
 
 
 def session_totals(connection: Connection, sessions: Sequence[str]) -> dict[str, Totals]:
@@ -126,7 +129,7 @@ def session_totals(connection: Connection, sessions: Sequence[str]) -> dict[str,
         some = sessions[start : start + SQL_VALUES_MAX]
         marks = ", ".join("?" * len(some))
         rows = connection.execute(
-            f"SELECT session, model, tier, kind, {_SUMMED} FROM session_slices WHERE session IN ({marks})"
+            f"SELECT session, model, tier, kind, {SUMMED} FROM session_slices WHERE session IN ({marks})"
             " GROUP BY session, model, tier, kind",
             some,
         )
@@ -140,8 +143,12 @@ def session_totals(connection: Connection, sessions: Sequence[str]) -> dict[str,
 
 def _whole(sheet: _Sheet) -> Totals:
     """A sheet by `_PARTS` as one total."""
-    slices = [Slice(Labels(*NOWHERE, "", *names), sums) for names, sums in sheet.sums.items()]
-    return totals_of_slices(slices, sum(sheet.reserved_pusd.values()))
+    return totals_of_slices(_slices(sheet), sum(sheet.reserved_pusd.values()))
+
+
+def _slices(sheet: _Sheet) -> list[Slice]:
+    """The sums of a sheet under the labels that it is by."""
+    return [Slice(_NO_LABELS._replace(**dict(zip(sheet.by, names, strict=True))), sums) for names, sums in sheet.sums.items()]
 
 
 def _sheet(connection: Connection, by: Sequence[Group], span: Span, of: Of, offset_at: OffsetAt) -> _Sheet:
@@ -158,66 +165,33 @@ def _stretches(connection: Connection, by: Sequence[Group], span: Span, offset_a
     if not CALENDAR.intersection(by):
         yield span, 0
         return
-    first_ms, last_ms = connection.execute("SELECT min(start_ms), max(start_ms) FROM time_slices WHERE span_ms = ?", (DAY_MS,)).fetchone()
+    first_ms, last_ms = connection.execute(_KNOWN_TIME).fetchone()
     if first_ms is not None:
-        since_ms, end_ms = max(span.since_ms, first_ms), min(span.end_ms, last_ms + DAY_MS)
+        since_ms, end_ms = max(span.since_ms, first_ms), min(span.end_ms, last_ms + QUARTER_MS)
         for begun_ms, before_ms, offset_ms in stretches(since_ms, end_ms, offset_at):
             yield Span(begun_ms, before_ms), offset_ms
 
 
+# Each alone, since only so are they looked up.
+_KNOWN_TIME = """SELECT (SELECT min(start_ms) FROM label_slices WHERE label = 'tier'),
+    (SELECT max(start_ms) FROM label_slices WHERE label = 'tier')"""
+
+
 def _add_stretch(sheet: _Sheet, connection: Connection, span: Span, of: Of, offset_ms: int) -> None:
-    """Days that lie within the span from their slices, quarters of the days that its ends cut through from theirs, and what is
-    left of the quarters that its ends cut through from the journal."""
-    by_session = of.session is not None or "session" in sheet.by
-    spans_ms = [QUARTER_MS] if by_session else sorted(SPANS_MS, reverse=True)
+    """What lies within the span from sums of long spans, what its ends leave of those from sums of shorter ones, and what is left of
+    these from the journal."""
+    source = source_of(sheet.by, of)
     inner: Span | None = None
-    for span_ms in spans_ms:
+    for span_ms in source.spans_ms:
         if CALENDAR.intersection(sheet.by) and offset_ms % span_ms:
             continue  # Days elsewhere are no whole days of UTC.
         outer = span.within(span_ms)
         for part in outer.around(inner):
-            _add_slices(sheet, connection, None if by_session else span_ms, part, of, offset_ms)
+            for found in read(connection, source, span_ms, part.since_ms, part.end_ms, of, offset_ms):
+                sheet.add(found.labels, found.sums, found.session, found.local_ms)
         inner = outer
     for part in span.around(inner):
         _add_closed(sheet, connection, part, of, offset_ms)
-
-
-def _add_slices(sheet: _Sheet, connection: Connection, span_ms: int | None, part: Span, of: Of, offset_ms: int) -> None:
-    """Sums from the slices of that span, or (None) from those of the sessions."""
-    where, values = ["start_ms >= ?", "start_ms < ?"], list[str | int]((part.since_ms, part.end_ms))
-    if span_ms is not None:
-        where.append("span_ms = ?")
-        values.append(span_ms)
-    elif of.session is None:
-        # Few sessions of all that there are were at work in a short span, and sessions are what their slices are led by.
-        where.append("session IN (SELECT session FROM sessions WHERE last_ms >= ? AND first_ms < ?)")
-        values += [part.since_ms, part.end_ms]
-    else:
-        where.append("session = ?")
-        values.append(of.session)
-    for column, value in (("workspace", of.workspace), ("project", of.project)):
-        if value is not None:
-            where.append(f"{column} = ?")
-            values.append(value)
-    columns = list(dict.fromkeys(_COLUMNS.get(group, group) for group in sheet.by))
-    asked = [column.format(offset_ms=offset_ms) for column in columns]
-    names = [f"named{number}" for number in range(len(asked))]
-    named = "".join(f"{column} AS {name}, " for column, name in zip(asked, names, strict=True))
-    grouped = f" GROUP BY {', '.join(names)}" if names else ""
-    rows = connection.execute(
-        f"SELECT {named}{_SUMMED} FROM {'session' if span_ms is None else 'time'}_slices WHERE {' AND '.join(where)}{grouped}", values
-    )
-    for row in rows:
-        if row[-1] is None:
-            continue  # The sum of nothing, where no names were asked for.
-        known = dict(zip(columns, row, strict=False))
-        labels = Labels(*(known.get(label, "") for label in Labels._fields))
-        sheet.add(labels, row[len(columns) :], known.get("session", ""), known.get(_DAY, 0) * DAY_MS)
-
-
-_DAY = f"(start_ms + {{offset_ms}}) / {DAY_MS}"
-_COLUMNS: Mapping[Group, str] = {"user": "who", "day": _DAY, "month": _DAY, "provider": "model"}
-"""What is read for a group whose names are no column."""
 
 
 def _add_closed(sheet: _Sheet, connection: Connection, span: Span, of: Of, offset_ms: int) -> None:

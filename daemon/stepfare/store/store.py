@@ -24,7 +24,8 @@ from stepfare.store.errors import StoreError
 from stepfare.store.following import Following, Told
 from stepfare.store.queries import JournalRow, SessionRow, StepRow
 from stepfare.store.readers import Readers
-from stepfare.store.reports import EVERYTHING, Of, Report
+from stepfare.store.reports import Report
+from stepfare.store.slices import EVERYTHING, Of
 from stepfare.store.writer import Append, Decided, Job, Writer
 
 __all__ = ["JournalRow", "SessionRow", "StepRow", "Store", "StoreError"]
@@ -206,7 +207,7 @@ class Store:
         self, since_ms: int = 0, until_ms: int | None = None, *, session: str | None = None, workspace: str | None = None
     ) -> Totals:
         """Totals of attempts closed (or, if open, reserved) from `since_ms` to before `until_ms`, exact to the millisecond."""
-        span, of = reports.Span(since_ms, until_ms), reports.Of(session, workspace)
+        span, of = reports.Span(since_ms, until_ms), Of(session, workspace)
         return await self._readers.ask(lambda connection: reports.totals(connection, span, of))
 
     async def report(

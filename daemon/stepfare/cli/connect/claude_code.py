@@ -19,6 +19,7 @@ MODELS = {
     "ANTHROPIC_DEFAULT_OPUS_MODEL": "premium",
     "ANTHROPIC_DEFAULT_FABLE_MODEL": "premium",
 }
+STATUS_LINE = '"statusLine": {"type": "command", "command": "stepfare status --format statusline"}'
 
 
 def _path(world: World, place: Place) -> Path:
@@ -43,7 +44,10 @@ def _trace(world: World) -> str:
 
 
 def _hints(world: World, place: Place) -> tuple[str, ...]:
-    hints = ["Run it as ever, e.g.: claude. A run that is open keeps its old settings."]
+    hints = [
+        "Run it as ever, e.g.: claude. A run that is open keeps its old settings.",
+        f"To see what a session costs while it runs, add to the same file: {STATUS_LINE}",
+    ]
     if place.scope is Scope.PROJECT:
         hints.append("The file holds your token: keep .claude/settings.local.json out of the repository.")
     if world.environ.get("ANTHROPIC_API_KEY", "").strip():
