@@ -28,7 +28,7 @@ DECISIONS_OF_SESSIONS = 200
 """So many sessions, the last ones, have the reasons of their steps too."""
 DECISION = (
     '{{"id":"{id}","session":"{session}","kind":"explore","probabilities":{{"explore":0.8,"edit":0.2}},"floor":{{"tier":"frugal",'
-    '"source":"profile","words":"{words}"}},"candidates":[],"rejections":[],"gate":{{"on":false,"needs":{{}}}},"chosen":"bench/small",'
+    '"source":"profile","words":"{words}"}},"candidates":[],"rejections":[],"gate":{{"on":false,"needs":"frugal"}},"chosen":"bench/small",'
     '"because":["{words}"]}}'
 )
 

@@ -1,4 +1,5 @@
-"""How many attempts a second the books settle: each reserved on disk, then settled on disk, as the daemon does it, by 64 at once."""
+"""The books: how many attempts a second they settle (each reserved on disk, then settled on disk, as the daemon does it, by 64 at once),
+and, with a million entries in them, how long a start, an answer to an editor and a month's report take."""
 
 from __future__ import annotations
 
@@ -7,30 +8,87 @@ import itertools
 import os
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from benchmark.report import Row
-from benchmark.stand import Stand
-from benchmark.world import CannotMeasure, cores, pin
+from benchmark.stand import MS, Stand, p50, percentile
+from benchmark.wire import ask
+from benchmark.world import CannotMeasure, Daemon, cores, daemon, pin
 
 AT_ONCE = 64
 STEPS_PER_SESSION = 40
 WARM_UP_S = 0.5
 RUN_S, RUN_QUICK_S = 5.0, 1.5
 TARGET_PER_S = 4_000.0
+ENTRIES, ENTRIES_QUICK = 1_000_000, 100_000
+ASKED, ASKED_QUICK = 25, 7
+START_TARGET_S, QUESTION_TARGET_MS, REPORT_TARGET_MS = 1.0, 20.0, 200.0
+DAY_MS = 86_400_000
 DECISION = b'{"id":"%s","because":["a step of the benchmark, with a sentence or two of reasons as a decision has them"]}' % (b"x" * 600)
 
 
 def measure(stand: Stand) -> list[Row]:
-    pin(os.getpid(), cores().measured)
-    try:
-        with tempfile.TemporaryDirectory(prefix="stepfare-bench-ledger-") as folder:
-            rate = asyncio.run(_settled_per_s(Path(folder) / "ledger.db", RUN_QUICK_S if stand.quick else RUN_S))
-    finally:
-        pin(os.getpid(), cores().load)
-    return [
-        Row("ledger", "attempts reserved and settled, 64 at once (settled_per_s)", "1/s", ours=rate, target=TARGET_PER_S, at_least=True)
-    ]
+    with tempfile.TemporaryDirectory(prefix="stepfare-bench-ledger-") as folder:
+        books = Path(folder) / "ledger.db"
+        pin(os.getpid(), cores().measured)
+        try:
+            entries = _fill(books, ENTRIES_QUICK if stand.quick else ENTRIES)
+            rate = asyncio.run(_settled_per_s(books, RUN_QUICK_S if stand.quick else RUN_S))
+        finally:
+            pin(os.getpid(), cores().load)
+        what = f"{entries:,} entries"
+        rows = [
+            Row(
+                "ledger",
+                f"{what}: attempts reserved and settled, 64 at once (settled_per_s)",
+                "1/s",
+                ours=rate,
+                target=TARGET_PER_S,
+                at_least=True,
+            )
+        ]
+        with daemon(stand.upstream.port, books.parent) as started:
+            rows.append(Row("ledger", f"{what}: start to healthy", "s", ours=started.healthy_after_s, target=START_TARGET_S))
+            rows += _questions(started, what, stand.rounds(ASKED, ASKED_QUICK))
+    return rows
+
+
+def _fill(books: Path, entries: int) -> int:
+    from benchmark.big_ledger import build
+
+    build(books, entries, time.time_ns() // 1_000_000)
+    return entries
+
+
+def _questions(started: Daemon, what: str, times: int) -> list[Row]:
+    """What an editor or a person asks, over HTTP, the whole way to the answer's last byte."""
+    from benchmark.big_ledger import PROJECTS, folder_of
+
+    since_ms = time.time_ns() // 1_000_000 - 30 * DAY_MS
+    project = quote(folder_of(PROJECTS // 8), safe="")
+    session = ask(started.port, f"/control/v1/sessions?limit=1&workspace={project}", token=started.control_token)["sessions"][0]["id"]
+    questions: Mapping[str, tuple[str, float]] = {
+        "a session with its steps": (f"sessions/{session}", QUESTION_TARGET_MS),
+        "today and the latest sessions (overview)": ("overview", QUESTION_TARGET_MS),
+        "a status bar's glance": (f"glance?session={session}", QUESTION_TARGET_MS),
+        "a project today": (f"workspaces/{project}", QUESTION_TARGET_MS),
+        "a project's last week by day": (f"report?by=day&project={project}&since_ms={since_ms + 23 * DAY_MS}", QUESTION_TARGET_MS),
+        "a month by day": (f"report?by=day&since_ms={since_ms}", REPORT_TARGET_MS),
+        "a month by day and model": (f"report?by=day,model&since_ms={since_ms}", REPORT_TARGET_MS),
+        "a month by project and branch": (f"report?by=project,branch&since_ms={since_ms}", REPORT_TARGET_MS),
+    }
+    rows: list[Row] = []
+    for name, (path, target_ms) in questions.items():
+        taken_ms: list[float] = []
+        for _ in range(times):
+            began = time.perf_counter()
+            ask(started.port, f"/control/v1/{path}", token=started.control_token)
+            taken_ms.append((time.perf_counter() - began) * MS)
+        note = f"p95 {percentile(taken_ms, 0.95):.1f}"
+        rows.append(Row("ledger", f"{what}: {name}, p50", "ms", ours=p50(taken_ms), target=target_ms, note=note))
+    return rows
 
 
 async def _settled_per_s(path: Path, seconds: float) -> float:

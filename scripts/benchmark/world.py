@@ -217,9 +217,12 @@ class Daemon:
 
 
 @contextmanager
-def daemon(upstream_port: int) -> Iterator[Daemon]:
-    """A daemon whose only provider is the fake upstream, in a home that is thrown away afterwards."""
+def daemon(upstream_port: int, books: Path | None = None) -> Iterator[Daemon]:
+    """A daemon whose only provider is the fake upstream, in a home that is thrown away afterwards; with the books of that folder, which
+    are moved into its home."""
     home = Path(tempfile.mkdtemp(prefix="stepfare-bench-home-"))
+    for file in books.iterdir() if books is not None else ():
+        shutil.move(file, home / file.name)
     port = free_port()
     models = "".join(MODEL.format(**row) for row in MODELS)
     (home / "config.toml").write_text(CONFIG.format(port=port, upstream=upstream_port, key=KEY_VARIABLE, models=models))
