@@ -1,4 +1,4 @@
-"""How long a token is, is learned from answers that their provider counted, and from no others."""
+"""How long tokens are and how many are thought unseen is learned from calls that their provider counted, and from no others."""
 
 from __future__ import annotations
 
@@ -30,6 +30,27 @@ def test_what_was_seen_once_is_better_than_what_is_true_of_all() -> None:
 
 def test_what_was_thought_unseen_is_no_part_of_what_was_heard() -> None:
     assert after(replace(ANSWER, usage=Usage(10, output_tokens=900, reasoning_tokens=800))) == 4.0
+
+
+def test_what_is_thought_unseen_is_known_by_the_model() -> None:
+    lengths = Lengths(3.6)
+    assert lengths.unseen("lab/large") == 0
+    for tokens in (800, 1_800):
+        lengths.apply(reserved("a1"))
+        lengths.apply(replace(ANSWER, unseen_tokens=tokens))
+    assert lengths.unseen("lab/large") == 900
+    assert lengths.unseen("lab/small") == 0
+
+
+@pytest.mark.parametrize(
+    ("body_bytes", "input_tokens", "bytes_of"),
+    [(8_000, 2_000, 4.0), (1_999, 500, None), (8_000, 0, None), (8_000, 10_000, None), (200_000, 2_000, None)],
+)
+def test_how_long_a_requests_tokens_are_is_learned_from_its_prompts(body_bytes: int, input_tokens: int, bytes_of: float | None) -> None:
+    lengths = Lengths(3.6)
+    lengths.apply(replace(reserved("a1"), body_bytes=body_bytes))
+    lengths.apply(replace(ANSWER, usage=Usage(input_tokens, output_tokens=100)))
+    assert lengths.bytes_of("lab/large") == bytes_of
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,15 @@ from dataclasses import replace
 import pytest
 
 from stepfare.core.entry import Settled
-from stepfare.core.model import Candidate
+from stepfare.core.model import Candidate, Capability
 from stepfare.core.money import Price, Rates, Usage
 from stepfare.core.request import Span
+from stepfare.core.session import Session
 from stepfare.dialects.base import Finished, StreamEvent, TextDelta, ThinkingDelta, UsageReported
 from stepfare.routing.filters import ceiling_pusd
-from stepfare.runtime.consumed import BROKEN_OFF, INCREDIBLE, UNREPORTED, reported_pusd
+from stepfare.runtime.consumed import BROKEN_OFF, INCREDIBLE, THOUGHT_TOKENS_PER_S, UNREPORTED, reported_pusd
 from stepfare.runtime.entries import closing, opening
+from stepfare.runtime.state import State
 from tests.routing.samples import NOW_MS, candidate, rates
 from tests.runtime.samples import SMALL, TEXT, UNPRICED, a_run, a_state, asked
 
@@ -122,12 +124,55 @@ def test_what_was_heard_is_kept_beside_what_was_counted(events: tuple[StreamEven
     assert entry.heard_chars == chars
 
 
+HIDDEN = UsageReported(Usage(10_000, output_tokens=1_500, reasoning_tokens=1_400))
+"""3,600 characters would be 1,000 tokens: here they were 100, behind 1,400 of which nothing could be heard."""
+
+
+def learned(state: State, one: Candidate, *events: StreamEvent) -> None:
+    """The state after a whole answer of this model."""
+    run = a_run(one, *events, finished=True)
+    (opened,) = opening(asked(), run, titles=False)
+    state.apply(opened)
+    state.apply(closing(asked(), run, state, NOW_MS))
+
+
+def test_what_a_model_uses_to_think_unseen_is_counted_once_it_speaks() -> None:
+    state = a_state()
+    learned(state, SMALL, TextDelta("x" * 360), Finished("stop"), HIDDEN)
+    speaking = closing(asked(), a_run(SMALL, TextDelta("x" * 36)), state, NOW_MS)
+    silent = closing(asked(), a_run(SMALL), state, NOW_MS)
+    thinking = closing(asked(), a_run(SMALL, ThinkingDelta("t" * 36)), state, NOW_MS)
+    assert isinstance(speaking, Settled)
+    assert isinstance(silent, Settled)
+    assert isinstance(thinking, Settled)
+    assert (speaking.usage.output_tokens, silent.usage.output_tokens, thinking.usage.output_tokens) == (1_400 + 10, 0, 10)
+
+
+def test_a_model_that_may_think_unseen_may_have_done_so_as_long_as_it_was_silent() -> None:
+    thinker = candidate("lab/small", price=rates(100_000, 500_000), able=(Capability.TOOLS, Capability.REASONING))
+    entry = closing(asked(), a_run(thinker, first_byte_ms=None), a_state(), NOW_MS + 20_000)
+    assert isinstance(entry, Settled)
+    assert entry.high_pusd == 10_000 * 100_000 + 20 * THOUGHT_TOKENS_PER_S * 500_000
+    said = closing(asked(), a_run(thinker, *TEXT, finished=True, first_byte_ms=4_000), a_state(), NOW_MS + 20_000)
+    assert isinstance(said, Settled)
+    assert said.high_pusd == 10_000 * 100_000 + (1_800 + 4 * THOUGHT_TOKENS_PER_S) * 500_000
+
+
+def test_a_prompt_that_nobody_counted_is_what_this_model_made_of_those_before() -> None:
+    state = a_state()
+    learned(state, SMALL, *TEXT, UsageReported(Usage(8_000, output_tokens=1_000)))  # 40,000 bytes: five for a token
+    new = closing(asked(), a_run(SMALL, *TEXT), state, NOW_MS)
+    grown = Session("s1", steps=3, last_model="lab/small", last_prompt_tokens=7_600, last_body_bytes=38_000)
+    longer = closing(asked(session=grown), a_run(SMALL, *TEXT), state, NOW_MS)
+    elsewhere = closing(asked(session=replace(grown, last_model="lab/large")), a_run(SMALL, *TEXT), state, NOW_MS)
+    shorter = closing(asked(session=replace(grown, last_body_bytes=41_000)), a_run(SMALL, *TEXT), state, NOW_MS)
+    counts = [entry.usage.input_tokens for entry in (new, longer, elsewhere, shorter) if isinstance(entry, Settled)]
+    assert counts == [8_000, 7_600 + 400, 8_000, 8_000]
+
+
 def test_a_model_learns_how_long_its_tokens_are() -> None:
     state = a_state()
-    whole = a_run(SMALL, *TEXT, UsageReported(Usage(10_000, output_tokens=900)), finished=True)
-    (reserved,) = opening(asked(), whole, titles=False)
-    state.apply(reserved)
-    state.apply(closing(asked(), whole, state, NOW_MS))
+    learned(state, SMALL, *TEXT, UsageReported(Usage(10_000, output_tokens=900)))
     cut = closing(asked(), a_run(SMALL, TextDelta("x" * 400)), state, NOW_MS)
     assert isinstance(cut, Settled)
     assert cut.usage.output_tokens == 100

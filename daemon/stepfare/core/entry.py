@@ -118,6 +118,8 @@ class Settled:
     doubts: tuple[str, ...] = ()
     heard_chars: int = 0
     """How long that part of the answer is which the output tokens count that are no reasoning: tells how long a model's tokens are."""
+    unseen_tokens: int = 0
+    """Those of the reasoning of which nothing could be heard."""
 
     @property
     def measured(self) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from stepfare.core.model import Candidate
+from stepfare.core.model import Candidate, Capability
 from stepfare.core.money import Price, Rates, Usage, priced
 from stepfare.dialects import meter
 from stepfare.dialects.base import UsageReported
@@ -21,6 +21,8 @@ CHARS_OF_TOKEN_MAX = 400
 """No token says more: a report that counts fewer has forgotten what it counts."""
 UNHEARD_TOKENS = 256
 """What a model may have written, or thought unseen, beyond what was heard of an answer that was broken off: some seconds' worth."""
+THOUGHT_TOKENS_PER_S = 250
+"""What a model may have thought unseen while nothing was heard of it: few are served faster."""
 WINDOWS_MAX = 16
 """A call that goes round with tools of its provider's reads its window several times; what counts more than this many is garbage."""
 
@@ -54,24 +56,42 @@ class Charge:
     high_pusd: int | None = None
 
 
-def consumed(asked: Asked, candidate: Candidate, heard: Heard, started_ms: int, prompt_tokens: int, chars_of_token: float) -> Consumed:
-    """What the provider counted; what it did not is estimated by the length of the prompt (`prompt_tokens`) and of what was said.
-    `chars_of_token` is how many characters of an answer a token of this model is known to be."""
-    lengths = _Lengths.around(chars_of_token)
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What is known of how a model counts and answers: the tokens of this prompt, the characters of its tokens, the tokens that it thinks
+    unseen; and for how long it may have done so this time, before anything was heard."""
+
+    prompt_tokens: int
+    chars_of_token: float
+    unseen_tokens: int = 0
+    silent_ms: int = 0
+
+    @property
+    def long(self) -> float:
+        """As many characters as a token may be."""
+        return max(self.chars_of_token, meter.CHARS_PER_TOKEN_HIGH)
+
+    @property
+    def short(self) -> float:
+        return min(self.chars_of_token, meter.CHARS_PER_TOKEN_LOW)
+
+
+def consumed(asked: Asked, candidate: Candidate, heard: Heard, started_ms: int, told: Telling) -> Consumed:
+    """What the provider counted; what it did not is estimated by the length of the prompt and of what was said."""
     usage = heard.usage.usage if heard.usage else None
     if usage is None or not _credible(usage, candidate, heard):
-        return _guessed(asked, candidate, heard, started_ms, prompt_tokens, lengths, UNREPORTED if usage is None else INCREDIBLE)
+        return _guessed(asked, candidate, heard, started_ms, told, UNREPORTED if usage is None else INCREDIBLE)
     if heard.finished:
         return Consumed(usage, usage, usage)
     # A report that came before the answer's end counts the prompt, and of the answer what it had said by then.
     since = heard.output_chars - heard.reported_chars
-    begun = usage.output_tokens if heard.reported_chars else 0
-    said = [max(usage.output_tokens, begun + round(since / each)) for each in (lengths.usual, lengths.long, lengths.short)]
-    said[-1] += _unheard(heard)
-    likely, low, high = (replace(usage, output_tokens=tokens) for tokens in said)
-    if low == high:
+    begun = usage.output_tokens if heard.reported_chars else _unseen(heard, told)
+    likely, low, high = _said(since, begun, candidate, heard, told)
+    least = usage.output_tokens
+    usages = [replace(usage, output_tokens=max(least, tokens)) for tokens in (likely, low, high)]
+    if usages[1] == usages[2]:
         return Consumed(usage, usage, usage)
-    return Consumed(likely, low, high, "part", (BROKEN_OFF,))
+    return Consumed(*usages, counted="part", doubts=(BROKEN_OFF,))
 
 
 def charge(asked: Asked, candidate: Candidate, heard: Heard, used: Consumed) -> Charge:
@@ -115,19 +135,6 @@ def _applied(candidate: Candidate, service: str) -> Price | None:
     return (candidate.price.served(service) or candidate.price) if candidate.price else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Lengths:
-    """Characters of a token: as they are known, and as many and as few as they may be."""
-
-    usual: float
-    long: float
-    short: float
-
-    @staticmethod
-    def around(usual: float) -> _Lengths:
-        return _Lengths(usual, max(usual, meter.CHARS_PER_TOKEN_HIGH), min(usual, meter.CHARS_PER_TOKEN_LOW))
-
-
 def _credible(usage: Usage, candidate: Candidate, heard: Heard) -> bool:
     """Some count nothing, some forget the output, some count what no window holds."""
     most = max(usage.input_tokens, usage.output_tokens)
@@ -135,16 +142,27 @@ def _credible(usage: Usage, candidate: Candidate, heard: Heard) -> bool:
     return bool(usage.input_tokens) and not forgotten and most <= WINDOWS_MAX * candidate.model.context_tokens
 
 
-def _guessed(asked: Asked, candidate: Candidate, heard: Heard, started_ms: int, prompt: int, lengths: _Lengths, doubt: str) -> Consumed:
-    chars = heard.output_chars
+def _guessed(asked: Asked, candidate: Candidate, heard: Heard, started_ms: int, told: Telling, doubt: str) -> Consumed:
+    prompt = told.prompt_tokens
     warm = 0 if asked.apart else warm_tokens(asked.session, candidate.model.id, prompt, started_ms)
     cache = candidate.provider.cache
     written = prompt - warm if cache is not None and prompt >= cache.min_tokens else 0
-    usage = Usage(prompt, warm, written, round(chars / lengths.usual))
-    low = Usage(prompt, prompt, 0, round(chars / lengths.long)) if heard.started else Usage(0)
-    high = Usage(prompt, 0, prompt if written else 0, round(chars / lengths.short) + _unheard(heard))
+    likely, least, most = _said(heard.output_chars, _unseen(heard, told), candidate, heard, told)
+    usage = Usage(prompt, warm, written, likely)
+    low = Usage(prompt, prompt, 0, least) if heard.started else Usage(0)
+    high = Usage(prompt, 0, prompt if written else 0, most)
     return Consumed(usage, low, high, "none", (doubt,))
 
 
-def _unheard(heard: Heard) -> int:
-    return UNHEARD_TOKENS if heard.started and not heard.finished else 0
+def _said(chars: int, begun: int, candidate: Candidate, heard: Heard, told: Telling) -> tuple[int, int, int]:
+    """Tokens of so many characters behind those that are known (`begun`): likely, at least, and at most."""
+    beyond = UNHEARD_TOKENS if heard.started and not heard.finished else 0
+    if Capability.REASONING in candidate.model.capabilities and not heard.thinking_chars:
+        beyond = max(beyond, THOUGHT_TOKENS_PER_S * told.silent_ms // 1_000)
+    known = begun if heard.reported_chars else 0
+    return begun + round(chars / told.chars_of_token), known + round(chars / told.long), begun + round(chars / told.short) + beyond
+
+
+def _unseen(heard: Heard, told: Telling) -> int:
+    """What the model thought unseen, as it does: before its first word, and of which nothing was heard."""
+    return told.unseen_tokens if heard.output_chars and not heard.thinking_chars else 0

@@ -13,12 +13,13 @@ from stepfare.core.entry import Entry, Opened, Reserved, Settled, Voided
 from stepfare.core.model import Candidate
 from stepfare.core.money import Rates, Usage, priced
 from stepfare.core.step import ActionKind, Tier
+from stepfare.counting.lengths import Lengths
 from stepfare.dialects.heard import Heard
 from stepfare.routing.filters import ceiling_pusd
 from stepfare.routing.policy import rungs
 from stepfare.routing.warmth import warm_tokens
 from stepfare.runtime.consider import Asked
-from stepfare.runtime.consumed import charge, consumed
+from stepfare.runtime.consumed import Telling, charge, consumed
 from stepfare.runtime.state import State
 from stepfare.steps.beginnings import beginning_of
 from stepfare.steps.envelopes import WORDS_CHARS_MAX, words_of
@@ -115,8 +116,7 @@ def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Void
         why = run.fault.words if run.fault else "it was cancelled before it was sent"
         return Voided(run.id, asked.session.id, now_ms, outcome, why, total_ms)
     candidate = run.ranked.candidate
-    lengths = state.lengths.of(candidate.model.id)
-    used = consumed(asked, candidate, run.heard, run.started_ms, run.ranked.prompt_tokens, lengths)
+    used = consumed(asked, candidate, run.heard, run.started_ms, _telling(asked, run, state.lengths, total_ms))
     usage, charged = used.usage, charge(asked, candidate, run.heard, used)
     dropped = run.needs is not None
     # A search of the web costs the same whoever reads what it finds.
@@ -152,6 +152,7 @@ def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Void
         confidence=charged.confidence,
         doubts=charged.doubts,
         heard_chars=_counted_chars(run.heard, usage) if used.counted == "whole" else 0,
+        unseen_tokens=usage.reasoning_tokens if used.counted == "whole" and not run.heard.thinking_chars else 0,
     )
 
 
@@ -168,6 +169,20 @@ def _tasks(run: Run) -> tuple[str, ...]:
         texts = cast("dict[str, object]", told).values() if isinstance(told, dict) else ()
         found += [reply_digest(words_of(text)[:WORDS_CHARS_MAX]) for text in texts if isinstance(text, str) and len(text) >= TASK_CHARS_MIN]
     return tuple(dict.fromkeys(digest for digest in found if digest))[:TASKS_MAX]
+
+
+def _telling(asked: Asked, run: Run, lengths: Lengths, total_ms: int) -> Telling:
+    """What is known of this model's way to count and to answer. What its last report in this session counted is grown by what was added
+    since; that is surer than what a decision over many models went by."""
+    model, session, body_bytes = run.ranked.candidate.model.id, asked.session, len(asked.view.raw)
+    prompt_tokens, bytes_of = run.ranked.prompt_tokens, lengths.bytes_of(model)
+    grown_bytes = body_bytes - session.last_body_bytes
+    if bytes_of is not None:
+        goes_on = not asked.apart and session.last_model == model and session.last_prompt_tokens and session.last_body_bytes
+        known = (session.last_prompt_tokens, grown_bytes) if goes_on and grown_bytes >= 0 else (0, body_bytes)
+        prompt_tokens = known[0] + round(known[1] / bytes_of)
+    silent_ms = total_ms if run.first_byte_ms is None else run.first_byte_ms
+    return Telling(prompt_tokens, lengths.of(model), lengths.unseen(model), silent_ms)
 
 
 def _may_have_cost(run: Run) -> bool:
