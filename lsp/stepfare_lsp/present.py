@@ -60,6 +60,8 @@ def spent(totals: Totals) -> str:
     """The sum that is known. Steps without a price alone make no sum: they are unpriced, never $0."""
     if totals.steps and totals.unpriced_steps == totals.steps and not totals.spent_pusd:
         return "unpriced"
+    if totals.steps and totals.input_tokens and not (totals.spent_pusd or totals.unpriced_steps):
+        return "free"
     unpriced = f" and {steps(totals.unpriced_steps)} without a known price" if totals.unpriced_steps else ""
     return money(totals.spent_pusd) + unpriced
 

@@ -7,10 +7,10 @@ from textwrap import dedent
 
 import pytest
 
-from stepfare.cli.render import budget, paint
-from stepfare.control.protocol import Budgets, Failure
+from stepfare.cli.render import budget, paint, spend
+from stepfare.control.protocol import Budgets, Failure, Totals
 from tests.cli.conftest import Run
-from tests.cli.samples import BUDGETS, NOW_MS, OF_DAY, SESSION, USD
+from tests.cli.samples import BUDGETS, NOW_MS, OF_DAY, SESSION, USD, a_step
 from tests.control.fake_daemon import FakeDaemon
 
 NOBODY = "No session waits for an answer. Say which budget: --session ID, --project DIR, --day or --month.\n"
@@ -86,3 +86,10 @@ def test_what_cannot_be_extended_is_said(run: Run, fake: FakeDaemon) -> None:
         assert run("budget", "extend", sum_, "--day").code == 2
     fake.answer("budgets/day", Failure(error="no-cap", words="no day budget is set"), method="PUT", status=404)
     assert run("budget", "extend", "1", "--day").err == "no day budget is set\n"
+
+
+def test_what_nobody_bills_is_called_free_and_never_nothing_dollars() -> None:
+    free = Totals(steps=3, input_tokens=9_000)
+    assert (spend.spent(free), spend.spent(Totals())) == ("free", "$0.00")
+    assert spend.spent(Totals(steps=3, input_tokens=9_000, unpriced_steps=1)) == "$0.00"
+    assert spend.cost(a_step("edit", cost_pusd=0, cost_source="free")) == "free"

@@ -390,3 +390,22 @@ async def test_every_answer_about_budgets_is_a_message_of_the_protocol(start: St
         await answer.text()
     for told in ((await running.control("GET", "budgets"))[1], await extended(running, "day", 1)):
         assert json.loads(protocol.Budgets.model_validate(told).model_dump_json()) == told
+
+
+async def test_an_extension_is_told_with_each_step_that_it_let_through(start: Start) -> None:
+    running = await start(stream(), more=DAY)
+    await extended(running, "day", 1)
+    async with running.chat(ask(model="balanced")) as answer:
+        await answer.text()
+    _, why = await running.control("GET", "decisions/last")
+    assert "the day budget of $1.02 (config.toml:2, extended by $1.0) has $0.0 used or reserved" in why["because"]
+
+
+async def test_what_nobody_bills_is_free_and_goes_on_beyond_any_cap(start: Start) -> None:
+    free = SETTINGS.replace("{{ input = 2, cache_read = 0.20, output = 10 }}", "{{ input = 0, output = 0 }}")
+    running = await start(stream(), settings=free, more="[budget]\nday_usd = 0.0\n")
+    async with running.chat(ask(model="lab/middle")) as answer:
+        assert "x-stepfare-budget" not in answer.headers
+        await answer.text()
+    (step,) = (await running.last_session())["steps"]
+    assert (step["cost_pusd"], step["cost_source"]) == (0, "free")

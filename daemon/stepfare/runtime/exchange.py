@@ -16,7 +16,7 @@ from stepfare.dialects.lessons import ONCE
 from stepfare.dialects.table import DIALECTS
 from stepfare.ledger.claims import OverCap
 from stepfare.routing.failover import ATTEMPTS_MAX, Failed, GiveUp, Try, next_move
-from stepfare.routing.filters import within_budget
+from stepfare.routing.filters import said_of, within_budget
 from stepfare.runtime.answering import Attempt, Daemon, Reply
 from stepfare.runtime.at_cap import at_cap
 from stepfare.runtime.carriage import Carriage, carriage_for
@@ -176,6 +176,7 @@ def _drifted(asked: Asked, state: State) -> str:
 def _notes(asked: Asked, ranked: Ranked, carriage: Carriage) -> list[str]:
     """What besides the reasons of the choice is to be known of this step."""
     changed = [f"for {ranked.candidate.model.id}: {words}" for words in carriage.changed]
+    changed += [said_of(cap) for cap in asked.snapshot.caps if cap.extended_pusd]
     return [asked.drift, *changed] if asked.drift else changed
 
 

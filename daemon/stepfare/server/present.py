@@ -145,7 +145,7 @@ def step(row: StepRow, record: bytes | None) -> protocol.Step:
         if usage
         else None,
         cost_pusd=sum(known) if known and len(known) == len(costs) else None,
-        cost_source=settled.source if settled else None,
+        cost_source=_source(settled) if settled else None,
         escalated=any(one.outcome == "escalated" for one in closed),
         held_ms=sum(one.held_ms for one in closed),
         because=[*(decision.because if decision else []), *_escalations(serving), *_kept(row)],
@@ -156,6 +156,12 @@ def _kept(row: StepRow) -> list[str]:
     """Which caches were kept alive after it, and how often."""
     pings = Counter(one.reserved.model for one in row.attempts if isinstance(one.closing, Settled) and one.closing.outcome == KEPT_WARM)
     return [f"the cache of {model} was kept alive {times} x in the pause that followed" for model, times in pings.items()]
+
+
+def _source(settled: Settled) -> str:
+    """Where the cost is from. What nobody bills is called free: it is no sum of dollars."""
+    free = settled.cost_pusd == 0 and settled.usage.input_tokens > 0 and settled.source != "provider-billed"
+    return "free" if free else settled.source
 
 
 def _escalations(attempts: Sequence[AttemptRow]) -> list[str]:

@@ -15,6 +15,7 @@ LABEL_WIDTH = 10
 OVERVIEW_SESSIONS_MAX = 8
 TIERS: tuple[protocol.TierName, ...] = ("frugal", "balanced", "premium")
 PLAY_MONEY = "Simulator: no provider key was found, so a built-in simulator answers and nothing real is paid. All sums are play money."
+FREE = "free"
 SIMULATED = "simulator/"
 """How the names of models begin that are none."""
 NO_SESSIONS = "No sessions yet. Point a coding agent at the daemon: `stepfare connect --list` shows how."
@@ -138,10 +139,15 @@ def spend(totals: Totals) -> list[tuple[Cell, ...]]:
 
 
 def spent(totals: Totals) -> str:
-    """The sum that is known. Steps without a price alone make no sum: they are unpriced, never $0."""
+    """The sum that is known. Steps without a price alone make no sum: they are unpriced, never $0. What nobody bills is free."""
     if totals.steps and totals.unpriced_steps == totals.steps and not totals.spent_pusd:
         return money(None)
-    return money(totals.spent_pusd)
+    return FREE if is_free(totals) else money(totals.spent_pusd)
+
+
+def is_free(totals: Totals) -> bool:
+    """Whether all of its steps were served by models that nobody bills."""
+    return bool(totals.steps and totals.input_tokens) and not (totals.spent_pusd or totals.unpriced_steps)
 
 
 def problem_line(problem: protocol.Problem) -> tuple[Cell, ...]:
@@ -231,6 +237,8 @@ def _step(number: int, step: Step) -> tuple[Cell, ...]:
 
 def cost(step: Step) -> Cell:
     """What a step cost: `~` where it was estimated; `open` while nobody can know, `lost` where nobody ever will."""
+    if step.cost_source == FREE and not step.cost_pusd:
+        return FREE
     if step.cost_pusd is not None:
         return ("~" if step.cost_source == "estimated" else "") + money(step.cost_pusd)
     if step.usage is not None:
