@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -21,6 +20,7 @@ from stepfare.server import budgets, catalogue, glance, present, reporting
 from stepfare.server.dry_run import dry_run
 from stepfare.server.guard import admitted, token_of
 from stepfare.server.inference import HOUSE
+from stepfare.server.openapi import Handler, Route, document
 from stepfare.server.reply import STREAM_HEADERS
 from stepfare.store.queries import SessionRow
 
@@ -33,30 +33,33 @@ LAST = "last"
 
 _NOTHING_YET = "no step has been served yet: point an agent at the daemon (`stepfare connect`) and give it a task"
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 def add_routes(app: web.Application) -> None:
     """Every route of the control API, each behind the control token."""
-    routes: tuple[tuple[str, str, Handler], ...] = (
-        ("GET", "overview", overview),
-        ("GET", "events", events),
-        ("GET", "sessions", sessions),
-        ("GET", "sessions/{id}", session),
-        ("GET", "decisions/{id}", decision),
-        ("GET", "report", report),
-        ("GET", "glance", glance_at),
-        ("GET", "prices", prices),
-        ("GET", "workspaces/{id:.+}", workspace),
-        ("PUT", "workspaces/{id:.+}", put_workspace),
-        ("GET", "budgets", budgets.budgets),
-        ("PUT", "budgets/{scope}", budgets.extend),
-        ("PUT", "budgets/{scope}/{subject:.+}", budgets.extend),
-        ("POST", "decide", decide),
-        ("POST", "reload", reload),
+    for route in routes():
+        app.router.add_route(route.method, f"{ROOT}/{route.path}", _for_control(route.handler))
+
+
+def routes() -> tuple[Route, ...]:
+    """Each address with what it takes and gives."""
+    return (
+        Route("GET", "overview", overview, protocol.Overview),
+        Route("GET", "events", events, query=("after",)),
+        Route("GET", "sessions", sessions, protocol.Sessions, query=("limit", "since_ms", "workspace")),
+        Route("GET", "sessions/{id}", session, protocol.SessionDetail),
+        Route("GET", "decisions/{id}", decision, protocol.Decision, query=("session",)),
+        Route("GET", "report", report, protocol.Report, query=("by", "since_ms", "until_ms", "session", "workspace", "project")),
+        Route("GET", "glance", glance_at, protocol.Glance, query=("session", "folder")),
+        Route("GET", "prices", prices, protocol.Prices, query=("all", "look")),
+        Route("GET", "workspaces/{id:.+}", workspace, protocol.Workspace),
+        Route("PUT", "workspaces/{id:.+}", put_workspace, protocol.Workspace, protocol.Workspace),
+        Route("GET", "budgets", budgets.budgets, protocol.Budgets, query=("session",)),
+        Route("PUT", "budgets/{scope}", budgets.extend, protocol.Budgets, protocol.Extend),
+        Route("PUT", "budgets/{scope}/{subject:.+}", budgets.extend, protocol.Budgets, protocol.Extend),
+        Route("POST", "decide", decide, protocol.Decision, protocol.Decide),
+        Route("POST", "reload", reload, protocol.Reloaded),
+        Route("GET", "openapi.json", openapi),
     )
-    for method, path, handler in routes:
-        app.router.add_route(method, f"{ROOT}/{path}", _for_control(handler))
 
 
 def _for_control(handler: Handler) -> Handler:
@@ -205,6 +208,11 @@ async def put_workspace(request: web.Request) -> web.Response:
 async def decide(request: web.Request) -> web.Response:
     """A dry run: what would be decided on this body now, with nothing sent, nothing booked and nothing remembered."""
     return _message(present.decision(await dry_run(await request.read(), request.app[HOUSE])))
+
+
+async def openapi(_: web.Request) -> web.Response:
+    """This API, as an OpenAPI document."""
+    return web.json_response(document(routes(), ROOT))
 
 
 async def reload(request: web.Request) -> web.Response:
