@@ -26,6 +26,8 @@ LITTLE = "[budget]\nsession_usd = 0.02\n"
 DAY = "[budget]\nday_usd = 0.02\n"
 CALLS, CAP = 64, USD
 
+WRITING = {"write_file": {"type": "object", "properties": {"path": {"type": "string"}, "content": {"type": "string"}}}}
+
 FORMATS = [(dialect, streamed) for dialect in ("openai", "anthropic", "responses") for streamed in (True, False)]
 
 
@@ -130,11 +132,7 @@ async def test_where_the_gate_finds_that_more_is_needed_than_there_is_money_for_
     """The frugal model was asked and paid; its answer is shown to nobody, and the better model is not asked."""
     edit = stream("", call=("c1", "write_file", '{"path": "a.py", "content": "x"}'))
     running = await start(edit, more=LITTLE)
-    offers = {
-        **Story("x").offers,
-        "write_file": {"type": "object", "properties": {"path": {"type": "string"}, "content": {"type": "string"}}},
-    }
-    client = agent(offers=offers, task="Write a.py.")
+    client = agent(offers={**Story("x").offers, **WRITING}, task="Write a.py.")
     status, headers, told = await sent(running, client)
     assert (status, headers["x-stepfare-budget"], headers["x-stepfare-attempts"]) == (200, "session reached", "1")
     well_formed("openai", told, streamed=True)
@@ -147,6 +145,19 @@ async def test_where_the_gate_finds_that_more_is_needed_than_there_is_money_for_
     _, why = await running.control("GET", "decisions/last")
     assert (why["id"], why["chosen"]) == (headers["x-stepfare-decision"], None)
     assert why["id"] != detail["steps"][0]["decision"]
+
+
+@pytest.mark.parametrize("dialect", ["openai", "anthropic", "responses"])
+async def test_the_question_follows_behind_what_was_shown_of_an_answer_that_had_to_be_dropped(start: Start, dialect: str) -> None:
+    edit = stream("Let me say something first. " * 60, call=("c1", "write_file", '{"path": "a.py", "content": "x"}'))
+    running = await start(edit, more=LITTLE)
+    client = agent(dialect, offers={**Story("x").offers, **WRITING}, task="Write a.py.")
+    status, headers, _ = await sent(running, client)
+    assert (status, headers.get("x-stepfare-budget")) == (200, None)  # Headers had left with the text.
+    assert said_by(client).startswith("Let me say something first.")
+    assert "the session budget leaves no room for this step" in said_by(client)
+    assert client.calls == []  # type: ignore[attr-defined]
+    assert len(await asking(running)) == 1
 
 
 async def test_the_same_asked_again_after_an_extension_is_served_in_the_same_session(start: Start) -> None:
@@ -216,7 +227,7 @@ async def test_who_cannot_read_a_question_is_refused_finally(
     assert not running.provider.asked
 
 
-@pytest.mark.parametrize(("agent", "status"), [("aider/0.86", 400), ("mini-swe-agent/2.4", 403)])
+@pytest.mark.parametrize(("agent", "status"), [("aider/0.86", 400), ("mini-swe-agent/2.4", 404)])
 async def test_a_client_whose_library_asks_again_after_a_402_is_told_what_it_takes_as_final(start: Start, agent: str, status: int) -> None:
     running = await start(stream(), more='[budget]\nday_usd = 0.0\non_limit = "stop"\n')
     async with running.chat(ask(model="balanced"), user_agent=agent) as answer:

@@ -50,7 +50,7 @@ _RECOVERED_BY = (b"context_length_exceeded", b"prompt is too long")
 
 
 QUOTA = "insufficient_quota"
-FINAL_STATUS = {"aider": 400, "mini-swe-agent": 403}
+FINAL_STATUS = {"aider": 400, "mini-swe-agent": 404}
 """Clients whose library asks again after a 402, and what it takes as final: of litellm's own errors each retries others."""
 
 
