@@ -48,10 +48,11 @@ def own_history(view: RequestView, care: Care) -> bytes | None:
     raws = view.turns.raws if isinstance(view.turns, LazyTurns) else splice.items(view.raw[place.start : place.end])
     changed: dict[int, bytes] = {}
     answers = 0
-    for index, (raw, digest) in enumerate(zip(raws, view.digests, strict=True)):
-        seen = _seen.get(digest) or _look(raw, digest)
+    for index, seen in enumerate(map(_seen.get, view.digests)):
         if seen is _NOTHING:
             continue  # What nobody but the model says holds no thought of it.
+        raw = raws[index]
+        seen = seen or _look(raw, view.digests[index])
         answers += bool(seen.key)
         if seen.thought and care.maker_of(seen.thought) == care.model:
             continue

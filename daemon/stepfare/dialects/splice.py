@@ -17,6 +17,7 @@ from stepfare.core.request import Span
 from stepfare.dialects.base import BadRequest
 
 _KEY = re.compile(rb'[ \t\r\n]*"((?:[^"\\]++|\\.)*+)"[ \t\r\n]*:[ \t\r\n]*')
+_NEXT_KEY = re.compile(rb"[ \t\r\n]*," + _KEY.pattern)
 _COMMA = re.compile(rb"[ \t\r\n]*,")
 _CLOSE = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*\Z")
 _OPEN = re.compile(rb"[ \t\r\n]*\{")
@@ -180,20 +181,15 @@ def _walk(body: bytes, fields: Mapping[str, msgspec.Raw]) -> JsonObject | None:
     position = opened.end()
     spans: list[Span] = []
     for key, raw in fields.items():
-        if spans:
-            comma = _COMMA.match(body, position)
-            if comma is None:
-                return None
-            position = comma.end()
-        name = _KEY.match(body, position)
+        name = (_NEXT_KEY if spans else _KEY).match(body, position)
         if name is None or (name[1] != key.encode("utf-8", "replace") and json.loads(b'"' + name[1] + b'"') != key):
             return None
-        value = memoryview(raw)
+        value, start = memoryview(raw), name.end()
         # Lengths of another value of the same key would lead astray: what stands here must be what was decoded.
-        if not body.startswith(value, name.end()):
+        if not body.startswith(value, start):
             return None
-        position = name.end() + len(value)
-        spans.append(Span(key, name.end(), position))
+        position = start + len(value)
+        spans.append(Span(key, start, position))
     return JsonObject(body, tuple(spans)) if _CLOSE.match(body, position) else None
 
 

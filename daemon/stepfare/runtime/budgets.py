@@ -30,7 +30,7 @@ class _Rule:
     """Who acts how at a cap, and what is used of it."""
 
     scope: Scope
-    limit_pusd: int | None
+    limit_pusd: int
     source: str
     used: Used
     subject: str = ""
@@ -79,11 +79,7 @@ class Budgets:
         project = workspace.dotfile.budget if workspace.dotfile else None
         on_limit = (project.on_limit if project else None) or user.on_limit or "ask"
         warn_at = (project.warn_at if project else None) or user.warn_at or WARN_AT_DEFAULT
-        return tuple(
-            self._cap(rule, rule.limit_pusd, on_limit, warn_at)
-            for rule in self._rules(user, settings, session, workspace)
-            if rule.limit_pusd is not None
-        )
+        return tuple(self._cap(rule, on_limit, warn_at) for rule in self._rules(user, settings, session, workspace))
 
     def _rules(self, user: BudgetSettings, settings: Checked[Settings], session: Session | None, workspace: Workspace) -> Iterator[_Rule]:
         def cited(key: str) -> str:
@@ -93,22 +89,26 @@ class Budgets:
         dotfile, day, month = workspace.dotfile, self.day, self.month
         of_session = Used(session.spent_pusd + session.lost_pusd, session.reserved_pusd) if session else Used()
         name = session.id if session else ""
-        if session is not None:
+        if session is not None and user.session_usd is not None:
             yield _Rule(Scope.SESSION, user.session_usd, cited("session_usd"), of_session, name)
-        yield _Rule(Scope.DAY, user.day_usd, cited("day_usd"), day.used(), since_ms=day.start_ms)
-        yield _Rule(Scope.MONTH, user.month_usd, cited("month_usd"), month.used(), since_ms=month.start_ms)
-        yield _Rule(Scope.TEAM, user.team_month_usd, cited("team_month_usd"), self.team.used(), since_ms=self.team.start_ms)
+        if user.day_usd is not None:
+            yield _Rule(Scope.DAY, user.day_usd, cited("day_usd"), day.used(), since_ms=day.start_ms)
+        if user.month_usd is not None:
+            yield _Rule(Scope.MONTH, user.month_usd, cited("month_usd"), month.used(), since_ms=month.start_ms)
+        if user.team_month_usd is not None:
+            yield _Rule(Scope.TEAM, user.team_month_usd, cited("team_month_usd"), self.team.used(), since_ms=self.team.start_ms)
         if dotfile is not None:
             caps, project = dotfile.budget, workspace.project
-            if session is not None:
+            if session is not None and caps.session_pusd is not None:
                 yield _Rule(Scope.SESSION, caps.session_pusd, dotfile.cite("budget.session_usd"), of_session, name)
-            yield _Rule(Scope.PROJECT, caps.day_pusd, dotfile.cite("budget.day_usd"), day.used(project), project, day.start_ms)
+            if caps.day_pusd is not None:
+                yield _Rule(Scope.PROJECT, caps.day_pusd, dotfile.cite("budget.day_usd"), day.used(project), project, day.start_ms)
 
-    def _cap(self, rule: _Rule, limit_pusd: int, on_limit: str, warn_at: float) -> Cap:
+    def _cap(self, rule: _Rule, on_limit: str, warn_at: float) -> Cap:
         extended_pusd = self.extensions.pusd(rule.scope, rule.subject, rule.since_ms)
         return Cap(
             scope=rule.scope,
-            cap_pusd=limit_pusd + extended_pusd,
+            cap_pusd=rule.limit_pusd + extended_pusd,
             used_pusd=rule.used.pusd,
             source=rule.source,
             on_limit=on_limit,

@@ -29,17 +29,16 @@ class Hub:
 
     def __init__(self) -> None:
         self.seq = 0
-        self._kept: deque[Event] = deque(maxlen=REPLAY_MAX)
+        self._kept: deque[tuple[int, Event]] = deque(maxlen=REPLAY_MAX)
         self._queues: set[asyncio.Queue[Event | None]] = set()
         self._closed = False
 
     def publish(self, event: Event) -> None:
         """Number the event and hand it to every listener; it is for the caller to leave `seq` at 0."""
         self.seq += 1
-        numbered = event.model_copy(update={"seq": self.seq})
-        self._kept.append(numbered)
+        self._kept.append((self.seq, event))
         for queue in self._queues:
-            _hand(queue, numbered)
+            _hand(queue, _numbered(self.seq, event))
 
     def close(self) -> None:
         """End every feed: the daemon stops, and nobody waits for the next event."""
@@ -53,9 +52,9 @@ class Hub:
         if len(self._queues) >= LISTENERS_MAX:
             raise TooManyListeners
         queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_MAX)
-        for event in self._kept:
-            if event.seq > after:
-                queue.put_nowait(event)
+        for seq, event in self._kept:
+            if seq > after:
+                queue.put_nowait(_numbered(seq, event))
         if self._closed:
             _hand(queue, None)
         self._queues.add(queue)
@@ -63,6 +62,10 @@ class Hub:
             yield queue.get
         finally:
             self._queues.discard(queue)
+
+
+def _numbered(seq: int, event: Event) -> Event:
+    return event.model_copy(update={"seq": seq})
 
 
 def _hand(queue: asyncio.Queue[Event | None], event: Event | None) -> None:
