@@ -9,6 +9,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from stepfare.core.request import Tool
@@ -21,6 +22,8 @@ from stepfare.steps.undoing import EVERYTHING
 
 ARGUMENT_CHARS_MAX = 4_096
 """Of arguments that are no whole JSON, so much is searched for paths and commands."""
+REMEMBERED_CHARS_MAX, REMEMBERED_MAX = 2_048, 512
+"""Of the calls whose meaning is remembered: how long their arguments may be, and how many they are."""
 COMMANDS_READ_MAX = 16
 
 _SHELL = "shell"
@@ -177,7 +180,16 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 
 def action_of(tool_name: str, arguments: str, offered: Tool | None = None) -> Action:
     """What this call does. `arguments` is its JSON text, whole or not; `offered` the tool's own description where there is one."""
-    return _action(tool_name, _decoded(arguments), arguments, offered, nested=False)
+    understood = _remembered if len(arguments) <= REMEMBERED_CHARS_MAX else _understood
+    return understood(tool_name, arguments, offered)
+
+
+def _understood(name: str, arguments: str, offered: Tool | None) -> Action:
+    return _action(name, _decoded(arguments), arguments, offered, nested=False)
+
+
+_remembered = lru_cache(REMEMBERED_MAX)(_understood)
+"""A call is understood when it is made, when its answer is booked, and when the next step shows it."""
 
 
 def kind_so_far(tool_name: str, arguments: str, offered: Tool | None = None) -> ActionKind | None:

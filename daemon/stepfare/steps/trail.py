@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import lru_cache
 from hashlib import blake2b
 from typing import TypeAlias
 
@@ -41,8 +40,8 @@ FILES_KEPT_MAX = 128
 SWAPS_KEPT_MAX = 128
 RUNNING_KEPT_MAX = 16
 TRAILS_KEPT_MAX = 256
-CACHED_ARGUMENT_CHARS = 2_048
-CACHED_ACTIONS = 512
+PART_CHARS = 2_048
+"""Of a call's arguments, in which is looked for what says that it looks at some lines only."""
 
 EDITS = frozenset({ActionKind.EDIT, ActionKind.WRITE})
 READS = frozenset({ActionKind.READ, ActionKind.SEARCH, ActionKind.LIST})
@@ -325,9 +324,9 @@ def _take_call(trail: Trail, call: ToolCall, offered: Tool | None) -> None:
         _drop(trail, at)
         fresh = place < trail.human_place
     else:
-        asked = call.arguments[:CACHED_ARGUMENT_CHARS]
+        asked = call.arguments[:PART_CHARS]
         part = any(mark in asked for mark in _PART)
-        action = replace(_understood(call, offered), argument_chars=len(call.arguments), part=part)
+        action = replace(action_of(call.name, call.arguments, offered), argument_chars=len(call.arguments), part=part)
         fresh = True
     place = trail.places
     trail.places += 1
@@ -480,15 +479,3 @@ def _settle_written(trail: Trail, text: str) -> None:
             _settle(trail, one, found.text, False)
         elif not one.call.id:
             _settle(trail, one, text, False)
-
-
-def _understood(call: ToolCall, offered: Tool | None) -> Action:
-    if len(call.arguments) <= CACHED_ARGUMENT_CHARS:
-        return _cached_action(call.name, call.arguments, offered)
-    return action_of(call.name, call.arguments, offered)
-
-
-@lru_cache(maxsize=CACHED_ACTIONS)
-def _cached_action(name: str, arguments: str, offered: Tool | None) -> Action:
-    """A turn is understood when it is answered, and again when the next step shows it."""
-    return action_of(name, arguments, offered)
