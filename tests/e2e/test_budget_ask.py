@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from tests.e2e.agents import (
     CONTINUE_RESPONSES,
     MINI,
     OPENCODE,
+    TASK,
     Agent,
     Told,
 )
@@ -49,7 +51,9 @@ ASKED_IN_WORDS = [
     OPENCODE,
     AIDER,
 ]
-REFUSED = [CLASSIC, MINI]
+CLINE_UNASKED = replace(CLINE, id="cline-yolo", words=("--json", "--yolo", TASK))
+"""It goes on until its model calls a tool that ends the run."""
+REFUSED = [CLASSIC, MINI, CLINE_UNASKED]
 """Agents that would take words without an action for a mistake: they are told by an error that they take as final."""
 FAMILY = {"claude-code": "anthropic", "cline-messages": "anthropic", "continue-messages": "anthropic"}
 
