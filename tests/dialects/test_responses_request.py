@@ -332,7 +332,7 @@ def test_odd_items_are_sent_on_as_they_are(raw: bytes) -> None:
 
 def test_errors_are_told_as_clients_read_them() -> None:
     error = json.loads(write_error(400, "The budget is reached.", "insufficient_quota"))["error"]
-    assert error == {"message": "The budget is reached.", "type": "invalid_request_error", "code": "insufficient_quota", "param": None}
+    assert error == {"message": "The budget is reached.", "type": "insufficient_quota", "code": "insufficient_quota", "param": None}
     frame = error_event("gone", "cut")
     assert frame.startswith(b"event: response.failed\n")
     data = json.loads(data_of(frame) or b"")

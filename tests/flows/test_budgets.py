@@ -369,6 +369,7 @@ async def test_64_streams_at_once_never_pass_a_dollar_and_all_come_to_their_end(
             billed = sum(line["cost_pusd"] for line in (await answer.json())["lines"])
         entries = [row.entry async for batch in running.house.store.entries() for row in batch]
         _, overview = await running.control("GET", "overview")
+    print(f"{statuses.count('served')} served, {statuses.count('day reached')} asked; at most ${most / USD:.4f} spent and reserved of $1")
     assert set(statuses) == {"served", "day reached"}
     assert 0 < most <= CAP
     assert max(used_after(entries)) <= CAP

@@ -124,9 +124,12 @@ def read_turn(raw: bytes) -> Turn:
     return Turn(role, (*blocks, *_calls(fields.get("tool_calls"))))
 
 
+QUOTA = "insufficient_quota"
+
+
 def write_error(status: int, words: str, code: str) -> bytes:
-    """An error as OpenAI's clients read it."""
-    kind = "invalid_request_error" if 400 <= status < 500 else "server_error"
+    """An error as OpenAI's clients read it. A quota that is used up has a type of its own, by which some judge before the status."""
+    kind = QUOTA if code == QUOTA else "invalid_request_error" if 400 <= status < 500 else "server_error"
     return json.dumps({"error": {"message": words, "type": kind, "code": code, "param": None}}).encode()
 
 

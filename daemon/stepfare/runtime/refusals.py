@@ -9,6 +9,7 @@ from math import ceil
 from stepfare.core.attempt import Failure
 from stepfare.core.decision import Decision, Floor
 from stepfare.core.money import usd_text
+from stepfare.dialects.openai_chat import QUOTA
 from stepfare.ledger.claims import OverCap
 from stepfare.routing.failover import Failed, GiveUp, Verdict
 
@@ -49,7 +50,6 @@ def refusal_of(verdict: GiveUp, decision: Decision, floor: Floor, failed: Sequen
 _RECOVERED_BY = (b"context_length_exceeded", b"prompt is too long")
 
 
-QUOTA = "insufficient_quota"
 FINAL_STATUS = {"aider": 400, "mini-swe-agent": 404}
 """Clients whose library asks again after a 402, and what it takes as final: of litellm's own errors each retries others."""
 
