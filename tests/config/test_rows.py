@@ -43,5 +43,22 @@ def test_what_a_price_does_not_name_costs_what_input_costs() -> None:
     assert row.price.base == Rates(1_500_000, 1_500_000, 1_500_000, 1_500_000, 3_000_000)
 
 
+def test_sound_and_searches_have_prices_of_their_own_at_every_length_and_time() -> None:
+    """Dollars a million tokens, and dollars a thousand searches: a cent each is ten dollars a thousand."""
+    rows = price_rows(
+        model(
+            "price = { input = 1, output = 2, audio = 3, web_search = 10 }\n"
+            "price_steps = [{ above_tokens = 1000, input = 2, output = 4, web_search = 20 }]\n"
+            'price_from = [{ hours = "22:30-04:00", output = 1 }]\n'
+        ),
+        "config.toml:2",
+    )
+    assert [(rates.audio, rates.web_search) for rates in (rows[0].price.base, rows[0].price.steps[0].rates, rows[1].price.base)] == [
+        (3_000_000, 10_000_000_000),
+        (3_000_000, 20_000_000_000),
+        (3_000_000, 10_000_000_000),
+    ]
+
+
 def test_a_model_without_a_price_has_no_rows() -> None:
     assert price_rows(model("tier = 'frugal'\n"), "config.toml:2") == ()

@@ -12,7 +12,7 @@ def price_rows(model: ModelSettings, source: str) -> tuple[PriceRow, ...]:
     if model.price is None:
         return ()
     base = _rates(model.price)
-    lengths = {step.above_tokens: LengthStep(step.above_tokens, _rates(step)) for step in model.price_steps}
+    lengths = {step.above_tokens: LengthStep(step.above_tokens, _rates(step, base)) for step in model.price_steps}
     steps = tuple(lengths[mark] for mark in sorted(lengths))
     dated = tuple(
         PriceRow(Price(_changed(base, change), steps, source), from_ms=change.date or 0, hours=change.hours) for change in model.price_from
@@ -20,11 +20,21 @@ def price_rows(model: ModelSettings, source: str) -> tuple[PriceRow, ...]:
     return (PriceRow(Price(base, steps, source)), *dated)
 
 
-def _rates(price: PriceTable) -> Rates:
+SEARCHES_PRICED = 1_000
+"""Searches are priced by the thousand, where tokens are priced by the million."""
+
+
+def _rates(price: PriceTable, base: Rates | None = None) -> Rates:
+    """The rates of a table. Sound and searches that it does not name cost what they cost in `base`."""
+
     def or_input(rate: int | None) -> int:
         return price.input if rate is None else rate
 
-    return Rates(price.input, or_input(price.cache_read), or_input(price.cache_write), or_input(price.cache_write_1h), price.output)
+    audio = price.audio if price.audio is not None or base is None else base.audio
+    search = None if price.web_search is None else price.web_search * SEARCHES_PRICED
+    search = search if search is not None or base is None else base.web_search
+    written, written_1h = or_input(price.cache_write), or_input(price.cache_write_1h)
+    return Rates(price.input, or_input(price.cache_read), written, written_1h, price.output, audio, search)
 
 
 def _changed(base: Rates, change: DatedPrice) -> Rates:
@@ -37,4 +47,6 @@ def _changed(base: Rates, change: DatedPrice) -> Rates:
         or_as_before(change.cache_write, base.cache_write),
         or_as_before(change.cache_write_1h, base.cache_write_1h),
         or_as_before(change.output, base.output),
+        base.audio,
+        base.web_search,
     )

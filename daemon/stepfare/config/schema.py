@@ -85,13 +85,16 @@ class ProviderSettings(Table):
 
 
 class PriceTable(Table):
-    """US dollars per million tokens. What is not named costs what `input` costs."""
+    """US dollars per million tokens (`web_search`: per thousand searches). What is not named costs what `input` costs; a search without a
+    price is not known."""
 
     input: Rate = Field(description="Input tokens that no cache holds.")
     output: Rate = Field(description="Output tokens, the thought ones included.")
     cache_read: Rate | None = Field(default=None, description="Input tokens read from a cache.")
     cache_write: Rate | None = Field(default=None, description="Input tokens written to a cache that lives five minutes.")
     cache_write_1h: Rate | None = Field(default=None, description="Input tokens written to a cache that lives an hour.")
+    audio: Rate | None = Field(default=None, description="Sound among the input tokens that no cache holds.")
+    web_search: Rate | None = Field(default=None, description="Searches of the web that the provider makes itself: US dollars a thousand.")
 
 
 class PriceStep(PriceTable):

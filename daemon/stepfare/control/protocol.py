@@ -251,6 +251,8 @@ class StepUsage(Message):
     cache_write_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    audio_tokens: int = 0
+    web_searches: int = 0
 
 
 class Attempt(Message):
@@ -281,6 +283,15 @@ class Step(Message):
     usage: StepUsage | None = None
     cost_pusd: int | None = None
     cost_source: str | None = None
+    cost_confidence: str = ""
+    """certain, likely, guess, or none (unpriced); empty while open, and where the entry is older than that it was said."""
+    cost_low_pusd: int | None = None
+    cost_high_pusd: int | None = None
+    """The bounds of an estimate, of the last attempt."""
+    doubts: list[str] = Field(default_factory=list[str])
+    """Why the cost is less than certain, in words."""
+    service: str = ""
+    """What the call was served as where that is not the usual service: flex, priority, fast."""
     escalated: bool = False
     held_ms: int = 0
     because: list[str] = Field(default_factory=list[str])
@@ -530,13 +541,17 @@ class RepricedLedger(Message):
 
 
 class PriceRow(Message):
-    """One row of the price table, in picodollars per token."""
+    """One row of the price table, in picodollars per token (`web_search`: per search of the web that the provider makes). `service` is
+    what it is the price of where that is not the usual service."""
 
     input: int
     cache_read: int
     cache_write: int
     cache_write_1h: int
     output: int
+    audio: int | None = None
+    web_search: int | None = None
+    service: str = ""
     above_tokens: int = 0
     from_ms: int = 0
     hours: str = ""

@@ -141,11 +141,18 @@ def step(row: StepRow, record: bytes | None) -> protocol.Step:
             cache_write_tokens=usage.cache_write_tokens,
             output_tokens=usage.output_tokens,
             reasoning_tokens=usage.reasoning_tokens,
+            audio_tokens=usage.audio_tokens,
+            web_searches=usage.web_searches,
         )
         if usage
         else None,
         cost_pusd=sum(known) if known and len(known) == len(costs) else None,
         cost_source=_source(settled) if settled else None,
+        cost_confidence=settled.confidence if settled else "",
+        cost_low_pusd=settled.low_pusd if settled else None,
+        cost_high_pusd=settled.high_pusd if settled else None,
+        doubts=list(settled.doubts) if settled else [],
+        service=settled.service if settled else "",
         escalated=any(one.outcome == "escalated" for one in closed),
         held_ms=sum(one.held_ms for one in closed),
         because=[*(decision.because if decision else []), *_escalations(serving), *_kept(row)],
@@ -214,19 +221,25 @@ def providers(state: State, started_ms: int, now_ms: int) -> list[protocol.Provi
 
 
 def price_rows(row: PriceRow) -> list[protocol.PriceRow]:
-    """A row and its length steps, each with the time in which it holds."""
+    """A row and its length steps, each with the time in which it holds; then those of its other services."""
     hours = "" if row.hours is None else "-".join(f"{minute // 60:02d}:{minute % 60:02d}" for minute in row.hours)
-    steps = [(0, row.price.base), *((step.above_tokens, step.rates) for step in row.price.steps)]
-    return [price_row(rates, above_tokens, row.from_ms, hours) for above_tokens, rates in steps]
+    return [
+        price_row(rates, above_tokens, row.from_ms, hours, service)
+        for service, price in (("", row.price), *row.price.services.items())
+        for above_tokens, rates in ((0, price.base), *((step.above_tokens, step.rates) for step in price.steps))
+    ]
 
 
-def price_row(rates: Rates, above_tokens: int = 0, from_ms: int = 0, hours: str = "") -> protocol.PriceRow:
+def price_row(rates: Rates, above_tokens: int = 0, from_ms: int = 0, hours: str = "", service: str = "") -> protocol.PriceRow:
     return protocol.PriceRow(
         input=rates.input,
         cache_read=rates.cache_read,
         cache_write=rates.cache_write,
         cache_write_1h=rates.cache_write_1h,
         output=rates.output,
+        audio=rates.audio,
+        web_search=rates.web_search,
+        service=service,
         above_tokens=above_tokens,
         from_ms=from_ms,
         hours=hours,

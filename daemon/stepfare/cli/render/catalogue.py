@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from stepfare.cli.render.paint import Block, Cell, Column, Span, Table, line, tier
-from stepfare.cli.render.words import clean, count, counted, rate
+from stepfare.cli.render.words import clean, count, counted, money, rate
 from stepfare.control.protocol import ModelInfo, PriceRow, Prices
 
 STATE_STYLES = {"in-play": "ok", "no-key": "dim", "not-chosen": "dim"}
@@ -130,7 +130,8 @@ def _price_rows(model: ModelInfo, now_ms: int) -> Iterable[tuple[Cell, ...]]:
         yield (model.id, Span("unpriced", "warn"), "", "", "", "", source)
     name, said = model.id, f" ({source})" if source else ""
     for row in model.prices:
-        until_ms = min((later.from_ms for later in model.prices if later.hours == row.hours and later.from_ms > row.from_ms), default=None)
+        laters = [one.from_ms for one in model.prices if (one.hours, one.service) == (row.hours, row.service)]
+        until_ms = min((later_ms for later_ms in laters if later_ms > row.from_ms), default=None)
         if until_ms is not None and until_ms <= now_ms:
             continue  # A price of the past: `--json` has it too.
         figures = tuple(rate(each) for each in (row.input, row.cache_read, row.cache_write, row.cache_write_1h, row.output))
@@ -139,13 +140,19 @@ def _price_rows(model: ModelInfo, now_ms: int) -> Iterable[tuple[Cell, ...]]:
 
 
 def _when(row: PriceRow, until_ms: int | None, now_ms: int) -> str:
+    usual = not (row.above_tokens or row.service)
     parts: Sequence[str] = [
+        f"served as {row.service}" if row.service else "",
         f"prompts over {count(row.above_tokens)} tokens" if row.above_tokens else "",
         f"{'since' if row.from_ms <= now_ms else 'from'} {_day(row.from_ms)}" if row.from_ms else "",
         f"until {_day(until_ms)}" if until_ms is not None else "",
         f"{row.hours} UTC" if row.hours else "",
     ]
-    return ", ".join(part for part in parts if part) or "always"
+    beside = [
+        f"sound {rate(row.audio)}" if usual and row.audio is not None else "",
+        f"a web search {money(row.web_search)}" if usual and row.web_search else "",
+    ]
+    return "; ".join([", ".join(part for part in parts if part) or "always", *(part for part in beside if part)])
 
 
 def _day(at_ms: int) -> str:
