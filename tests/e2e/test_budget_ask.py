@@ -107,6 +107,30 @@ def test_an_agent_that_must_act_is_refused_once_and_does_its_task_after_an_exten
         extended_and_done(desk, agent)
 
 
+RESUMED = [
+    (CLAUDE_CODE, replace(CLAUDE_CODE, words=(*CLAUDE_CODE.words, "--continue"))),
+    (CODEX, replace(CODEX, words=(*CODEX.words[:-1], "resume", "--last", TASK))),
+]
+
+
+@pytest.mark.parametrize(("agent", "resumed"), RESUMED, ids=lambda agent: agent.id)
+def test_the_very_session_that_was_stopped_goes_on_when_its_question_is_answered(tmp_path: Path, agent: Agent, resumed: Agent) -> None:
+    budget = f"[budget]\nsession_usd = {ROOM_USD}\n"
+    with simulator() as provider, desk_with_providers(tmp_path, provider, [family_of(agent)], budget) as desk:
+        desk.project(BROKEN)
+        connected(desk, agent)
+        told = desk.do(agent, FIX_TASK)
+        assert "stepfare budget extend" in told.output, told
+        (stopped,) = stopped_requests(desk)
+        added = protocol.Budgets.model_validate_json(desk.stepfare("budget", "extend", "--usd", ENOUGH_USD, "--json"))
+        assert [(one.scope, one.subject) for one in added.extensions] == [("session", stopped.session)]
+        again = desk.do(resumed, FIX_TASK)
+        assert again.code == 0, again
+        assert desk.tests_pass(), again
+        assert [session.id for session in desk.sessions()] == [stopped.session]
+        assert len(stopped_requests(desk)) == 1
+
+
 def within_the_cap(desk: Desk) -> None:
     told = json.loads(desk.stepfare("budget", "--json"))
     (cap,) = [cap for cap in told["caps"] if cap["scope"] == "day"]
