@@ -170,3 +170,14 @@ def test_no_books_yet_is_said_as_such(run: Run) -> None:
         ran = run(*arguments)
         assert (ran.code, ran.out) == (1, "")
         assert "There are no books yet" in ran.err
+
+
+def test_a_backup_is_made_checked_and_can_be_checked_again(run: Run, books: Paths, tmp_path: Path) -> None:
+    copy = tmp_path / "kept" / "copy.db"
+    ran = run("ledger", "backup", str(copy))
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("The books are whole: 4 entries")
+    assert json.loads(run("ledger", "verify", str(copy), "--json").out)["whole"] is True
+    again = run("ledger", "backup", str(copy))
+    assert again.code == 1
+    assert "exists already" in again.err

@@ -12,9 +12,11 @@ import click
 
 from stepfare.cli.asking import PROBLEM, USAGE, Trouble, command_of, here, json_option, now_ms, print_json, print_message
 from stepfare.core.entry import Entry
+from stepfare.ledger.chain import Verdict
 from stepfare.ledger.export import Format, export
 from stepfare.runtime.clock import offset_at
 from stepfare.store import queries
+from stepfare.store.backup import back_up
 from stepfare.store.errors import StoreError
 from stepfare.store.readers import Readers
 from stepfare.store.sqlite_file import SqliteFile
@@ -26,7 +28,7 @@ HASH_SHOWN_CHARS = 16
 
 @click.group()
 def ledger() -> None:
-    """Export the books, prove that they are whole, or price them anew. Works with the daemon running or not."""
+    """Export the books, copy them, prove that they are whole, or price them anew. Works with the daemon running or not."""
 
 
 @ledger.command("export")
@@ -50,13 +52,38 @@ def export_ledger(form: Format, as_json: bool) -> None:
         raise Trouble("ledger", str(problem)) from problem
 
 
-@ledger.command("verify")
+@ledger.command("backup")
+@click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 @json_option
 @command_of
-def verify_ledger(as_json: bool) -> None:
-    """Prove that the books are whole: every entry hashed to the one before it, in legal order, none missing at the end, all sums right."""
-    path = existing(here().ledger_db)
-    verdict = verify(path, None if as_json or not sys.stderr.isatty() else _progress())
+def back_up_ledger(path: Path, as_json: bool) -> None:
+    """Copy the books as they are at this moment to a new FILE, for you alone, and prove that the copy is whole.
+
+    A running daemon goes on writing. The copy has its head beside it (FILE.head): keep the two together. To go back to it, stop the daemon
+    and put both in the place of ledger.db and ledger.head.
+    """
+    try:
+        verdict = back_up(existing(here().ledger_db), path.absolute(), None if as_json or not sys.stderr.isatty() else _progress())
+    except StoreError as problem:
+        raise Trouble("backup", str(problem)) from problem
+    _tell(path.absolute(), verdict, as_json=as_json)
+
+
+@ledger.command("verify")
+@click.argument("path", metavar="[FILE]", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+@command_of
+def verify_ledger(path: Path | None, as_json: bool) -> None:
+    """Prove that the books are whole: every entry hashed to the one before it, in legal order, none missing at the end, all sums right.
+
+    FILE is a backup to look at instead.
+    """
+    path = path.absolute() if path else existing(here().ledger_db)
+    _tell(path, verify(path, None if as_json or not sys.stderr.isatty() else _progress()), as_json=as_json)
+
+
+def _tell(path: Path, verdict: Verdict, *, as_json: bool) -> None:
+    """Say what a check found of the books at that path; the exit code says it too."""
     if as_json:
         found = {"ledger": str(path), "whole": verdict.whole, "entries": verdict.rows, "head": verdict.head.hash.hex()}
         print_json({**found, "problems": list(verdict.problems)})

@@ -194,6 +194,10 @@ class Ledger(Table):
     user: Annotated[StrictStr, StringConstraints(pattern=r"^\S(.*\S)?$", max_length=100)] | None = Field(
         default=None, description="Who spends, in books that a team shares; else the name of the account that runs the daemon."
     )
+    keep_days: Annotated[int, Field(strict=True, ge=1, le=36_500)] = Field(
+        default=180,
+        description="How long the reasons of a decision are kept after its session was last heard of. The journal itself is kept for good.",
+    )
 
 
 class LocalServers(Table):

@@ -31,6 +31,7 @@ from stepfare.runtime.renewing import prices_at_hand, renew, renewed_today
 from stepfare.runtime.spend import Payer
 from stepfare.runtime.state import Play, State
 from stepfare.runtime.surroundings import GIT_FILES
+from stepfare.runtime.thinning import thin_daily
 from stepfare.runtime.watch import Watch
 from stepfare.runtime.workspaces import Workspace
 from stepfare.store.store import Store
@@ -102,6 +103,10 @@ class House:
     def start_keeping(self) -> None:
         """From now on caches that are about to die are kept alive where that pays."""
         self._errands.append(asyncio.create_task(self.keeper.run()))
+
+    def start_thinning(self) -> None:
+        """From now on old reasons are removed, as the settings of the start say."""
+        self._errands.append(asyncio.create_task(thin_daily(self.store, self.world, self.state.settings.ledger.keep_days)))
 
     async def _renew_prices(self) -> None:
         if renewed_today(self.paths, self.world.now_ms()):

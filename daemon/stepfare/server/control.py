@@ -33,6 +33,10 @@ LAST = "last"
 
 _NOTHING_YET = "no step has been served yet: point an agent at the daemon (`stepfare connect`) and give it a task"
 
+_NO_DECISION = (
+    "no decision has this id, or its reasons are older than [ledger] keep_days and were removed; `stepfare session ID` shows the steps"
+)
+
 
 def add_routes(app: web.Application) -> None:
     """Every route of the control API, each behind the control token."""
@@ -167,7 +171,11 @@ async def decision(request: web.Request) -> web.Response:
     house, name = request.app[HOUSE], request.match_info["id"]
     record = await (house.store.latest_decision(request.query.get("session")) if name == LAST else house.store.decision(name))
     if record is None:
-        return _failure(404, "no-decision", _NOTHING_YET if name == LAST else "no decision has this id; `stepfare session ID` shows them")
+        return _failure(
+            404,
+            "no-decision",
+            _NOTHING_YET if name == LAST else _NO_DECISION,
+        )
     return _message(protocol.Decision.model_validate_json(record))
 
 

@@ -87,6 +87,7 @@ async def _serve(options: ServeOptions) -> None:
         house.start_watching()
         house.start_looking()
         house.start_keeping()
+        house.start_thinning()
         house.announce(host, port)
         # What lives until the end need not be walked through at every collection.
         gc.collect()

@@ -18,7 +18,7 @@ from stepfare.ledger.claims import Claim
 from stepfare.ledger.groups import Group, Place
 from stepfare.ledger.totals import Names, Totals
 from stepfare.store import annotations as remarks
-from stepfare.store import queries, reports, rollups
+from stepfare.store import queries, reports, rollups, thinning
 from stepfare.store.database import Connection, Database
 from stepfare.store.errors import StoreError
 from stepfare.store.following import Following, Told
@@ -26,6 +26,7 @@ from stepfare.store.queries import JournalRow, SessionRow, StepRow
 from stepfare.store.readers import Readers
 from stepfare.store.reports import Report
 from stepfare.store.slices import EVERYTHING, Of
+from stepfare.store.thinning import Thinned
 from stepfare.store.writer import Append, Decided, Job, Writer
 
 __all__ = ["JournalRow", "SessionRow", "StepRow", "Store", "StoreError"]
@@ -105,6 +106,13 @@ class Store:
     async def annotations(self) -> list[Annotation]:
         """What was said of sessions, in the order in which it was said. Raises StoreError."""
         return await self._readers.ask(remarks.all_of)
+
+    async def thin(self, before_ms: int) -> Thinned:
+        """Removes the decisions of some sessions last heard of before that time; see `thinning.thin`. Raises StoreError."""
+        found: list[Thinned] = []
+        job = Job(lambda connection: found.append(thinning.thin(connection, before_ms)), asyncio.get_running_loop().create_future())
+        await self._do(job)
+        return found[0]
 
     async def close(self) -> None:
         """Writes what waits, renews the head, and lets the books go. Later appends raise StoreError."""
