@@ -16,6 +16,7 @@ from stepfare.core.entry import Entry, Opened
 from stepfare.ledger.calendar import QUARTER_MS, OffsetAt, utc
 from stepfare.ledger.groups import Group
 from stepfare.ledger.totals import Totals, report, totals_of
+from stepfare.store import queries
 from stepfare.store import store as stores
 from stepfare.store.errors import StoreError
 from stepfare.store.postgres import Postgres
@@ -176,12 +177,14 @@ async def test_the_journal_is_read_in_batches_from_any_row_and_time_on(place: Pl
         assert await rows(session="s2", since_ms=NOW_MS + 3) == ([5, 7, 9], [3])
 
 
-async def test_recent_entries_hold_whole_sessions(place: Place) -> None:
+async def test_recent_entries_hold_whole_sessions(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = [opened("s1"), opened("s2"), reserved("a1", "s1"), reserved("a2", "s2"), settled("a1", "s1", NOW_MS + 99), opened("s3")]
     async with books(place, entries) as store:
         assert await store.recent_entries(NOW_MS + 99) == [entry for entry in entries if entry.session == "s1"]
         assert await store.recent_entries(NOW_MS) == entries
         assert {entry.session for entry in await store.recent_entries(NOW_MS, sessions_max=1)} == {"s1"}
+        monkeypatch.setattr(queries, "RECENT_ENTRIES_MAX", 4)
+        assert {entry.session for entry in await store.recent_entries(NOW_MS)} == {"s1", "s2"}
 
 
 async def test_half_a_character_of_a_cut_title_does_not_stop_the_books(place: Place) -> None:
