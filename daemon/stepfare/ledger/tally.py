@@ -60,7 +60,15 @@ class Tally:
     open: dict[str, Reserved] = field(default_factory=dict[str, Reserved])
     by_session: dict[SessionKey, Sums] = field(default_factory=dict[SessionKey, Sums])
     by_time: dict[TimeKey, Sums] = field(default_factory=dict[TimeKey, Sums])
-    by_label: dict[LabelKey, Sums] = field(default_factory=dict[LabelKey, Sums])
+
+    def by_label(self) -> dict[LabelKey, Sums]:
+        """The sums by time as those of each label alone. Added up here rather than at each entry: entries that come together are alike."""
+        heaps: dict[LabelKey, Sums] = {}
+        for (span_ms, start_ms, labels), sums in self.by_time.items():
+            if span_ms == QUARTER_MS:
+                for label in LABELS_ALONE:
+                    _add_to(heaps, (label, start_ms, getattr(labels, label)), sums)
+        return heaps
 
     def post(self, entry: Entry, closed: Phase | None) -> Place | None:
         """Takes the entry in and says where it stands; None where it was posted already.
@@ -112,8 +120,6 @@ class Tally:
         _add_to(self.by_session, (session, quarter_ms, one.labels), sums)
         for span_ms in SPANS_MS:
             _add_to(self.by_time, (span_ms, at_ms - at_ms % span_ms, one.labels), sums)
-        for label in LABELS_ALONE:
-            _add_to(self.by_label, (label, quarter_ms, getattr(one.labels, label)), sums)
 
 
 def _add_to(heaps: dict[_Key, Sums], key: _Key, sums: Sums) -> None:

@@ -29,8 +29,7 @@ def write_slices(connection: Connection, tally: Tally) -> None:
     if tally.by_session:
         connection.executemany(statements.ADD_SESSION_SLICE, [(*key, *labels, *sums) for (*key, labels), sums in tally.by_session.items()])
         connection.executemany(statements.ADD_TIME_SLICE, [(*key, *labels, *sums) for (*key, labels), sums in tally.by_time.items()])
-        connection.executemany(statements.ADD_LABEL_SLICE, [(*key, *sums) for key, sums in tally.by_label.items()])
-        tally.by_label.clear()
+        connection.executemany(statements.ADD_LABEL_SLICE, [(*key, *sums) for key, sums in tally.by_label().items()])
         tally.by_session.clear()
         tally.by_time.clear()
 

@@ -148,7 +148,7 @@ def _derived_flaws(connection: Connection, fold: _Fold) -> Iterator[str]:
     open_attempts: _Table = {(attempt,): (fold.rows[attempt],) for attempt in tally.open}
     session_slices: _Table = {(*key, *labels): sums for (*key, labels), sums in tally.by_session.items()}
     time_slices: _Table = {(*key, *labels): sums for (*key, labels), sums in tally.by_time.items()}
-    label_slices: _Table = dict[_Key, tuple[object, ...]](tally.by_label.items())
+    label_slices: _Table = dict[_Key, tuple[object, ...]](tally.by_label().items())
     expected = (
         ("open_attempts", 1, open_attempts),
         ("sessions", 1, sessions),
