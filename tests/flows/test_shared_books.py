@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+import sys
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
-from stepfare.core.entry import Reserved, Settled
+from stepfare.core.entry import Lost, Reserved, Settled
 from stepfare.ledger.journal import balance_of
 from stepfare.store.postgres import Postgres
 from stepfare.store.verify import verify_books
-from tests.fakes.provider import stream
-from tests.flows.conftest import Running, Start, ask
-from tests.postgres import Server
+from tests.fakes.provider import playing, stream
+from tests.flows.conftest import SETTINGS, Running, Start, ask
+from tests.postgres import Server, serving
 
 USD = 10**12
 
@@ -132,13 +137,9 @@ async def test_what_one_user_spends_counts_for_that_user(start: Start, tmp_path:
     ann = await start(stream("One.", usage=usage), more=ledger(url, more), home=tmp_path / "ann")
     ben = await start(stream("Two.", usage=usage), more=ledger(url, more, "ben"), home=tmp_path / "ben")
 
-    async def spend(at: Running, text: str) -> int:
-        async with at.chat(ask(text, model="lab/large", max_tokens=400)) as answer:
-            await answer.read()
-            return answer.status
-
-    assert [await spend(ann, f"Question {number}") for number in range(3)] == [200, 402, 402]
-    assert await spend(ben, "Question 9") == 200
+    dear = {"model": "lab/large", "max_tokens": 400}
+    assert [await spend(ann, f"Question {number}", **dear) for number in range(3)] == [200, 402, 402]
+    assert await spend(ben, "Question 9", **dear) == 200
     by_user = await ann.house.store.report(("user",))
     assert {name: totals.steps for (name,), totals in by_user.parts.items()} == {"ann": 1, "ben": 1}
 
@@ -147,3 +148,77 @@ async def test_a_wrong_address_of_the_books_is_no_reason_to_keep_others(start: S
     with pytest.raises(Exception, match=r"\[ledger\] is wrong"):
         await start(stream("One."), more='[ledger]\nurl = "mysql://db/books"\n', home=tmp_path / "home")
     assert not (tmp_path / "home" / "ledger.db").exists()
+
+
+async def spend(at: Running, text: str, **more: Any) -> int:
+    async with at.chat(ask(text, **more)) as answer:
+        await answer.read()
+        return answer.status
+
+
+async def test_daemons_serve_on_while_the_server_is_away_and_the_books_are_whole_when_it_is_back(start: Start, tmp_path: Path) -> None:
+    with serving() as server:
+        url = server.database()
+        daemons = (await three(start, tmp_path, url))[:2]
+        assert [await spend(at, "Before") for at in daemons] == [200, 200]
+        server.stop()
+        assert await asyncio.gather(*(spend(at, f"Meanwhile {number}") for at in daemons for number in range(8))) == [200] * 16
+        assert all(at.house.store.put_aside for at in daemons)
+        status, failure = await daemons[0].control("GET", "overview")
+        assert (status, failure["error"]) == (503, "ledger")
+        server.start()
+        async with asyncio.timeout(20):
+            while any(at.house.store.put_aside for at in daemons):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert [await spend(at, "After") for at in daemons] == [200, 200]
+        entries = await journal(daemons[0])
+        assert sum(isinstance(entry, Settled) for entry in entries) == 2 + 16 + 2
+        assert balance_of(entries).reserved_pusd == 0
+        assert verify_books(Postgres(url, tmp_path / "home-0")).problems == ()
+
+
+async def test_a_daemon_that_is_killed_loses_nothing_of_the_others_and_only_its_own_open_call(
+    start: Start, tmp_path: Path, url: str
+) -> None:
+    other = await start(stream("Two."), more=ledger(url, user="ben"), home=tmp_path / "other")
+    slow = stream("A long answer that never ends.", pause_s=30)
+    async with playing(slow) as provider:
+        home = tmp_path / "killed"
+        home.mkdir()
+        (home / "config.toml").write_text(ledger(url) + SETTINGS.format(base_url=provider.base_url))
+        environ = {**os.environ, "STEPFARE_HOME": str(home), "LAB_KEY": "sk-lab"}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "stepfare", "serve", "--port", "0", env=environ, stderr=asyncio.subprocess.DEVNULL
+        )
+        try:
+            async with asyncio.timeout(30):
+                while not (home / "daemon.json").exists():  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            told = json.loads((home / "daemon.json").read_text())
+            headers = {"authorization": f"Bearer {told['local_token']}"}
+            asking = other.client.post(f"http://127.0.0.1:{told['port']}/v1/chat/completions", json=ask("Go"), headers=headers)
+            waiting = asyncio.ensure_future(_read(asking))
+            async with asyncio.timeout(20):
+                while not await other.house.store.open_reservations():  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            assert await spend(other, "Meanwhile") == 200
+            process.kill()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        await asyncio.gather(waiting, return_exceptions=True)
+        # Nobody else may say what became of it: it is held reserved until its own daemon, or time, does.
+        assert await spend(other, "After") == 200
+        assert [entry.attempt for entry in await other.house.store.open_reservations()] != []
+        again = await start(stream("One."), more=ledger(url), home=home)
+        assert await again.house.store.open_reservations() == []
+        entries = await journal(other)
+        assert sum(isinstance(entry, Lost) for entry in entries) == 1
+        assert sum(isinstance(entry, Settled) for entry in entries) == 2
+        assert verify_books(Postgres(url, tmp_path / "other")).problems == ()
+
+
+async def _read(asking: aiohttp.client._RequestContextManager) -> bytes:
+    async with asking as answer:
+        return await answer.read()

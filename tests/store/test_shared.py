@@ -11,10 +11,12 @@ import pytest
 from stepfare.core.entry import Entry
 from stepfare.ledger.calendar import DAY_MS
 from stepfare.ledger.claims import Claim, Heap, OverCap, Purse
+from stepfare.store import spool
+from stepfare.store.errors import StoreError
 from stepfare.store.postgres import Postgres
 from stepfare.store.store import Store
 from tests.ledger.samples import NOW_MS, lost, opened, reserved, settled
-from tests.postgres import Server
+from tests.postgres import Server, serving
 from tests.store.books import Place, books, journal_of, open_store, verdict
 
 TOLD_S = 5.0
@@ -232,3 +234,70 @@ async def test_64_reservations_at_once_on_three_daemons_never_pass_a_cap(shared:
     for store in stores:
         await store.close()
     assert verdict(elsewhere(shared, "a")).problems == ()
+
+
+async def test_what_is_written_while_the_server_is_away_is_in_the_books_when_it_is_back(tmp_path: Path) -> None:
+    with serving() as server:
+        away = Postgres(server.database(), tmp_path)
+        async with books(away, [opened()]) as store:
+            await store.append(reserved("a1"), decision=("d1", "s1", b"{}"))
+            server.stop()
+            await store.append(settled("a1"), decision=("d2", "s1", b"{}"))
+            await store.append(reserved("a2", step=2), settled("a2"))
+            assert store.put_aside == 2
+            with pytest.raises(StoreError, match="cannot be reached"):
+                await store.totals()
+            server.start()
+            async with asyncio.timeout(2 * TOLD_S):
+                while store.put_aside:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            await store.append(reserved("a3", step=3))
+            assert await journal_of(store) == [
+                opened(),
+                reserved("a1"),
+                settled("a1"),
+                reserved("a2", step=2),
+                settled("a2"),
+                reserved("a3", step=3),
+            ]
+            assert await store.decision("d2") == b"{}"
+        assert verdict(away).problems == ()
+
+
+async def test_what_waits_outlives_the_daemon_and_is_written_once(tmp_path: Path) -> None:
+    with serving() as server:
+        away = Postgres(server.database(), tmp_path)
+        store = open_store(away)
+        await store.append(opened(), reserved("a1"))
+        server.stop()
+        await store.append(settled("a1"), reserved("a2", step=2))
+        kept = away.beside.with_suffix(".spool").read_bytes()
+        await store.close()
+        server.start()
+        # As if the daemon had died between writing what waited and forgetting it, with half a line behind it.
+        for _ in range(2):
+            away.beside.with_suffix(".spool").write_bytes(kept + kept[: len(kept) // 2])
+            store = open_store(away)
+            assert await journal_of(store) == [opened(), reserved("a1"), settled("a1"), reserved("a2", step=2)]
+            assert [entry.attempt for entry in await store.left_open(NOW_MS)] == ["a2"]
+            await store.close()
+        assert verdict(away).problems == ()
+
+
+async def test_beyond_the_bound_no_reservation_is_let_in_but_what_closes_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool.Spool.__init__, "__defaults__", (2_000,))
+    with serving() as server:
+        away = Postgres(server.database(), tmp_path)
+        async with books(away, [opened(), *(reserved(f"a{number}", step=number) for number in range(9))]) as store:
+            server.stop()
+            tried = [store.append(reserved(f"a{number}", step=number)) for number in range(9, 99)]
+            refused = [error for error in await asyncio.gather(*tried, return_exceptions=True) if error is not None]
+            assert 0 < len(refused) < 90
+            assert "no more can be kept here" in str(refused[0])
+            await store.append(settled("a1"))
+            server.start()
+            async with asyncio.timeout(2 * TOLD_S):
+                while store.put_aside:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            assert (await store.totals()).spent_pusd == 500
+        assert verdict(away).problems == ()

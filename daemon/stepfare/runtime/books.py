@@ -35,6 +35,7 @@ class Books:
         self._store, self._state, self._hub, self._world = store, state, hub, world
         self._unbooked: deque[Entry] = deque(maxlen=UNBOOKED_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._aside = False
 
     async def reserve(self, *entries: Entry, decision: tuple[str, str, bytes] | None = None, claims: Sequence[Claim] = ()) -> None:
         """Post what must be on disk before a byte leaves. In books that others write too, each claim must find room there; in our own,
@@ -59,6 +60,17 @@ class Books:
             raise
         for entry in entries:
             self._announce(entry)
+        self._say_put_aside()
+
+    def _say_put_aside(self) -> None:
+        """Whether entries are kept on this machine because the books cannot be reached, for the overview."""
+        waiting = self._store.put_aside
+        if bool(waiting) != self._aside:
+            self._aside = bool(waiting)
+            words = (
+                "the ledger's server cannot be reached: what is spent is kept on this machine, within bounds, and written when it can be"
+            )
+            self._state.trouble("ledger", words if waiting else "")
 
     async def note(self, decision: tuple[str, str, bytes]) -> None:
         """Keep why nobody served a step. A disk that refuses costs the reason, nothing else."""
@@ -96,6 +108,7 @@ class Books:
 
     async def look(self) -> None:
         """Returns when all is known that other daemons have posted by now."""
+        self._say_put_aside()
         await self._store.look()
 
     def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:

@@ -22,6 +22,7 @@ from stepfare.server.guard import admitted, token_of
 from stepfare.server.inference import HOUSE
 from stepfare.server.openapi import Handler, Route, document
 from stepfare.server.reply import STREAM_HEADERS
+from stepfare.store.errors import StoreError
 from stepfare.store.queries import SessionRow
 
 ROOT = "/control/v1"
@@ -79,6 +80,8 @@ def _for_control(handler: Handler) -> Handler:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"])
             return _failure(400, "bad-message", f"{place}: {first['msg']}")
+        except StoreError as error:
+            return _failure(503, "ledger", str(error))
         except BadRequest as error:
             return _failure(400, "bad-request", str(error))
         except web.HTTPRequestEntityTooLarge:

@@ -33,11 +33,11 @@ TIMES = "SET statement_timeout = '15s'; SET lock_timeout = '10s'; SET idle_in_tr
 """How long the server bears a statement, waits for a turn, and lets a silent writer keep it."""
 CONNECT: dict[str, str | int] = {
     "application_name": "stepfare",
-    "connect_timeout": 5,
+    "connect_timeout": 3,
     "keepalives_idle": 15,
     "keepalives_interval": 5,
     "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
+    "tcp_user_timeout": 5_000,
 }
 """What the address does not say."""
 CHANNEL = "stepfare_journal"

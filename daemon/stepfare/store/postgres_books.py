@@ -21,6 +21,7 @@ from stepfare.store.database import Connection
 from stepfare.store.errors import StoreError
 from stepfare.store.heads import compare_heads
 from stepfare.store.postgres import CHANNEL, Postgres, PostgresConnection, SharedGround
+from stepfare.store.spool import Spool
 from stepfare.store.store import Shared, Store
 from stepfare.store.writer import Writer
 
@@ -51,7 +52,7 @@ def open_shared(postgres: Postgres, clock_ms: Callable[[], int]) -> Store:
                 )
             schema.migrate(connection, postgres.name)
             problems = compare_heads(postgres.beside, connection, clock_ms)
-            writer = Writer(postgres, SharedGround(postgres, connection))
+            writer = Writer(postgres, SharedGround(postgres, connection), Spool(postgres.beside.with_suffix(".spool")))
             writer.start()
         except BaseException:
             connection.close()

@@ -33,6 +33,8 @@ __all__ = ["JournalRow", "SessionRow", "StepRow", "Store", "StoreError"]
 
 WAITING_APPENDS_MAX = 8_192
 """Appends in flight; the next one waits for room before it is queued."""
+LOOK_S = 2.0
+"""How long a look at what others wrote is waited for, should their server be slow or gone."""
 ENTRIES_BATCH_ROWS = 1_000
 RECENT_SESSIONS_MAX = 300
 """Whose entries are read again at the start, which must be quick."""
@@ -128,7 +130,13 @@ class Store:
         if self._closing:
             raise StoreError(f"the ledger {self.database.name} is closed, since the daemon is stopping: nothing was written.")
         self._writer.put(work)
-        await work.done
+        if work.done is not None:
+            await work.done
+
+    @property
+    def put_aside(self) -> int:
+        """Appends that are kept on this machine, since the books cannot be reached."""
+        return self._writer.put_aside
 
     @property
     def shared(self) -> bool:
@@ -154,8 +162,11 @@ class Store:
 
     async def look(self) -> None:
         """Returns when all is told that others have written by now."""
-        if self._following is not None:
-            await self._following.look()
+        if self._following is None or self.put_aside:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await self._following.look()
 
     async def left_open(self, now_ms: int) -> list[Reserved]:
         """Reservations that nobody will close any more, in journal order."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from stepfare.store import files, queries, rollups, statements
 from stepfare.store.database import Connection, Database
 from stepfare.store.errors import StoreError
 from stepfare.store.purses import Purses
+from stepfare.store.spool import Spool, Spooled
 
 FOLLOWED_ROWS = 1_000
 """Rows of others that are read at once."""
@@ -32,9 +34,13 @@ BATCH_APPENDS_MAX = 512
 """Appends that share one commit."""
 HEAD_AGE_MAX_S = 0.9
 """How old the head file may grow while entries are written: renewed at least once a second."""
+AGAIN_S = 1.0
+"""How soon a database that could not be reached is tried again."""
 SESSIONS_REMEMBERED_MAX = 2_048
 CLOSED_REMEMBERED_MAX = 8_192
 """What is kept in memory beside the open reservations. What was forgotten is looked up."""
+
+_log = logging.getLogger(__name__)
 
 Decided: TypeAlias = tuple[str, str, bytes]
 """A decision's id, its session, and its JSON message."""
@@ -45,7 +51,8 @@ JournalValues: TypeAlias = tuple[int, str, int, str, str, int, int, str, bytes]
 class Append:
     entries: Sequence[Entry]
     decision: Decided | None
-    done: asyncio.Future[None]
+    done: asyncio.Future[None] | None
+    """None where nobody waits for it."""
     claims: Sequence[Claim] = ()
     error: BaseException | None = None
 
@@ -115,17 +122,19 @@ class Ground(Protocol):
 class Writer:
     """Owns the ground from `start` on."""
 
-    def __init__(self, database: Database, ground: Ground) -> None:
+    def __init__(self, database: Database, ground: Ground, spool: Spool | None = None) -> None:
         self.commits = 0
         self.head = Head(0, GENESIS)
         self._database = database
         self._ground = ground
+        self._spool = spool
+        self._again_s = 0.0
+        """When a database that could not be reached is tried again."""
         self._tally: Tally | None = None  # None: to be loaded, at the start or after a transaction that did not come about.
         self._closed: dict[str, Phase] = {}
         self._purses = Purses()
         self._head_on_file: Head | None = None
         self._head_renewed_s = 0.0
-        self._log_pages = 0
         self._queue: SimpleQueue[Append | Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="stepfare-ledger", daemon=True)
 
@@ -133,8 +142,14 @@ class Writer:
         """Takes up the journal where it ends, and begins to serve. Raises the errors of the database, and OSError where the head cannot
         be written."""
         self._load()
+        self._caught_up()
         self._renew_head()
         self._thread.start()
+
+    @property
+    def put_aside(self) -> int:
+        """Appends that wait for a database that cannot be reached."""
+        return self._spool.count if self._spool else 0
 
     def put(self, work: Append | Job) -> None:
         """Queues the work; its future is resolved in its own event loop."""
@@ -176,6 +191,11 @@ class Writer:
     def _next(self) -> Append | Job | None:
         """The next thing to do, waited for; meanwhile, and under load too, the head file does not grow old."""
         while True:
+            if self.put_aside:
+                with contextlib.suppress(Empty):
+                    return self._queue.get(timeout=AGAIN_S)
+                self._caught_up()
+                continue
             if self.head == self._head_on_file:
                 return self._queue.get()
             fresh_s = self._head_renewed_s + HEAD_AGE_MAX_S - time.monotonic()
@@ -187,27 +207,81 @@ class Writer:
                 self._renew_head()
 
     def _commit(self, appends: Sequence[Append]) -> None:
-        """Writes the appends in one transaction if it can be, and leaves in each the error that it alone met."""
+        """Writes the appends in one transaction if it can be, and leaves in each the error that it alone met. Where the database cannot be
+        reached, they are put aside."""
+        if self._caught_up():
+            self._put_aside(self._write(appends))
+        else:
+            self._put_aside(appends)
+
+    def _write(self, appends: Sequence[Append]) -> Sequence[Append]:
+        """Those that the database was too far away for are given back."""
         rest = list(appends)
         while rest:
             try:
                 self._transact(rest, careful=False)
-                return
+                return ()
             except _Illegal as illegal:
                 illegal.append.error = illegal.error
                 rest.remove(illegal.append)
             except Exception:  # noqa: BLE001
                 break
         # One of them may be to blame (posted long ago, too big for the disk, a bug of ours): each on its own finds out.
-        for append in rest:
+        for place, append in enumerate(rest):
             try:
                 self._transact([append], careful=True)
             except _Illegal as illegal:
                 append.error = illegal.error
             except self._database.errors as error:
                 append.error = StoreError(self._database.in_words(error))
+                if self._spool is not None and self._database.is_away(error):
+                    return rest[place:]
             except Exception as error:  # noqa: BLE001
                 append.error = error
+        return ()
+
+    def _caught_up(self) -> bool:
+        """Write what was put aside, if anything; False where the database still cannot be reached."""
+        spool = self._spool
+        if spool is None or not spool.count:
+            return True
+        if time.monotonic() < self._again_s:
+            return False
+        waiting = [Append(one.entries, one.decision, None) for one in spool.read()]
+        for start in range(0, len(waiting), BATCH_APPENDS_MAX):
+            if self._write(waiting[start : start + BATCH_APPENDS_MAX]):
+                self._again_s = time.monotonic() + AGAIN_S
+                return False
+        for append in waiting:
+            if append.error is not None:
+                _log.error("an entry that waited for the books does not fit them and is left out: %s", append.error)
+        spool.clear()
+        _log.warning("the books can be reached again: %s appends that had waited are written", len(waiting))
+        return True
+
+    def _put_aside(self, appends: Sequence[Append]) -> None:
+        """Keep them on this machine until the database can be reached; those for which there is no room keep the error that they met."""
+        spool = self._spool
+        if spool is None or not appends:
+            return
+        self._again_s = time.monotonic() + AGAIN_S
+        away = StoreError(
+            f"the ledger at {self._database.name} cannot be reached, and no more can be kept here until it can: check its server."
+        )
+        taken: list[Append] = []
+        for append in appends:
+            if spool.has_room(opens=any(isinstance(entry, Reserved) for entry in append.entries)):
+                taken.append(append)
+            else:
+                append.error = away
+        try:
+            spool.add([Spooled(append.entries, append.decision) for append in taken])
+        except OSError as error:
+            for append in taken:
+                append.error = StoreError(f"the ledger at {self._database.name} cannot be reached, and the disk here refuses ({error}).")
+            return
+        for append in taken:
+            append.error = None
 
     def _transact(self, appends: Sequence[Append], *, careful: bool) -> None:
         """Writes all appends or none. `careful` looks up what is else taken at its word: that a reservation is new."""
@@ -370,18 +444,19 @@ class Writer:
 
 def _resolve(works: Sequence[Append | Job]) -> None:
     """Tells those who wait, with one call into each event loop rather than one for each append."""
-    loops = {work.done.get_loop() for work in works}
+    waited = [(work.done, work.error) for work in works if work.done is not None]
+    loops = {done.get_loop() for done, _ in waited}
     for loop in loops:
         # The loop may have been closed under an append that nobody waits for any more.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_tell, [work for work in works if work.done.get_loop() is loop])
+            loop.call_soon_threadsafe(_tell, [one for one in waited if one[0].get_loop() is loop])
 
 
-def _tell(works: Sequence[Append | Job]) -> None:
-    for work in works:
-        if work.done.done():
+def _tell(waited: Sequence[tuple[asyncio.Future[None], BaseException | None]]) -> None:
+    for done, error in waited:
+        if done.done():
             continue  # Cancelled: the entries are written all the same.
-        if work.error is None:
-            work.done.set_result(None)
+        if error is None:
+            done.set_result(None)
         else:
-            work.done.set_exception(work.error)
+            done.set_exception(error)
