@@ -22,7 +22,7 @@ from stepfare.paths import Paths
 from stepfare.runtime.own_weights import weights_at_hand
 from stepfare.steps.classify import WEIGHTS
 from stepfare.steps.vector import FEATURES_VERSION, vector_of
-from stepfare.store.sqlite_file import open_file
+from stepfare.store.sqlite_file import SqliteFile, open_file
 from tests.cli.conftest import Run
 from tests.control.fake_daemon import FakeDaemon
 from tests.ledger.samples import NOW_MS, opened, reserved, settled
@@ -186,14 +186,14 @@ LOOKED = values_after("list")
 def test_steps_are_learnt_from_where_their_turns_are_known(paths: Paths, lived: Lived, kinds: list[str]) -> None:
     write(paths, [[lived]])
     told: list[tuple[int, int]] = []
-    found = asyncio.run(examples.examples(paths, lambda done, of: told.append((done, of))))
+    found = asyncio.run(examples.examples(SqliteFile(paths.ledger_db), lambda done, of: told.append((done, of))))
     assert [(row.session, row.numbers, row.kind) for row in found] == [("s000", LOOKED, StepKind(kind)) for kind in kinds]
     assert told == [(1, 1)]
 
 
 def test_sessions_come_in_the_order_of_their_beginnings(paths: Paths) -> None:
     write(paths, [[Lived(record(LOOKED), "explore")] * 2] * 3)
-    found = asyncio.run(examples.examples(paths, lambda _done, _of: None))
+    found = asyncio.run(examples.examples(SqliteFile(paths.ledger_db), lambda _done, _of: None))
     assert [row.session for row in found] == ["s000", "s000", "s001", "s001", "s002", "s002"]
 
 

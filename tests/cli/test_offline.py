@@ -19,7 +19,7 @@ from stepfare.store.sqlite_file import open_file
 from tests.cli.conftest import Run
 from tests.cli.samples import DECISION, NOW_MS
 
-FROM_FILE = "The daemon is not running; this is what the ledger's file says. (`stepfare serve` starts it.)\n"
+FROM_FILE = "The daemon is not running; this is what the ledger says. (`stepfare serve` starts it.)\n"
 RATES = Rates(input=100_000, cache_read=10_000, cache_write=125_000, cache_write_1h=200_000, output=400_000)
 ENTRIES: tuple[Entry, ...] = (
     Opened("s-4f2a", NOW_MS, "cline", "/srv/shop", "/srv/shop", "main", "=Fix the cart"),

@@ -66,7 +66,7 @@ def ask(paths: Paths, question: Callable[[Daemon], Awaitable[T]]) -> T:
 
 
 class Answers(Protocol):
-    """What can be asked of the daemon and, when it is not running, of its ledger's file."""
+    """What can be asked of the daemon and, when it is not running, of its books."""
 
     async def sessions(self, *, workspace: str | None = None, since_ms: int | None = None, limit: int | None = None) -> Sessions: ...
     async def session(self, session_id: str) -> SessionDetail: ...
@@ -83,21 +83,27 @@ class Answers(Protocol):
 
 
 def ask_or_read(paths: Paths, question: Callable[[Answers], Awaitable[T]]) -> T:
-    """Put a question to the running daemon, or to the ledger's file where no daemon runs. Raises Trouble like `ask`."""
+    """Put a question to the running daemon, or to the books where no daemon runs. Raises Trouble like `ask`."""
     try:
         return ask(paths, question)
     except Trouble as trouble:
-        if trouble.code != NOT_RUNNING or not paths.ledger_db.is_file():
+        if trouble.code != NOT_RUNNING:
             raise
+        from stepfare.cli.ledger_here import NoBooks, books_here
+
+        try:
+            books = books_here(paths)
+        except NoBooks:
+            raise trouble from None
     from stepfare.cli.offline import Ledger
     from stepfare.control.client import Refused
     from stepfare.store.errors import StoreError
 
     async def read() -> T:
-        async with Ledger(paths, now_ms()) as ledger:
+        async with Ledger(books, now_ms()) as ledger:
             return await question(ledger)
 
-    click.echo("The daemon is not running; this is what the ledger's file says. (`stepfare serve` starts it.)", err=True)
+    click.echo("The daemon is not running; this is what the ledger says. (`stepfare serve` starts it.)", err=True)
     try:
         return asyncio.run(read())
     except Refused as problem:

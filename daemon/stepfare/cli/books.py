@@ -11,16 +11,18 @@ from pathlib import Path
 import click
 
 from stepfare.cli.asking import PROBLEM, USAGE, Trouble, command_of, here, json_option, now_ms, print_json, print_message
+from stepfare.cli.ledger_here import NoBooks, books_here
 from stepfare.core.entry import Entry
 from stepfare.ledger.chain import Verdict
 from stepfare.ledger.export import Format, export
 from stepfare.runtime.clock import offset_at
 from stepfare.store import queries
 from stepfare.store.backup import back_up
+from stepfare.store.database import Database
 from stepfare.store.errors import StoreError
 from stepfare.store.readers import Readers
 from stepfare.store.sqlite_file import SqliteFile
-from stepfare.store.verify import verify
+from stepfare.store.verify import verify_books
 
 BATCH_ROWS = 1_000
 HASH_SHOWN_CHARS = 16
@@ -44,9 +46,9 @@ def ledger() -> None:
 @command_of
 def export_ledger(form: Format, as_json: bool) -> None:
     """Write every entry of the journal to stdout, in its order. Money is in picodollars, trillionths of a dollar (hledger: in dollars)."""
-    path = existing(here().ledger_db)
+    books = existing_books()
     try:
-        for piece in export(entries(path), "json" if as_json else form, offset_at):
+        for piece in export(entries(books), "json" if as_json else form, offset_at):
             sys.stdout.write(piece)
     except StoreError as problem:
         raise Trouble("ledger", str(problem)) from problem
@@ -62,11 +64,14 @@ def back_up_ledger(path: Path, as_json: bool) -> None:
     A running daemon goes on writing. The copy has its head beside it (FILE.head): keep the two together. To go back to it, stop the daemon
     and put both in the place of ledger.db and ledger.head.
     """
+    books = existing_books()
+    if not isinstance(books, SqliteFile):
+        raise Trouble("backup", f"The books are on the server {books.name}: back them up there, with pg_dump.")
     try:
-        verdict = back_up(existing(here().ledger_db), path.absolute(), None if as_json or not sys.stderr.isatty() else _progress())
+        verdict = back_up(books.path, path.absolute(), None if as_json or not sys.stderr.isatty() else _progress())
     except StoreError as problem:
         raise Trouble("backup", str(problem)) from problem
-    _tell(path.absolute(), verdict, as_json=as_json)
+    _tell(str(path.absolute()), verdict, as_json=as_json)
 
 
 @ledger.command("verify")
@@ -78,14 +83,14 @@ def verify_ledger(path: Path | None, as_json: bool) -> None:
 
     FILE is a backup to look at instead.
     """
-    path = path.absolute() if path else existing(here().ledger_db)
-    _tell(path, verify(path, None if as_json or not sys.stderr.isatty() else _progress()), as_json=as_json)
+    books = SqliteFile(path.absolute()) if path else existing_books()
+    _tell(books.name, verify_books(books, None if as_json or not sys.stderr.isatty() else _progress()), as_json=as_json)
 
 
-def _tell(path: Path, verdict: Verdict, *, as_json: bool) -> None:
-    """Say what a check found of the books at that path; the exit code says it too."""
+def _tell(name: str, verdict: Verdict, *, as_json: bool) -> None:
+    """Say what a check found of the books of that name; the exit code says it too."""
     if as_json:
-        found = {"ledger": str(path), "whole": verdict.whole, "entries": verdict.rows, "head": verdict.head.hash.hex()}
+        found = {"ledger": name, "whole": verdict.whole, "entries": verdict.rows, "head": verdict.head.hash.hex()}
         print_json({**found, "problems": list(verdict.problems)})
     elif verdict.whole:
         said = (
@@ -93,10 +98,10 @@ def _tell(path: Path, verdict: Verdict, *, as_json: bool) -> None:
         )
         click.echo(f"The books are whole: {said}.")
     else:
-        click.echo(f"The books at {path} are NOT whole. Sound are the first {verdict.rows:,} entries; then:", err=True)
+        click.echo(f"The books at {name} are NOT whole. Sound are the first {verdict.rows:,} entries; then:", err=True)
         for words in verdict.problems:
             click.echo(f"- {words}", err=True)
-        click.echo("Nothing was changed. Keep a copy of the file and the head files beside it, then restore both from a backup.", err=True)
+        click.echo("Nothing was changed. Keep a copy of them and of their head files, then restore both from a backup.", err=True)
     if not verdict.whole:
         click.get_current_context().exit(PROBLEM)
 
@@ -119,10 +124,10 @@ def reprice_ledger(file: Path | None, catalogue: str | None, since: str, as_json
 
     if file and catalogue:
         raise Trouble("usage", "--prices and --catalogue name two tables; give one of them.", USAGE)
-    path = existing(here().ledger_db)
+    books = existing_books()
     table = prices_of(file) if file else at_hand(here())
     after_ms = since_ms(since, now_ms()) or 0
-    message = repriced_books(lambda from_ms: entries(path, from_ms), table, after_ms)
+    message = repriced_books(lambda from_ms: entries(books, from_ms), table, after_ms)
     if as_json:
         print_message(message)
         return
@@ -131,15 +136,43 @@ def reprice_ledger(file: Path | None, catalogue: str | None, since: str, as_json
     paint.show(repricing.repriced(message))
 
 
-def existing(path: Path) -> Path:
-    if not path.is_file():
-        raise Trouble("no-ledger", f"There are no books yet: {path} is made when the daemon first starts (`stepfare serve`).")
-    return path
+@ledger.command("move")
+@click.argument("url")
+@click.option("--password", metavar="REFERENCE", help="Where the server's password is: env:NAME, keyring:NAME or file:PATH.")
+@json_option
+@command_of
+def move_ledger(url: str, password: str | None, as_json: bool) -> None:
+    """Move the books of this machine to a PostgreSQL server, URL like postgresql://USER@HOST/DATABASE, into an empty database. The file is
+    verified before, the server's books after; the file is left as it is. No daemon may run meanwhile."""
+    from stepfare.cli.moving import moved_books
+
+    found = moved_books(here(), url, password, None if as_json or not sys.stderr.isatty() else _progress())
+    if as_json:
+        print_json(found.told)
+    else:
+        click.echo(found.words)
 
 
-def entries(path: Path, since_ms: int = 0) -> Iterator[Entry]:
+@ledger.command("roles")
+@command_of
+def ledger_roles() -> None:
+    """Print the SQL that gives each role of a shared ledger the least that it needs. Read it, then run it as a superuser."""
+    from stepfare.store.postgres_roles import script
+
+    click.echo(script(), nl=False)
+
+
+def existing_books() -> Database:
+    """The books of the person who called. Raises Trouble where there are none."""
+    try:
+        return books_here(here())
+    except StoreError as problem:
+        raise Trouble("no-ledger" if isinstance(problem, NoBooks) else "ledger", str(problem)) from problem
+
+
+def entries(books: Database, since_ms: int = 0) -> Iterator[Entry]:
     """The journal from its first entry, or from the first of that time, to the last that is there when it is reached. Raises StoreError."""
-    readers, after = Readers(SqliteFile(path)), 0
+    readers, after = Readers(books), 0
     try:
         with asyncio.Runner() as runner:
             while batch := runner.run(readers.ask(queries.entries_after(after, since_ms, None, BATCH_ROWS))):

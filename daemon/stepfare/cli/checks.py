@@ -22,6 +22,7 @@ from stepfare.control.client import Absent, address_of, look_for_daemon
 from stepfare.control.protocol import Overview
 from stepfare.core.problem import Problem
 from stepfare.paths import Paths, is_private
+from stepfare.runtime.ledger_at import database_of, is_shared
 from stepfare.runtime.play import play_of, read_settings
 from stepfare.runtime.state import Play
 from stepfare.runtime.workspaces import Workspaces
@@ -43,7 +44,7 @@ def every_check(paths: Paths, environ: Mapping[str, str], folder: Path) -> Itera
     yield from _settings(paths, play, folder)
     yield from _daemon(paths, play, environ)
     yield from _keys(play)
-    yield _ledger(paths)
+    yield _shared_ledger(play, paths, environ) if is_shared(play.settings.value.ledger) else _ledger(paths)
     yield from _clients(paths, environ)
     yield _watching(paths)
 
@@ -167,6 +168,23 @@ def _keys(play: Play) -> Iterator[Check]:
     else:
         yield Check("keys", "ok", "the providers of config.toml need no key")
     yield from _problems("keys", play.problems)
+
+
+def _shared_ledger(play: Play, paths: Paths, environ: Mapping[str, str]) -> Check:
+    ledger = play.settings.value.ledger
+    todo = "Check [ledger] in config.toml, and that this machine may connect; meanwhile a daemon that runs keeps what is spent here."
+    try:
+        books = database_of(ledger, paths, environ)
+        readers = Readers(books)
+        try:
+            refusal, head = asyncio.run(readers.ask(lambda connection: (books.refusal(connection), queries.head(connection))))
+        finally:
+            readers.close()
+    except StoreError as problem:
+        return Check("ledger", "bad", clean(str(problem)), todo)
+    if refusal:
+        return Check("ledger", "bad", clean(refusal), todo)
+    return Check("ledger", "ok", f"{counted(head.count, 'entry', 'entries')} at {books.name}; the whole proof: `stepfare ledger verify`")
 
 
 def _ledger(paths: Paths) -> Check:

@@ -8,13 +8,12 @@ import msgspec
 
 from stepfare.core.entry import Settled
 from stepfare.core.step import StepKind
-from stepfare.paths import Paths
 from stepfare.steps.learning import Row
 from stepfare.steps.vector import FEATURE_NAMES, FEATURES_VERSION
 from stepfare.store import queries
+from stepfare.store.database import Database
 from stepfare.store.queries import StepRow
 from stepfare.store.readers import Readers
-from stepfare.store.sqlite_file import SqliteFile
 
 ESCALATED = "escalated"
 """How an attempt ended whose answer was for a better model to give: what it was about to do is known all the same."""
@@ -34,10 +33,10 @@ class _Record(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Record).decode
 
 
-async def examples(paths: Paths, progress: Callable[[int, int], None]) -> list[Row]:
+async def examples(books: Database, progress: Callable[[int, int], None]) -> list[Row]:
     """Every step whose features were kept and whose turn is known, the oldest session first; `progress` is told how many sessions of how
     many have been read. Raises StoreError."""
-    readers = Readers(SqliteFile(paths.ledger_db))
+    readers = Readers(books)
     try:
         found: list[Row] = []
         names = await readers.ask(queries.session_ids)

@@ -37,6 +37,7 @@ def learn(dry_run: bool, forget: bool, as_json: bool) -> None:
 
 
 def _learnt(paths: Paths, *, dry_run: bool) -> Learned:
+    from stepfare.cli.books import existing_books
     from stepfare.cli.examples import examples
     from stepfare.control.protocol import Learned
     from stepfare.paths import write_private
@@ -45,10 +46,8 @@ def _learnt(paths: Paths, *, dry_run: bool) -> Learned:
     from stepfare.steps.learning import learn as fit
     from stepfare.store.errors import StoreError
 
-    if not paths.ledger_db.is_file():
-        raise Trouble("no-ledger", f"There are no books yet: {paths.ledger_db} is made when the daemon first starts (`stepfare serve`).")
     try:
-        rows = asyncio.run(examples(paths, _progress()))
+        rows = asyncio.run(examples(existing_books(), _progress()))
     except StoreError as problem:
         raise Trouble("ledger", str(problem)) from problem
     if rows and sys.stderr.isatty():

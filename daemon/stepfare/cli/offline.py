@@ -1,4 +1,4 @@
-"""Answers about sessions and decisions from the ledger's file, for when no daemon is running to ask. It only reads.
+"""Answers about sessions and decisions from the books themselves, for when no daemon is running to ask. It only reads.
 
 What only a running daemon knows (pins, warm caches, budgets in force) is left out.
 """
@@ -10,13 +10,12 @@ from types import TracebackType
 
 from stepfare.control import protocol
 from stepfare.control.client import Refused
-from stepfare.paths import Paths
 from stepfare.runtime.clock import offset_at
 from stepfare.server import present
 from stepfare.store import queries, reports, slices
+from stepfare.store.database import Database
 from stepfare.store.queries import SessionRow
 from stepfare.store.readers import Readers
-from stepfare.store.sqlite_file import SqliteFile
 
 SESSIONS_SHOWN = 20
 
@@ -24,8 +23,8 @@ SESSIONS_SHOWN = 20
 class Ledger:
     """Asked like the daemon, for what both can tell; open between `async with`. Raises Refused, and StoreError for an unreadable file."""
 
-    def __init__(self, paths: Paths, now_ms: int) -> None:
-        self._readers = Readers(SqliteFile(paths.ledger_db))
+    def __init__(self, books: Database, now_ms: int) -> None:
+        self._readers = Readers(books)
         self._now_ms = now_ms
 
     async def __aenter__(self) -> Ledger:

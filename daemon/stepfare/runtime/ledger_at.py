@@ -27,7 +27,7 @@ def is_shared(ledger: Ledger) -> bool:
 
 def database_of(ledger: Ledger, paths: Paths, environ: Mapping[str, str]) -> Database:
     """The books to read. Raises StoreError where what they need is not installed."""
-    return _server(ledger, paths, environ) if is_shared(ledger) else SqliteFile(paths.ledger_db)
+    return server_of(ledger, paths, environ) if is_shared(ledger) else SqliteFile(paths.ledger_db)
 
 
 def open_books(settings: Checked[Settings], paths: Paths, environ: Mapping[str, str], clock_ms: Callable[[], int]) -> Store:
@@ -40,7 +40,7 @@ def open_books(settings: Checked[Settings], paths: Paths, environ: Mapping[str, 
     ledger = settings.value.ledger
     if not is_shared(ledger):
         return open_file(paths.ledger_db, clock_ms)
-    server = _server(ledger, paths, environ)
+    server = server_of(ledger, paths, environ)
     from stepfare.store.postgres_books import open_shared
 
     return open_shared(server, clock_ms)
@@ -56,7 +56,8 @@ def user_of(ledger: Ledger) -> str:
         return ""
 
 
-def _server(ledger: Ledger, paths: Paths, environ: Mapping[str, str]) -> Postgres:
+def server_of(ledger: Ledger, paths: Paths, environ: Mapping[str, str]) -> Postgres:
+    """The server that the address names. Raises StoreError where what speaks to one is not installed."""
     try:
         from stepfare.store.postgres import Postgres
     except ImportError as error:

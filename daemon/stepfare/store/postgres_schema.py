@@ -111,7 +111,9 @@ def migrate(connection: Connection, name: str) -> None:
         if version > len(MIGRATIONS):
             raise StoreError(refusal(version, name))
         if version == 0:
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            # Asked first: who owns a schema that was made for it need not be allowed to make one.
+            if connection.execute(f"SELECT to_regnamespace('{SCHEMA}')").fetchone()[0] is None:
+                connection.execute(f"CREATE SCHEMA {SCHEMA}")
             connection.execute("CREATE TABLE about (version INTEGER NOT NULL, books TEXT NOT NULL)")
             connection.execute("INSERT INTO about (version, books) VALUES (0, replace(gen_random_uuid()::text, '-', ''))")
         for migration in MIGRATIONS[version:]:
