@@ -47,6 +47,13 @@ def test_a_host_of_any_length_is_told_in_a_few_words() -> None:
     assert len(words) < 250
 
 
+def test_names_that_the_user_gave_are_answered_for() -> None:
+    assert foreign({"host": "Stepfare.team:80"}, "0.0.0.0", ("stepfare.team",)) is None
+    assert foreign({"host": "other.team"}, "0.0.0.0", ("stepfare.team",)) is not None
+    assert foreign({"host": "stepfare.team", "origin": "https://stepfare.team"}, "0.0.0.0", ("stepfare.team",)) is None
+    assert foreign({"host": "stepfare.team", "origin": "https://evil.example"}, "0.0.0.0", ("stepfare.team",)) is not None
+
+
 def test_a_request_without_a_host_is_refused() -> None:
     assert foreign(CIMultiDict(), "127.0.0.1") is not None
 

@@ -31,6 +31,9 @@ ModelGlobs = Annotated[tuple[Annotated[Words, StringConstraints(max_length=GLOB_
 Tokens = Annotated[StrictInt, Field(ge=1, le=1_000_000_000)]
 
 
+HostName = Annotated[StrictStr, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
+
+
 class Table(BaseModel):
     """A table of a file: frozen; a key that it does not know is reported."""
 
@@ -69,6 +72,9 @@ class Server(Table):
         default="127.0.0.1", description="The address to listen on. Anything but loopback lets others on the network in who know the token."
     )
     port: Annotated[StrictInt, Field(ge=1, le=65535)] = Field(default=4884, description="The port to listen on.")
+    names: Annotated[tuple[HostName, ...], Listed] = Field(
+        default=(), description="Other names by which the daemon may be asked: those of a service or a load balancer before it."
+    )
 
 
 class ProviderSettings(Table):

@@ -39,7 +39,7 @@ async def _end_feeds(app: web.Application) -> None:
 
 @web.middleware
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    why = foreign(request.headers, request.app[HOST])
+    why = foreign(request.headers, request.app[HOST], request.app[HOUSE].state.settings.server.names)
     if why is not None:
         return _plain_error(403, why, "foreign")
     try:

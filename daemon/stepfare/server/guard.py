@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hmac import compare_digest
 from ipaddress import ip_address
 
@@ -11,14 +11,15 @@ SECRET_HEADERS = frozenset({"authorization", "x-api-key", "cookie", "proxy-autho
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
-def foreign(headers: Mapping[str, str], host: str) -> str | None:
+def foreign(headers: Mapping[str, str], host: str, names: Sequence[str] = ()) -> str | None:
     """Why a request does not come from a program of this machine's user; None where nothing speaks against it.
 
     A web page can send requests to loopback; it cannot hide its Origin, and a name that was rebound to loopback stays in Host.
+    `names` are others that the user gave this daemon: those of a service or a load balancer before it.
     """
     asked = headers.get("host", "")
     name = asked.rpartition(":")[0] if asked.rpartition(":")[2].isdigit() and not asked.endswith("]") else asked
-    ours = LOOPBACK_HOSTS | {host.lower(), f"[{host.lower()}]"}
+    ours = LOOPBACK_HOSTS | {host.lower(), f"[{host.lower()}]", *(known.lower() for known in names)}
     # Who listens everywhere is asked by any of its addresses; a rebound name is a name, never an address.
     everywhere = host in WILDCARDS and _is_address(name)
     if name.lower() not in ours and not everywhere:
