@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any
 import psycopg
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.types.numeric import Int8Dumper
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from stepfare.ledger.chain import Head
 from stepfare.store import postgres_schema as schema
@@ -60,6 +60,27 @@ def said(sql: str) -> bytes:
     return sql.encode()
 
 
+_FOR_ALL: Sequence[tuple[re.Pattern[str], str]] = (
+    (re.compile(r"(INSERT INTO \w+ \([^)]*\)) VALUES \([?, ]+\)"), r"\1 SELECT * FROM unnest({columns})"),
+    (re.compile(r"(DELETE FROM \w+ WHERE \w+) = \?"), r"\1 = ANY({columns})"),
+)
+_TYPES: Mapping[type, str] = {int: "BIGINT", str: "TEXT", bytes: "BYTEA"}
+
+
+@lru_cache(maxsize=1_000)
+def _for_all(sql: str, types: tuple[str, ...]) -> bytes:
+    """The statement for one row as one for many, whose values are columns of these types."""
+    for pattern, words in _FOR_ALL:
+        made, found = pattern.subn(words, sql)
+        if found:
+            return made.format(columns=", ".join(f"%b::{one}[]" for one in types)).encode()
+    raise AssertionError(f"nobody said how this is said for many rows: {sql}")
+
+
+def _type_of(column: Sequence[object]) -> str:
+    return _TYPES[type(next((value for value in column if value is not None), 0))]
+
+
 class _WholeNumber(Loader):
     """Sums of integers are integers of any size; there are no fractions in the books."""
 
@@ -77,8 +98,9 @@ class PostgresConnection:
         return self.raw.execute(said(sql), values)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> object:
-        self.raw.cursor().executemany(said(sql), rows)
-        return None
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        # All rows in one statement, column by column: half the work of one statement for each.
+        return self.raw.execute(_for_all(sql, tuple(map(_type_of, columns))), columns) if columns else None
 
     def close(self) -> None:
         self.raw.close()
@@ -116,6 +138,7 @@ class Postgres:
         more = {name: value for name, value in CONNECT.items() if name not in told} | ({"password": secret} if secret else {})
         raw = psycopg.connect(self.url, autocommit=True, **more)  # pyright: ignore[reportArgumentType]
         raw.adapters.register_loader("numeric", _WholeNumber)
+        raw.adapters.register_dumper(int, Int8BinaryDumper)
         raw.adapters.register_dumper(int, Int8Dumper)
         raw.execute(f"SELECT set_config('{schema.WRITER}', %s, false)".encode(), (self.writer,))
         raw.execute(f"{TIMES}; SET search_path = {schema.SCHEMA}; SET client_encoding = 'UTF8'".encode())

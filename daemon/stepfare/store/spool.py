@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from stepfare.core.entry import Entry
+from stepfare.core.entry import Entry, Reserved
 from stepfare.ledger import codec
 from stepfare.paths import PRIVATE_FILE_MODE
 
@@ -47,13 +47,23 @@ class Spool:
             self._bytes = path.stat().st_size
             self.count = sum(1 for _ in self.read())
 
-    def has_room(self, *, opens: bool) -> bool:
-        """For an append that opens an attempt; or for one that does not, which may be what closes an attempt that was let in."""
-        return self._bytes < (self._bytes_max if opens else 2 * self._bytes_max)
+    def add(self, appends: Sequence[Spooled]) -> list[bool]:
+        """Which of them were taken in: those are on disk when it returns."""
+        lines: list[bytes] = []
+        taken: list[bool] = []
+        size = self._bytes
+        for one in appends:
+            opens = any(isinstance(entry, Reserved) for entry in one.entries)
+            taken.append(size < (self._bytes_max if opens else 2 * self._bytes_max))
+            if taken[-1]:
+                lines.append(_line_of(one))
+                size += len(lines[-1])
+        self._write(b"".join(lines))
+        self._bytes = size
+        self.count += len(lines)
+        return taken
 
-    def add(self, appends: Sequence[Spooled]) -> None:
-        """They are on disk when it returns."""
-        data = b"".join(_line_of(one) for one in appends)
+    def _write(self, data: bytes) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE_MODE)
         try:
             before = os.fstat(descriptor).st_size
@@ -67,8 +77,6 @@ class Spool:
                 raise
         finally:
             os.close(descriptor)
-        self._bytes += len(data)
-        self.count += len(appends)
 
     def read(self) -> Iterator[Spooled]:
         """All that waits, in its order. A last line that a power cut tore was never acknowledged, and is left out."""

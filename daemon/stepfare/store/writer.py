@@ -268,20 +268,14 @@ class Writer:
         away = StoreError(
             f"the ledger at {self._database.name} cannot be reached, and no more can be kept here until it can: check its server."
         )
-        taken: list[Append] = []
-        for append in appends:
-            if spool.has_room(opens=any(isinstance(entry, Reserved) for entry in append.entries)):
-                taken.append(append)
-            else:
-                append.error = away
         try:
-            spool.add([Spooled(append.entries, append.decision) for append in taken])
+            taken = spool.add([Spooled(append.entries, append.decision) for append in appends])
         except OSError as error:
-            for append in taken:
+            for append in appends:
                 append.error = StoreError(f"the ledger at {self._database.name} cannot be reached, and the disk here refuses ({error}).")
             return
-        for append in taken:
-            append.error = None
+        for append, kept in zip(appends, taken, strict=True):
+            append.error = None if kept else away
 
     def _transact(self, appends: Sequence[Append], *, careful: bool) -> None:
         """Writes all appends or none. `careful` looks up what is else taken at its word: that a reservation is new."""
