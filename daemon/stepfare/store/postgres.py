@@ -78,7 +78,8 @@ def _for_all(sql: str, types: tuple[str, ...]) -> bytes:
 
 
 def _type_of(column: Sequence[object]) -> str:
-    return _TYPES[type(next((value for value in column if value is not None), 0))]
+    value = next((value for value in column if value is not None), 0)
+    return next(name for kind, name in _TYPES.items() if isinstance(value, kind))  # A kind of step is a text too.
 
 
 class _WholeNumber(Loader):
