@@ -28,6 +28,10 @@ TURNS_NEW_MAX = 48
 """How far back the turn is looked for up to which a conversation's chain is known."""
 CHAINS_KEPT_MAX = 128
 
+TAIL_JOINT = "+"
+SPOKEN_MIN = 3
+"""So many answers in a row are the same by chance in no two conversations that begin with the same words."""
+
 _GOES_BACK = "it goes back to an earlier point of another session"
 _COUNTED = re.compile(r"[A-Za-z_.:\-]*\d{0,4}(?:[:_.\-]\d{1,4})?\Z")
 """Ids of tool calls that some models number anew in each conversation: `call_0`, `functions.read:3`. They prove nothing by themselves."""
@@ -72,9 +76,10 @@ def identify(
         return asked.known(told.session, "the client says so", parent=told.parent)
     return (
         _by_calls(asked)
-        or _by_chain(asked)
+        or _by_chain(asked, strict=True)
         or _beside(asked)
         or _by_reply(asked)
+        or _by_chain(asked, strict=False)
         or _forked(asked)
         or _rewritten(asked)
         or asked.unknown("nothing of it was seen before")
@@ -108,16 +113,45 @@ class _Asked:
     @cached_property
     def owners(self) -> Sequence[tuple[str, int]]:
         """The sessions that were given the last known tool call of this conversation, each with the step in which it was."""
+        return self._last_known_call[1]
+
+    @cached_property
+    def _last_known_call(self) -> tuple[int, Sequence[tuple[str, int]]]:
         turns = self.view.turns
         for place in range(len(turns) - 1, self.first_searched - 1, -1):
             for block in turns[place].blocks:
                 call_id = block.id if isinstance(block, ToolCall | ToolResult) else ""
                 owners = self.index.with_call(call_id) if call_id else ()
                 if owners and (len(owners) > 1 or _COUNTED.match(call_id)):
-                    owners = [session for session in owners if self.alike(session)]
+                    owners = [session for session in owners if self.alike(session) and self._called_at(session, place)]
                 if owners:
-                    return [(session, self.trail(session).calls.get(call_id, 0)) for session in owners]
-        return ()
+                    return place, [(session, self.trail(session).calls.get(call_id, 0)) for session in owners]
+        return 0, ()
+
+    def _called_at(self, session: str, place: int) -> bool:
+        """Whether a call that may only be called like one of this session's stands where that session was given one last: behind its last
+        turn, or before its last answer."""
+        trail = self.trail(session)
+        before = self._before_answer(place)
+        if not trail.answered or not before or not trail.last_tail or _said(trail.last_tail) == _said(before):
+            return True
+        return trail.last_chain in self.chains or any(said == trail.last_reply for _, said in self.answers)
+
+    def _before_answer(self, place: int) -> str:
+        """The tail before the answer that this turn belongs to, or gives a result of."""
+        while place > 0 and self.view.turns[place].role is not Role.ASSISTANT:
+            place -= 1
+        while self._is_part(place - 1):
+            place -= 1
+        return self.tail_before(place)
+
+    def likeliest(self, sessions: Sequence[str]) -> str:
+        """Of sessions that were given the last known call, and in whose conversations models count: the one that asked last what stands
+        before it, or else the last one."""
+        if len(sessions) > 1:
+            before = self._before_answer(self._last_known_call[0])
+            sessions = [session for session in sessions if self.trail(session).last_tail == before] or sessions
+        return sessions[-1]
 
     @cached_property
     def answers(self) -> Sequence[tuple[int, str]]:
@@ -164,20 +198,36 @@ class _Asked:
         return self.fits(session) and not (self.beginning.words and begins and begins != self.beginning.words)
 
     def told_apart(self, sessions: Sequence[str]) -> str:
-        """Of sessions whose last requests this one begins with: twins that asked the same differ by what they were answered; where even
-        that is equal, the one that waited longest goes on."""
-        exact = [session for session in sessions if self._echoed(self.trail(session)) == self.trail(session).last_reply != ""]
-        return (exact or sessions)[0]
+        """Of sessions whose last requests this one begins with: twins that asked the same differ by what they were answered, or by the hour
+        that their clients wrote beside it; where even that is equal, the one that waited longest goes on."""
+        echoed = [session for session in sessions if self._echoed(self.trail(session)) == self.trail(session).last_reply != ""]
+        found = echoed or sessions
+        exact = [session for session in found if self.tail_before(self._after(self.trail(session))) == self.trail(session).last_tail]
+        return (exact or found)[0]
+
+    def answer_follows(self, session: str) -> bool:
+        """Whether what this session was answered last stands behind its last request, as far as that can be told."""
+        trail = self.trail(session)
+        return not trail.answered or trail.last_reply in ("", self._echoed(trail))
+
+    def _after(self, trail: Trail) -> int:
+        """The place behind the last request of this session, with which this one begins."""
+        return self.chains.index(trail.last_chain) + 1
 
     def _echoed(self, trail: Trail) -> str:
-        place = self.chains.index(trail.last_chain) + 1
+        place = self._after(trail)
         while place < len(self.anchors) and not self.anchors[place]:
             place += 1
         return self.said_from(place)
 
     def tail_before(self, place: int) -> str:
         """What stands before this turn, as it is remembered of a session's last request."""
-        return next((anchor.hex() for anchor in reversed(self.anchors[:place]) if anchor), "")
+        for at in range(min(place, len(self.anchors)) - 1, -1, -1):
+            if self.anchors[at]:
+                # Both, where they differ: what it says, and what the client wrote beside it then.
+                anchor, digest = self.anchors[at].hex(), self.view.digests[at].hex()
+                return anchor if anchor == digest else f"{anchor}{TAIL_JOINT}{digest}"
+        return ""
 
     def known(self, session: str, because: str, parent: str = "") -> Identity:
         body = self.view.body_digest.hex()
@@ -233,7 +283,7 @@ def _by_calls(asked: _Asked) -> Identity | None:
     if exact:
         return asked.known(asked.told_apart(exact), "it answers a tool call of this session")
     recent = [session for session, step in asked.owners if _goes_on(asked, asked.trail(session), session, step)]
-    return asked.known(recent[-1], "it answers a tool call of this session") if recent else None
+    return asked.known(asked.likeliest(recent), "it answers a tool call of this session") if recent else None
 
 
 def _goes_on(asked: _Asked, trail: Trail, session: str, step: int) -> bool:
@@ -249,8 +299,9 @@ def _goes_on(asked: _Asked, trail: Trail, session: str, step: int) -> bool:
     return trail.last_step not in trail.calls.values()
 
 
-def _by_chain(asked: _Asked) -> Identity | None:
-    """The session whose last request is the longest known beginning of this one, or this very one."""
+def _by_chain(asked: _Asked, *, strict: bool) -> Identity | None:
+    """The session whose last request is the longest known beginning of this one, or this very one; `strict` is that the answer to it
+    follows, where it said anything."""
     whole = asked.chains[-1]
     for chain in dict.fromkeys(reversed(asked.chains)):
         owners = [session for session in asked.index.with_chain(chain) if asked.fits(session)]
@@ -258,6 +309,8 @@ def _by_chain(asked: _Asked) -> Identity | None:
             at_this_point = [session for session in owners if asked.trail(session).last_chain == chain]
             if chain == whole:
                 return None if asked.side else _same_turns(asked, owners, at_this_point)
+            if strict:
+                at_this_point = [session for session in at_this_point if asked.answer_follows(session)]
             if not at_this_point:
                 return None
             return asked.known(asked.told_apart(at_this_point), "it continues this session's conversation")
@@ -267,15 +320,34 @@ def _by_chain(asked: _Asked) -> Identity | None:
 def _same_turns(asked: _Asked, owners: Sequence[str], at_this_point: Sequence[str]) -> Identity:
     """The very conversation was sent before: a retry where it was not answered, another task that begins with the same words where it
     was a first question, and otherwise the same session asking anew."""
-    for session in reversed(at_this_point):
-        if not asked.trail(session).answered and not asked.index.in_flight(session):
-            return asked.known(session, "it asks again what was not answered")
+    body = asked.view.body_digest.hex()
+    waiting = [one for one in at_this_point if not asked.trail(one).answered and not asked.index.in_flight(one)]
+    if waiting:
+        # Two windows may have asked the same at other times of day: each repeats its own.
+        own = [session for session in waiting if body in asked.trail(session).unanswered]
+        if own:
+            return asked.known(own[-1], "it asks again what was not answered")
+    behind = _behind(asked)
+    if behind:
+        return asked.known(behind, "it continues this session's conversation")
+    if waiting:
+        return asked.known(waiting[-1], "it asks again what was not answered")
     if all(_began_so(asked, session) for session in owners):
         return asked.unknown("it begins with the same words as another session")
     gone_on = [session for session in at_this_point if not _began_so(asked, session)]
     if gone_on:
         return asked.known(gone_on[-1], "it asks the same again")
     return asked.unknown(_GOES_BACK, parent=owners[-1])
+
+
+def _behind(asked: _Asked) -> str:
+    """A twin that was answered the same, and only now comes to where another one was before it."""
+    for chain in dict.fromkeys(reversed(asked.chains[:-1])):
+        waits = [one for one in asked.index.with_chain(chain) if asked.fits(one) and asked.trail(one).last_chain == chain]
+        found = [one for one in waits if asked.trail(one).answered and chain != asked.chains[-1]]
+        if found:
+            return asked.told_apart(found)
+    return ""
 
 
 def _began_so(asked: _Asked, session: str) -> bool:
@@ -298,11 +370,12 @@ def _beside(asked: _Asked) -> Identity | None:
 
 
 def _quoted(asked: _Asked) -> str:
-    """The latest session that was answered, or that began with, what this call quotes."""
+    """The latest session that was answered what this call quotes, or that began with it: before all one that was answered it last."""
     for said in quoted_in(asked.view.turns[-1]):
         owners = [session for session in (*asked.index.with_reply(said), *asked.index.beginning_with(said)) if asked.fits(session)]
+        last = [session for session in owners if asked.trail(session).last_reply == said]
         if owners:
-            return _newest(asked, owners)
+            return _newest(asked, last or owners)
     return ""
 
 
@@ -312,11 +385,28 @@ def _by_reply(asked: _Asked) -> Identity | None:
         owners = [session for session in asked.index.with_reply(said) if asked.alike(session)]
         summed_up = [session for session in owners if asked.trail(session).summary == said]
         last = [session for session in owners if asked.trail(session).last_reply == said]
-        before = asked.tail_before(place)
-        found = summed_up or [session for session in last if asked.trail(session).last_tail == before] or last
+        found = summed_up or [session for session in last if _follows(asked, asked.trail(session), place, said)]
         if found:
             return asked.known(_newest(asked, found), "it holds this session's last answer; its history was rewritten by the client")
     return None
+
+
+def _follows(asked: _Asked, trail: Trail, place: int, said: str) -> bool:
+    """Whether the answer at this place follows what the session asked last. Where that was rewritten too, it has to be an answer that
+    nobody else was given, nor the session before (models say `Done.` to many), or those before it have to be the same too."""
+    if place and asked.chains[place - 1] != trail.last_chain and asked.chains[place - 1] in trail.chains:
+        return False  # What it was answered at an earlier point, in the same words.
+    if not trail.last_tail or _said(trail.last_tail) == _said(asked.tail_before(place)):
+        return True
+    if not trail.repeats and len(asked.index.with_reply(said)) == 1:
+        return True
+    answers = [reply for at, reply in asked.answers if at <= place][:SPOKEN_MIN]
+    return len(answers) == SPOKEN_MIN and answers == list(reversed(trail.spoken))[:SPOKEN_MIN]
+
+
+def _said(tail: str) -> str:
+    """A tail without what the client wrote beside it."""
+    return tail.partition(TAIL_JOINT)[0]
 
 
 def _forked(asked: _Asked) -> Identity | None:
@@ -327,6 +417,11 @@ def _forked(asked: _Asked) -> Identity | None:
         of_chain = [session for session in asked.index.with_chain(chain) if asked.fits(session)]
         if of_chain:
             return asked.unknown(_GOES_BACK, parent=of_chain[-1])
+    said = [reply for _, reply in asked.answers]
+    answered = {session for reply in said for session in asked.index.with_reply(reply) if asked.alike(session)}
+    if answered and (asked.beginning.words or len(answered) == 1):
+        alike = max(sorted(answered), key=lambda session: sum(reply in asked.trail(session).replies for reply in said))
+        return asked.unknown(_GOES_BACK, parent=alike)
     return None
 
 

@@ -21,6 +21,8 @@ MARKS_PER_SESSION_MAX = 400
 """Chains and tool-call ids remembered for one session, each; the oldest go first."""
 REPLIES_MAX = 32
 """Answers remembered for one session by what they said; calls beside the conversation may quote them."""
+SPOKEN_MAX = 4
+"""The last answers of one session's conversation, in their order."""
 TASKS_MAX = 32
 """Texts remembered for one session that it handed to others."""
 UNANSWERED_MAX = 16
@@ -53,6 +55,10 @@ class Trail:
     last_chain: str = ""
     last_tail: str = ""
     last_reply: str = ""
+    spoken: tuple[str, ...] = ()
+    """Its last answers that said something, the latest last."""
+    repeats: bool = False
+    """Whether it had been answered that before."""
     summary: str = ""
     """Digest of the last summary of its history that it was given: the client puts it in the place of that."""
     last_step: int = 0
@@ -196,6 +202,7 @@ class SessionIndex:
             _mark(self._by_call, trail.calls, call_id, reserved.step, entry.session, MARKS_PER_SESSION_MAX)
         for task in entry.tasks:
             _mark(self._by_task, trail.tasks, task, reserved.step, entry.session, TASKS_MAX)
+        repeats = entry.reply in trail.replies
         if entry.reply:
             _mark(self._by_reply, trail.replies, entry.reply, reserved.step, entry.session, REPLIES_MAX)
             if reserved.side == COMPACTION:
@@ -203,7 +210,9 @@ class SessionIndex:
         if entry.outcome == "ok":
             trail.unanswered.pop(reserved.body, None)
             if not reserved.side and reserved.step == trail.last_step:
-                trail.answered, trail.last_reply = True, entry.reply
+                trail.answered, trail.last_reply, trail.repeats = True, entry.reply, repeats
+                if entry.reply:
+                    trail.spoken = (*trail.spoken, entry.reply)[-SPOKEN_MAX:]
         if (entry.committed or entry.outcome == ESCALATED) and not reserved.side:
             self._put(_served(session, reserved, entry, self._cache_rule_of(reserved.model), self._learned(session, entry)))
 
