@@ -44,20 +44,21 @@ class Booked:
     def close(self) -> None:
         self.steps = [(truth, session, what) for truth, session, what, said in self.taken if len(self.same[said]) == 1]
 
-    def misplaced(self) -> list[tuple[str, str, str]]:
-        """The steps that are not where most of their session is, or where another session has its home."""
-        homes: dict[str, Counter[str]] = defaultdict(Counter)
+    @property
+    def homes(self) -> dict[str, str]:
+        """Where most of each session's steps are."""
+        found: dict[str, Counter[str]] = defaultdict(Counter)
         for truth, session, _ in self.steps:
-            homes[truth][session] += 1
-        home = {truth: sessions.most_common(1)[0][0] for truth, sessions in homes.items()}
-        return [step for step in self.steps if home[step[0]] != step[1]]
+            found[truth][session] += 1
+        return {truth: sessions.most_common(1)[0][0] for truth, sessions in found.items()}
 
-    def merged(self) -> list[set[str]]:
-        """Sessions that were taken for one."""
-        truths: dict[str, Counter[str]] = defaultdict(Counter)
-        for truth, session, _ in self.steps:
-            truths[session][truth] += 1
-        return [{*found} for found in truths.values() if len([count for count in found.values() if count > 1]) > 1]
+    def misplaced(self) -> list[tuple[str, str, str]]:
+        homes = self.homes
+        return [step for step in self.steps if homes[step[0]] != step[1]]
+
+    def merged(self) -> list[str]:
+        """Sessions that more than one has for its home."""
+        return [session for session, count in Counter(self.homes.values()).items() if count > 1]
 
 
 async def sent(running: Running, ask: Ask) -> tuple[str, Answer | None]:
@@ -167,7 +168,7 @@ async def test_fifty_sessions_without_headers_are_told_apart(tmp_path: Path, mon
         assert booked.merged() == []
         steps += len(booked.steps)
         misplaced += booked.misplaced()
-        home = {truth: session for truth, session, _ in booked.steps}
+        home = booked.homes
         begun = {session: booked.tasks[truth] for truth, session in home.items()}
         for truth, parent in booked.parents.items():
             if truth not in home:
