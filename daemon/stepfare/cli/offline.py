@@ -12,7 +12,7 @@ from stepfare.control import protocol
 from stepfare.control.client import Refused
 from stepfare.runtime.clock import offset_at
 from stepfare.server import present
-from stepfare.store import queries, reports, slices
+from stepfare.store import as_shown, queries, reports, slices
 from stepfare.store.database import Database
 from stepfare.store.queries import SessionRow
 from stepfare.store.readers import Readers
@@ -34,14 +34,14 @@ class Ledger:
         self._readers.close()
 
     async def sessions(self, *, workspace: str | None = None, since_ms: int | None = None, limit: int | None = None) -> protocol.Sessions:
-        rows = await self._readers.ask(lambda connection: queries.sessions(connection, limit or SESSIONS_SHOWN, since_ms or 0, workspace))
+        rows = await self._readers.ask(lambda connection: as_shown.sessions(connection, limit or SESSIONS_SHOWN, since_ms or 0, workspace))
         return protocol.Sessions(sessions=[self._session(row) for row in rows])
 
     async def session(self, session_id: str) -> protocol.SessionDetail:
-        row = await self._readers.ask(lambda connection: queries.session(connection, session_id))
+        row = await self._readers.ask(lambda connection: as_shown.session(connection, session_id))
         if row is None:
             raise Refused(protocol.Failure(error="no-session", words="no session has this id; `stepfare sessions` lists them"), 404)
-        steps = await self._readers.ask(lambda connection: queries.steps(connection, session_id))
+        steps = await self._readers.ask(lambda connection: as_shown.steps(connection, session_id))
         shown = [present.step(one, await self._record(one.attempts[-1].reserved.decision)) for one in steps if one.attempts]
         return protocol.SessionDetail(session=self._session(row), steps=shown)
 

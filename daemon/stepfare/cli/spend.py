@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 
 import click
 
-from stepfare.cli.asking import USAGE, Answers, Trouble, ask_or_read, command_of, here, json_option, now_ms, print_message
-from stepfare.control.client import Refused
-from stepfare.control.protocol import SessionDetail, Sessions
+from stepfare.cli.asking import USAGE, Answers, Trouble, ask, ask_or_read, command_of, here, json_option, now_ms, print_message
+from stepfare.control.client import Daemon, Refused
+from stepfare.control.protocol import Said, SessionDetail, Sessions
 
 UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 SESSIONS_MAX = 50
@@ -57,11 +58,28 @@ def sessions(project: str | None, since: str, limit: int, as_json: bool) -> None
         click.echo(f"Only the newest {limit}; more with --limit.")
 
 
-@click.command()
+class _Session(click.Group):
+    """A session's id may stand where a command could: then it is shown."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ("--help", "-h")):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Session, context_settings={"help_option_names": ["-h", "--help"]})
+def session() -> None:
+    """Show one session step by step, or say what it is called, what it belongs to and where it ends.
+
+    `stepfare session ID` shows it. What is said changes nothing in the books, and can be taken back.
+    """
+
+
+@session.command()
 @click.argument("session_id", metavar="[ID|last]", default="last")
 @json_option
 @command_of
-def session(session_id: str, as_json: bool) -> None:
+def show(session_id: str, as_json: bool) -> None:
     """Show one session, step by step: the last one, or the one with this id or with an id that begins so."""
 
     async def question(source: Answers) -> SessionDetail:
@@ -74,6 +92,62 @@ def session(session_id: str, as_json: bool) -> None:
     from stepfare.cli.render import paint, spend
 
     paint.show(spend.session(message, now_ms()))
+
+
+@session.command()
+@click.argument("session_id", metavar="ID|last")
+@click.argument("title")
+@json_option
+@command_of
+def rename(session_id: str, title: str, as_json: bool) -> None:
+    """Call a session TITLE. An empty one ("") gives it back the title that it began with."""
+    _say(session_id, lambda daemon, whole: daemon.rename(whole, title), "Session {} is called so from now on.", as_json=as_json)
+
+
+@session.command()
+@click.argument("session_id", metavar="ID|last")
+@click.argument("into", metavar="INTO")
+@json_option
+@command_of
+def merge(session_id: str, into: str, as_json: bool) -> None:
+    """Make a session part of another one, INTO. `stepfare session unmerge ID` takes it out again."""
+
+    async def say(daemon: Daemon, whole: str) -> Said:
+        return await daemon.merge(whole, await whole_id(daemon, into))
+
+    _say(session_id, say, "It is part of session {} now, and goes on there.", as_json=as_json)
+
+
+@session.command()
+@click.argument("session_id", metavar="ID")
+@json_option
+@command_of
+def unmerge(session_id: str, as_json: bool) -> None:
+    """Take a merged session out again; ID is the one that it had."""
+    _say(session_id, lambda daemon, whole: daemon.unmerge(whole), "Session {} is one of its own again.", as_json=as_json, merged=True)
+
+
+@session.command()
+@click.argument("session_id", metavar="ID|last")
+@click.argument("step", type=click.IntRange(2))
+@json_option
+@command_of
+def split(session_id: str, step: int, as_json: bool) -> None:
+    """Make what came from STEP on a session of its own. To merge it into the first again undoes it."""
+    _say(session_id, lambda daemon, whole: daemon.split(whole, step), "From there on it is session {}.", as_json=as_json)
+
+
+def _say(given: str, say: Callable[[Daemon, str], Awaitable[Said]], words: str, *, as_json: bool, merged: bool = False) -> None:
+    """Say something of a session to the daemon. `merged` is that it is not listed, since it is part of another one."""
+
+    async def question(daemon: Daemon) -> Said:
+        return await say(daemon, given if merged else await whole_id(daemon, given))
+
+    said = ask(here(), question)
+    if as_json:
+        print_message(said)
+    else:
+        click.echo(words.format(said.session))
 
 
 async def whole_id(source: Answers, given: str) -> str:

@@ -143,6 +143,20 @@ class Daemon:
     async def session(self, session_id: str) -> protocol.SessionDetail:
         return await self._get(protocol.SessionDetail, f"sessions/{quote(session_id, safe='')}")
 
+    async def rename(self, session_id: str, title: str) -> protocol.Said:
+        return await self._ask(protocol.Said, "PUT", f"sessions/{quote(session_id, safe='')}/title", protocol.Rename(title=title))
+
+    async def merge(self, session_id: str, into: str) -> protocol.Said:
+        return await self._ask(protocol.Said, "PUT", f"sessions/{quote(session_id, safe='')}/merge", protocol.Merge(into=into))
+
+    async def unmerge(self, session_id: str) -> protocol.Said:
+        """Make a merged session, named by its own id, one of its own again."""
+        return await self._ask(protocol.Said, "DELETE", f"sessions/{quote(session_id, safe='')}/merge")
+
+    async def split(self, session_id: str, step: int) -> protocol.Said:
+        """Make what came from this step on, counted from 1, a session of its own: the answer names it."""
+        return await self._ask(protocol.Said, "POST", f"sessions/{quote(session_id, safe='')}/split", protocol.SplitAt(step=step))
+
     async def decision(self, decision_id: str = "last") -> protocol.Decision:
         return await self._get(protocol.Decision, f"decisions/{quote(decision_id, safe='')}")
 

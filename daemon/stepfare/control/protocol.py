@@ -196,6 +196,8 @@ class Session(Message):
     title: str = ""
     client: str = ""
     parent: str | None = None
+    merged: list[str] = Field(default_factory=list[str])
+    """Ids of the sessions that were merged into it."""
     workspace: str = ""
     project: str = ""
     branch: str = ""
@@ -206,6 +208,30 @@ class Session(Message):
     pin: TierName | None = None
     budget: Budget | None = None
     warm: list[Warm] = Field(default_factory=list[Warm])
+
+
+class Rename(Message):
+    """A session's name; an empty one gives it back the title that it began with."""
+
+    title: str = Field(max_length=200)
+
+
+class Merge(Message):
+    """The session that another one becomes part of."""
+
+    into: str
+
+
+class SplitAt(Message):
+    """The step, counted from 1 as they are listed, from which on a session is one of its own."""
+
+    step: int = Field(ge=1)
+
+
+class Said(Message):
+    """The session as it is shown after it was renamed, merged, taken out or split: for a split, the new one."""
+
+    session: str
 
 
 class ProviderState(Message):

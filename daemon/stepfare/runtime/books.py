@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Coroutine, Sequence
 
 from stepfare.control.protocol import Event
+from stepfare.core.annotation import Annotation
 from stepfare.core.budget import crossed
 from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
 from stepfare.ledger.claims import Claim
@@ -18,6 +19,7 @@ from stepfare.routing.filters import said_of
 from stepfare.runtime.clock import World
 from stepfare.runtime.hub import Hub
 from stepfare.runtime.state import State
+from stepfare.sessions.shown import Shown
 from stepfare.store.errors import StoreError
 from stepfare.store.store import Store
 
@@ -95,6 +97,17 @@ class Books:
             _log.error("the ledger cannot be written: %s", error)
         self._announce(entry)
         self._warn(entry)
+
+    async def annotate(self, annotation: Annotation) -> None:
+        """Post what was said of a session: in force at once, and on disk when this returns. Raises sessions.shown.Refused, and StoreError;
+        then it is not in force."""
+        self._state.shown.apply(annotation)
+        try:
+            await self._store.annotate(annotation)
+        except BaseException:
+            self._state.shown = Shown.of_all(await self._store.annotations())
+            raise
+        self._hub.publish(Event(seq=0, kind="sessions", at_ms=annotation.at_ms, session=annotation.session))
 
     async def close_surely(self, entry: Settled | Voided | Lost) -> None:
         """The same for a request that is being cancelled: the entry is posted whatever becomes of the caller."""

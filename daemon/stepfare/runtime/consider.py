@@ -63,7 +63,7 @@ def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, 
     session_id = identity.session or new_session
     known = state.sessions.get(session_id)
     new = known is None or not known.opened
-    session = state.session_or_new(session_id, features.client, workspace.root)
+    session = state.with_merged(state.session_or_new(session_id, features.client, workspace.root))
     # A call may say less than its session: a side call rarely names the workspace.
     if not workspace.root and session.workspace:
         workspace = state.workspaces.look(session.workspace)
@@ -76,7 +76,10 @@ def consider(view: RequestView, state: State, *, now_ms: int, new_session: str, 
     snapshot = state.snapshot(session, workspace, named, state.tokenizer.count(view))
     translation = Translation(view)
     decision = decide(view, features, step, snapshot, decision_id, translation.losses)
-    return Asked(view, features, workspace, identity, session, new, identity.step or session.steps + 1, snapshot, decision, translation)
+    number = identity.step or session.steps + 1
+    # Booked as the session that was recognised; what people are told is the one that they made of it.
+    decision = replace(decision, session=state.shown.of(session_id, number))
+    return Asked(view, features, workspace, identity, session, new, number, snapshot, decision, translation)
 
 
 def identity_of(view: RequestView, features: StepFeatures, root: str, sessions: SessionIndex, now_ms: int) -> Identity:

@@ -154,7 +154,7 @@ async def _refuse(refusal: Refusal, turn: Turn, asked: Asked, reply: Reply, daem
 
 def _by_now(asked: Asked, state: State) -> Decision:
     """The decision with those left out for whom there is no budget any more."""
-    session = state.sessions.get(asked.session.id) or asked.session
+    session = state.with_merged(state.sessions.get(asked.session.id) or asked.session)
     return within_budget(asked.decision, asked.view, state.caps(session, asked.workspace))
 
 

@@ -34,6 +34,7 @@ from stepfare.runtime.surroundings import GIT_FILES
 from stepfare.runtime.thinning import thin_daily
 from stepfare.runtime.watch import Watch
 from stepfare.runtime.workspaces import Workspace
+from stepfare.sessions.shown import Shown
 from stepfare.store.store import Store
 from stepfare.upstream.client import Upstream
 from stepfare.upstream.listing import NoList
@@ -233,6 +234,7 @@ def _play_of(
 async def _remember(house: House) -> None:
     """Fold what the journal holds of late, then close as Lost what a crash left open."""
     now_ms = house.world.now_ms()
+    house.state.shown = Shown.of_all(await house.store.annotations())
     budgets = house.state.budgets
     periods = (budgets.day, budgets.month, budgets.team)
     known = await house.store.remembered(now_ms - REMEMBERED_MS, [period.start_ms for period in periods])

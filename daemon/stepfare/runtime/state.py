@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stepfare.config.check import Checked, limits_of
 from stepfare.config.dotfile import UserLimits
@@ -36,6 +36,7 @@ from stepfare.runtime.tokenizer import Tokenizer
 from stepfare.runtime.workspaces import Workspace, Workspaces
 from stepfare.sessions.footprints import Footprints
 from stepfare.sessions.index import SessionIndex
+from stepfare.sessions.shown import Shown
 from stepfare.sessions.thoughts import ThoughtIndex
 from stepfare.steps.classify import WEIGHTS, expected_output_tokens
 from stepfare.steps.trail import Trails
@@ -68,6 +69,7 @@ class State:
         self.user = ""
         """In whose name the books are kept."""
         self.sessions = SessionIndex(self.cache_rule_of)
+        self.shown = Shown()
         self.thoughts = ThoughtIndex()
         self.keepsakes = Keepsakes()
         self.reach = Reach()
@@ -211,6 +213,19 @@ class State:
     def session_or_new(self, session: str, client: str, workspace: str) -> Session:
         known = self.sessions.get(session)
         return known if known is not None else Session(session, client=client, workspace=workspace, started_ms=self._world.now_ms())
+
+    def with_merged(self, session: Session) -> Session:
+        """The session with what was spent by those that it was merged with: a cap holds for all of them together."""
+        if not self.shown.into:
+            return session
+        others = [piece.session for piece in self.shown.pieces(self.shown.going_on(session.id)) if piece.session != session.id]
+        merged = [known for name in dict.fromkeys(others) if (known := self.sessions.get(name)) is not None]
+        return replace(
+            session,
+            spent_pusd=session.spent_pusd + sum(one.spent_pusd for one in merged),
+            reserved_pusd=session.reserved_pusd + sum(one.reserved_pusd for one in merged),
+            lost_pusd=session.lost_pusd + sum(one.lost_pusd for one in merged),
+        )
 
     def cache_rule_of(self, model: str) -> CacheRule | None:
         """How the provider of this model caches prompts; None where nobody knows."""

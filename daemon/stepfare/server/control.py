@@ -16,12 +16,13 @@ from stepfare.runtime.editors import Context, Document
 from stepfare.runtime.hub import TooManyListeners
 from stepfare.runtime.startup import House
 from stepfare.runtime.workspaces import Workspace
-from stepfare.server import budgets, catalogue, glance, present, reporting
+from stepfare.server import budgets, catalogue, glance, present, reporting, saying
 from stepfare.server.dry_run import dry_run
 from stepfare.server.guard import admitted, token_of
 from stepfare.server.inference import HOUSE
 from stepfare.server.openapi import Handler, Route, document
 from stepfare.server.reply import STREAM_HEADERS
+from stepfare.sessions.shown import Refused
 from stepfare.store.errors import StoreError
 from stepfare.store.queries import SessionRow
 
@@ -52,6 +53,10 @@ def routes() -> tuple[Route, ...]:
         Route("GET", "events", events, query=("after",)),
         Route("GET", "sessions", sessions, protocol.Sessions, query=("limit", "since_ms", "workspace")),
         Route("GET", "sessions/{id}", session, protocol.SessionDetail),
+        Route("PUT", "sessions/{id}/title", saying.rename, protocol.Said, protocol.Rename),
+        Route("PUT", "sessions/{id}/merge", saying.merge, protocol.Said, protocol.Merge),
+        Route("DELETE", "sessions/{id}/merge", saying.unmerge, protocol.Said),
+        Route("POST", "sessions/{id}/split", saying.split, protocol.Said, protocol.SplitAt),
         Route("GET", "decisions/{id}", decision, protocol.Decision, query=("session",)),
         Route("GET", "report", report, protocol.Report, query=("by", "since_ms", "until_ms", "session", "workspace", "project")),
         Route("GET", "glance", glance_at, protocol.Glance, query=("session", "folder")),
@@ -80,6 +85,8 @@ def _for_control(handler: Handler) -> Handler:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"])
             return _failure(400, "bad-message", f"{place}: {first['msg']}")
+        except Refused as error:
+            return _failure(409, "not-so", str(error))
         except StoreError as error:
             return _failure(503, "ledger", str(error))
         except BadRequest as error:
@@ -253,8 +260,10 @@ async def _workspace(house: House, root: str) -> protocol.Workspace:
 def _session(house: House, row: SessionRow) -> protocol.Session:
     opened = row.opened
     live, now_ms = house.state.sessions.get(opened.session), house.world.now_ms()
+    live = live and house.state.with_merged(live)
     caps = budgets.caps_of(house, live, opened.workspace) if live else ()
-    return present.session(row, live, caps, now_ms, house.state.budgets.pace.pusd_per_hour(now_ms, opened.session))
+    shown = present.session(row, live, caps, now_ms, house.state.budgets.pace.pusd_per_hour(now_ms, opened.session))
+    return shown.model_copy(update={"merged": list(house.state.shown.merged(opened.session))})
 
 
 def _placed(place: Workspace, problem: Problem) -> Problem:

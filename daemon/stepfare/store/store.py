@@ -18,7 +18,7 @@ from stepfare.ledger.claims import Claim
 from stepfare.ledger.groups import Group, Place
 from stepfare.ledger.totals import Names, Totals
 from stepfare.store import annotations as remarks
-from stepfare.store import queries, reports, rollups, thinning
+from stepfare.store import as_shown, queries, reports, rollups, thinning
 from stepfare.store.database import Connection, Database
 from stepfare.store.errors import StoreError
 from stepfare.store.following import Following, Told
@@ -209,18 +209,22 @@ class Store:
 
     async def sessions(self, limit: int = 20, since_ms: int = 0, workspace: str | None = None) -> list[SessionRow]:
         """Sessions heard of since then, the one last heard of first."""
-        return await self._readers.ask(lambda connection: queries.sessions(connection, limit, since_ms, workspace))
+        return await self._readers.ask(lambda connection: as_shown.sessions(connection, limit, since_ms, workspace))
 
     async def session(self, session: str) -> SessionRow | None:
-        return await self._readers.ask(lambda connection: queries.session(connection, session))
+        return await self._readers.ask(lambda connection: as_shown.session(connection, session))
 
     async def last_reserved(self, session: str) -> Reserved | None:
         """The session's last attempt, as it was reserved; None where it has none."""
         return await self._readers.ask(lambda connection: queries.last_reserved(connection, session))
 
+    async def booked_steps(self, session: str) -> list[StepRow]:
+        """The same steps as `steps`, each with the session and the step of the journal that it is booked as."""
+        return await self._readers.ask(lambda connection: as_shown.booked_steps(connection, session))
+
     async def steps(self, session: str) -> list[StepRow]:
         """The session's steps in the order in which they were first reserved, each with its attempts."""
-        return await self._readers.ask(lambda connection: queries.steps(connection, session))
+        return await self._readers.ask(lambda connection: as_shown.steps(connection, session))
 
     async def totals(
         self, since_ms: int = 0, until_ms: int | None = None, *, session: str | None = None, workspace: str | None = None

@@ -1,0 +1,102 @@
+"""Sessions and their steps as people want to see them: rows of the journal's sessions, cut and joined as was said of them.
+
+Few sessions are: those are made from their steps here, all others are the plain rows of `queries`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from stepfare.core.entry import Entry
+from stepfare.ledger.totals import Totals, plus_totals, totals_of
+from stepfare.sessions.shown import Piece, Shown
+from stepfare.store import annotations as remarks
+from stepfare.store import queries
+from stepfare.store.database import Connection
+from stepfare.store.queries import SessionRow, StepRow
+
+
+def sessions(connection: Connection, limit: int, since_ms: int, workspace: str | None) -> list[SessionRow]:
+    """Sessions heard of since then, the one last heard of first."""
+    shown = Shown.of_all(remarks.all_of(connection))
+    touched = shown.touched()
+    # As many more as may fall out, so that the newest of the others are all there.
+    plain = queries.sessions(connection, limit + len(touched), since_ms, workspace)
+    rows = [_titled(row, shown) for row in plain if row.opened.session not in touched]
+    for name in {*touched.values()}:
+        row = _made(connection, shown, name)
+        if row is not None and row.last_ms >= since_ms and workspace in (None, row.opened.workspace):
+            rows.append(row)
+    return sorted(rows, key=lambda row: (-row.last_ms, row.opened.session))[:limit]
+
+
+def session(connection: Connection, name: str) -> SessionRow | None:
+    """The session of this name, or the one that it was merged into; None where there is none."""
+    shown = Shown.of_all(remarks.all_of(connection))
+    whole = shown.whole(name)
+    return _made(connection, shown, whole)
+
+
+def steps(connection: Connection, name: str) -> list[StepRow]:
+    """Its steps in the order in which they were first reserved, each with its attempts."""
+    shown = Shown.of_all(remarks.all_of(connection))
+    whole = shown.whole(name)
+    pieces = shown.pieces(whole)
+    if len(pieces) == 1 and pieces[0].whole:
+        return queries.steps(connection, whole)
+    return [replace(step, session=whole) for step in _steps_of(connection, pieces)]
+
+
+def booked_steps(connection: Connection, name: str) -> list[StepRow]:
+    """The same with the session of the journal that each step is booked in."""
+    shown = Shown.of_all(remarks.all_of(connection))
+    return _steps_of(connection, shown.pieces(shown.whole(name)))
+
+
+def _steps_of(connection: Connection, pieces: Sequence[Piece]) -> list[StepRow]:
+    found = [step for piece in pieces for step in queries.steps(connection, piece.session) if piece.holds(step.step) and step.attempts]
+    return sorted(found, key=lambda step: step.attempts[0].reserved.at_ms)
+
+
+def _made(connection: Connection, shown: Shown, name: str) -> SessionRow | None:
+    """One session from its pieces: opened as the earliest of them that is its own, or else as the first."""
+    made: SessionRow | None = None
+    for piece in shown.pieces(name):
+        row = _row(connection, piece)
+        if row is None:
+            continue
+        if made is None:
+            made = SessionRow(replace(row.opened, session=name), row.last_ms, row.totals)
+        else:
+            first_ms = min(made.opened.at_ms, row.opened.at_ms)
+            made = SessionRow(replace(made.opened, at_ms=first_ms), max(made.last_ms, row.last_ms), plus_totals(made.totals, row.totals))
+    return made and _titled(made, shown)
+
+
+def _titled(row: SessionRow, shown: Shown) -> SessionRow:
+    title = shown.titles.get(row.opened.session)
+    return row if title is None else replace(row, opened=replace(row.opened, title=title))
+
+
+def _row(connection: Connection, piece: Piece) -> SessionRow | None:
+    whole = queries.session(connection, piece.session)
+    if whole is None or piece.whole:
+        return whole
+    entries = list(_entries(queries.steps(connection, piece.session), piece))
+    if not entries:
+        return None
+    at_ms = [entry.at_ms for entry in entries]
+    # Where it was opened is where it began, unless that lies in another part.
+    opened = whole.opened if piece.first <= 1 else replace(whole.opened, at_ms=min(at_ms))
+    totals: Totals = totals_of(entries)
+    return SessionRow(opened, max(at_ms), totals)
+
+
+def _entries(rows: Sequence[StepRow], piece: Piece) -> Iterator[Entry]:
+    for step in rows:
+        if piece.holds(step.step):
+            for attempt in step.attempts:
+                yield attempt.reserved
+                if attempt.closing is not None:
+                    yield attempt.closing
