@@ -202,6 +202,24 @@ def test_a_change_of_branch_is_seen_at_the_next_look(repository: Path) -> None:
     assert looks.look(str(repository)).branch == "main"
 
 
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ('[remote "origin"]\n\turl = git@example.org:ann/shop.git\n', "ann/shop"),
+        ('[core]\n\tbare = false\n[remote "origin"]\n\turl = https://ann:secret@example.org/team/ann/shop.git/\n', "ann/shop"),
+        ('[remote "fork"]\n\turl = ssh://git@example.org:22/bob/shop\n[remote "origin"]\n\turl = /srv/git/ann/shop.git', "ann/shop"),
+        ('[remote "fork"]\n\tfetch = x\n\turl = ssh://git@example.org:22/bob/shop\n', "bob/shop"),
+        ('[remote "origin"]\n\turl = https://ann:secret@example.org\n', "example.org"),
+        ("[core]\n\tbare = false\n", "repository"),
+        ('[remote "origin"]\n\tfetch = x\n[branch "main"]\n\turl = nothing\n', "repository"),
+        ("\xff nonsense", "repository"),
+    ],
+)
+def test_a_repository_is_called_as_its_remote_calls_it(repository: Path, settings: str, name: str) -> None:
+    (repository / ".git" / "config").write_text(settings, encoding="latin-1")
+    assert Workspaces(UserLimits).look(str(repository)).repository == name
+
+
 @pytest.mark.parametrize("pointer", ["gitdir: {git}", "gitdir: ../repository/.git/worktrees/tree\n"])
 def test_a_worktree_has_a_branch_of_its_own(repository: Path, pointer: str) -> None:
     git = repository / ".git" / "worktrees" / "tree"

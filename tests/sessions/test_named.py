@@ -30,6 +30,18 @@ def of_turn(**told: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
+    "header",
+    [
+        *("session_id", "x-kilocode-taskid", "x-roo-task-id", "x-zoo-session-id", "x-client-session-id"),
+        *("x-openwebui-chat-id", "x-coder-chat-id"),
+    ],
+)
+def test_each_client_has_a_header_of_its_own(header: str) -> None:
+    assert named(asked("openai", {header: UUID})) == Named(UUID)
+    assert named(asked("openai", {header: UUID, "x-stepfare-session": "mine"})) == Named("mine")
+
+
+@pytest.mark.parametrize(
     ("metadata", "session"),
     [
         (of_user(session_id=UUID), UUID),

@@ -201,6 +201,8 @@ class Session(Message):
     workspace: str = ""
     project: str = ""
     branch: str = ""
+    repository: str = ""
+    """The owner and name of the remote, or else the repository's folder."""
     started_ms: int
     last_ms: int
     totals: Totals

@@ -77,6 +77,7 @@ def opening(asked: Asked, run: Run, *, titles: bool, user: str = "") -> list[Ent
                 title=title,
                 parent=asked.identity.parent,
                 user=asked.view.headers.get(USER_HEADER, "")[:USER_CHARS_MAX] or user,
+                repository=place.repository,
                 begins=reply_digest(beginning_of(asked.view, asked.features.client).words),
             )
         )

@@ -6,6 +6,7 @@ The text of a project file is judged by `config`; who asks for which folder is t
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections import OrderedDict
 from collections.abc import Callable
@@ -19,8 +20,17 @@ from stepfare.core.problem import Problem
 
 WORKSPACES_MAX = 500
 HEAD_BYTES_MAX = 4096
+CONFIG_BYTES_MAX = 64 * 1024
+"""Of a repository's own settings, where its remote stands near the beginning."""
+REPOSITORY_CHARS_MAX = 200
 ROOT_CHARS_MAX = 4096
 """What a client writes into its prompt is looked up on disk: nothing longer than a path can be."""
+
+
+_REMOTE = re.compile(r'^\s*\[remote "([^"\n]*)"\][^\[]*?^\s*url\s*=\s*([^\n]*)', re.MULTILINE)
+_SECRETS = re.compile(r"\A[^:/]*://[^/]*@")
+"""Who may come in, and by what word: it stands before the host."""
+_ADDRESS_PARTS = re.compile(r"[^/:\s@]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,8 @@ class Workspace:
     problems: tuple[Problem, ...] = ()
     folder: str = ""
     """The folder that the file's globs are relative to."""
+    repository: str = ""
+    """The owner and name of the remote, or else the name of the repository's folder; empty where there is none."""
     git: str = ""
     """Where its repository keeps head and index; empty where there is none."""
 
@@ -104,6 +116,7 @@ class Workspaces:
             root=root,
             project=project,
             branch=_branch(git) if git else "",
+            repository=_remote(git) or PurePath(project).name if git else "",
             dotfile_path=str(found) if found else "",
             dotfile=dotfile,
             problems=checked.problems if checked else (),
@@ -179,6 +192,21 @@ def _branch(git: PurePath) -> str:
     """The branch that is checked out; for a detached head the first characters of its commit."""
     head = _first_line(git / "HEAD")
     return head.removeprefix("ref:").strip().removeprefix("refs/heads/") if head.startswith("ref:") else head[:12]
+
+
+def _remote(git: PurePath) -> str:
+    """The owner and name that the address of `origin`, or else of the first remote, ends with; empty where there is none. A worktree
+    shares the settings of the repository that it belongs to."""
+    common = _first_line(git / "commondir")
+    try:
+        with Path(git / common / "config").open("rb") as file:
+            settings = file.read(CONFIG_BYTES_MAX).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    remotes = {found.group(1): found.group(2) for found in _REMOTE.finditer(settings)}
+    address = remotes.get("origin") or next(iter(remotes.values()), "")
+    address = _SECRETS.sub("", address.strip())
+    return "/".join(_ADDRESS_PARTS.findall(address.rstrip("/").removesuffix(".git"))[-2:])[:REPOSITORY_CHARS_MAX]
 
 
 def _first_line(path: PurePath) -> str:

@@ -24,8 +24,16 @@ _CLIENT_IDS = (
     "x-claude-code-session-id",
     "thread-id",
     "session-id",
+    "session_id",
     "x-session-id",
     "x-session-affinity",
+    # Each client's own: Kilo Code, Roo Code, Zoo, Copilot's command line, Open WebUI, Coder.
+    "x-kilocode-taskid",
+    "x-roo-task-id",
+    "x-zoo-session-id",
+    "x-client-session-id",
+    "x-openwebui-chat-id",
+    "x-coder-chat-id",
 )
 _PARENT_IDS = ("x-parent-session-id", "x-codex-parent-thread-id")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
