@@ -29,6 +29,10 @@ async def test_every_address_is_in_the_document_with_its_messages_and_nothing_el
     async with running.chat(ask(model="balanced")) as answer:
         session = answer.headers["x-stepfare-session"]
         await answer.text()
+    for _ in range(2):
+        async with running.chat(ask("Another task", model="balanced"), x_stepfare_session="other") as answer:
+            other = answer.headers["x-stepfare-session"]
+            await answer.text()
     status, told = await running.control("GET", "openapi.json")
     assert (status, told["openapi"]) == (200, "3.1.0")
     schemas = told["components"]["schemas"]
@@ -42,11 +46,17 @@ async def test_every_address_is_in_the_document_with_its_messages_and_nothing_el
     places: dict[str, str] = {
         "budgets/{scope}": "budgets/day",
         "sessions/{id}": f"sessions/{session}",
+        "sessions/{id}/title": f"sessions/{session}/title",
+        "sessions/{id}/merge": f"sessions/{session}/merge",
+        "sessions/{id}/split": f"sessions/{other}/split",
         "decisions/{id}": "decisions/last",
         "workspaces/{id}": "workspaces/srv",
     }
     bodies: dict[str, Any] = {
         "put workspaces/{id}": {"root": "/srv"},
+        "put sessions/{id}/title": {"title": "Mine"},
+        "put sessions/{id}/merge": {"into": other},
+        "post sessions/{id}/split": {"step": 2},
         "put budgets/{scope}": {"pusd": 5},
         "post decide": {"body": ask()},
     }

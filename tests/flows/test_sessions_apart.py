@@ -112,11 +112,10 @@ async def step(running: Running, agent: Agent, booked: Booked) -> None:
 
 
 async def play(running: Running, agents: list[Agent], dice: random.Random, booked: Booked, moves: int) -> None:
-    """The agents go on in any order, several at once."""
+    """The agents go on in any order that the dice say: one after the other, so that the same dice play the same again."""
     for _ in range(moves):
-        some = dice.sample(agents, dice.randint(1, min(4, len(agents))))
-        await asyncio.gather(*(step(running, agent, booked) for agent in some))
-        for agent in some:
+        for agent in dice.sample(agents, dice.randint(1, min(4, len(agents)))):
+            await step(running, agent, booked)
             agents += agent.born
             agent.born = []
             if agent.answered > 4 and dice.random() < 0.02:

@@ -135,7 +135,8 @@ class _Asked:
         before = self._before_answer(place)
         if not trail.answered or not before or not trail.last_tail or _said(trail.last_tail) == _said(before):
             return True
-        return trail.last_chain in self.chains or any(said == trail.last_reply for _, said in self.answers)
+        # Or it said something since, without a call.
+        return trail.last_chain in self.chains or any(at > place and said == trail.last_reply for at, said in self.answers)
 
     def _before_answer(self, place: int) -> str:
         """The tail before the answer that this turn belongs to, or gives a result of."""
