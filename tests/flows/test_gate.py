@@ -227,7 +227,8 @@ def texts_of_blocks(told: Told) -> list[str]:
 
 def rewritten(dialect: str, body: dict[str, Any]) -> dict[str, Any]:
     turns = body["input" if dialect == "responses" else "messages"]
-    turns[0]["content"] = [{"type": "input_text" if dialect == "responses" else "text", "text": "A summary of what was."}]
+    words = "This session is being continued from a previous one: a summary of what was."
+    turns[0]["content"] = [{"type": "input_text" if dialect == "responses" else "text", "text": words}]
     return body
 
 
