@@ -75,6 +75,11 @@ def test_a_cache_that_is_not_there_or_not_known_or_lives_long_is_left(warm: dict
     assert ping(BALANCED, session(warm=warm), Habits(), NOW_MS) is None
 
 
+def test_agents_that_are_left_alone_with_a_task_are_done_when_their_turn_ends() -> None:
+    assert ping(BALANCED, session(client="mini-swe-agent"), Habits(), NOW_MS) is None
+    assert ping(BALANCED, session(client="mini-swe-agent", last=StepKind.RUN), Habits(), NOW_MS) is not None
+
+
 def test_nobody_comes_back_to_a_subagent() -> None:
     assert ping(BALANCED, session(parent="s0"), Habits(), NOW_MS) is None
 

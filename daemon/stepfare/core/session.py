@@ -12,6 +12,8 @@ LIFETIME_MS = 300_000
 HOUR_MS = 3_600_000
 ENDS_A_TURN = frozenset({StepKind.ANSWER, StepKind.SUMMARIZE, StepKind.PLAN})
 """Kinds of step after which the next move is the human's, if there is one."""
+LEFT_ALONE = frozenset({"mini-swe-agent", "openhands", "swe-agent"})
+"""Clients that are given a task and left alone with it: when their turn ends, the session is over."""
 COMPACTED_SHARE = 0.75
 """A prompt shorter than this part of the one before is a conversation whose history was summed up."""
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stepfare.core.money import Rates, Usage
-from stepfare.core.session import ENDS_A_TURN, Habits, Session, Warmth
+from stepfare.core.session import ENDS_A_TURN, LEFT_ALONE, Habits, Session, Warmth
 from stepfare.core.step import StepKind, Tier
 from stepfare.routing.prospects import prospects
 
@@ -85,6 +85,8 @@ def _returns(session: Session, project: Habits, warmth: Warmth, now_ms: int) -> 
     chance = chances[lives] if lives < len(chances) else 0.0
     if not ended:
         return chance
+    if session.client in LEFT_ALONE:
+        return 0.0
     known = project if project.turns_ended else session.habits
     resumed = (known.turns_resumed + RESUMED_BEFORE * RESUMED) / (known.turns_ended + RESUMED_BEFORE)
     return chance * min(1.0, resumed / RESUMED)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stepfare.core.session import LEFT_ALONE
 from stepfare.core.step import StepFeatures, Trouble
 
 LET_DOWN_STEPS = 10
 """After so many steps without further evidence the trouble is over."""
-STEPS_MAX = {"mini-swe-agent": 66, "openhands": 66}
+STEPS_MAX = dict.fromkeys(LEFT_ALONE, 66)
 """What nine of ten recorded runs of an agent that is left alone to a task take; three quarters of those runs were solved."""
 STEPS_MAX_LED = 46
 """What nineteen of twenty of a human's requests take in recorded sessions."""
