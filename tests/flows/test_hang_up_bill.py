@@ -1,4 +1,4 @@
-"""Every fourth call is hung up on at a random point of its answer: the books against the simulator's own bill, and how soon it was told.
+"""Every fifth call is hung up on at a random point of its answer: the books against the simulator's own bill, and how soon it was told.
 
 `pytest -s` prints the figures."""
 
@@ -27,10 +27,11 @@ from tests.fakes.provider import stream
 from tests.flows.conftest import Running, Start
 
 SESSIONS, STEPS, AT_ONCE = 12, 10, 6
-LEAVES_EVERY = 3
-"""Steps; whoever leaves asks again, so that it is every fourth call, more than the fifth that was promised."""
+LEAVES_EVERY = 4
+"""Steps; whoever leaves asks again, so that it is every fifth call."""
 CHUNK_MS = 3
-CANCELLED_SHARE_MIN = 0.2
+CANCELLED_SHARE_MIN = 0.15
+"""Some have had their whole answer before they could leave."""
 ERROR_SHARE_MAX = 0.005
 TYPICAL_MS, SLOWEST_MS = 300.0, 3_000.0
 """What was promised is 100 ms. A machine that runs other tests beside this one is given more time, and the figures are printed."""
@@ -180,7 +181,7 @@ async def driven(start: Start, request: pytest.FixtureRequest) -> tuple[Seen, di
         return seen, bill, [entry for entry in entries if isinstance(entry, Settled)]
 
 
-async def test_the_books_are_the_providers_bill_though_every_fourth_call_is_hung_up_on(
+async def test_the_books_are_the_providers_bill_though_every_fifth_call_is_hung_up_on(
     driven: tuple[Seen, dict[str, Any], list[Settled]],
 ) -> None:
     seen, bill, entries = driven

@@ -29,9 +29,10 @@ async def test_every_address_is_in_the_document_with_its_messages_and_nothing_el
     async with running.chat(ask(model="balanced")) as answer:
         session = answer.headers["x-stepfare-session"]
         await answer.text()
+    other = "other"
     for _ in range(2):
-        async with running.chat(ask("Another task", model="balanced"), x_stepfare_session="other") as answer:
-            other = answer.headers["x-stepfare-session"]
+        async with running.chat(ask("Another task", model="balanced"), x_stepfare_session=other) as answer:
+            assert answer.headers["x-stepfare-session"] == other
             await answer.text()
     status, told = await running.control("GET", "openapi.json")
     assert (status, told["openapi"]) == (200, "3.1.0")
