@@ -76,8 +76,9 @@ CHECKS = (
 
 def stages(suite: str | None, *, fast: bool, report: Path, pytest_arguments: list[str]) -> list[Stage]:
     """What to run: all checks and the plain tests, or one suite alone, which comes on top of them."""
-    # Agents and editors count on a machine that is theirs; all other tests share nothing, so each processor takes a part of the files.
-    which = (f"tests/{suite}", "-m", suite) if suite else (f"--numprocesses={os.cpu_count() or 1}", "--dist=loadscope")
+    # Agents and editors count on a machine that is theirs; all other tests share nothing, so each processor takes a part of them, and who
+    # is done first helps the others.
+    which = (f"tests/{suite}", "-m", suite) if suite else (f"--numprocesses={os.cpu_count() or 1}", "--dist=worksteal")
     tests = ("pytest", f"--junitxml={report}", *which, *pytest_arguments)
     checks = [] if suite else [stage for stage in CHECKS if not (fast and stage.name == "types")]
     return [*checks, Stage(suite or "tests", tests, live=True)]
