@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stepfare.core.entry import Settled, Voided
 from stepfare.runtime.clock import World
 from stepfare.simulator.app import running as simulating
 from stepfare.simulator.options import SimulatorOptions
@@ -130,3 +131,32 @@ async def test_a_model_that_is_given_a_budget_to_think_is_left_when_it_has_read(
         (attempt,), (line,) = await session.attempts(), await session.bill()
         assert (attempt["model"], attempt["outcome"]) == ("anthropic/claude-haiku-4-5", "kept-warm")
         assert line["usage"]["cache_read_tokens"] > 10_000
+
+
+@pytest.mark.parametrize(("fault", "cost"), [("disconnect-before", 0), ("no-usage", None)])
+async def test_what_nobody_counted_is_estimated_within_bounds_and_what_never_began_costs_nothing(
+    start: Start, fault: str, cost: int | None
+) -> None:
+    async with paused(start) as session:
+        await session.fault(fault)
+        await session.wait(QUIET_MS)
+        (attempt,) = await session.attempts()
+        rows = [row async for batch in session.running.house.store.entries() for row in batch]
+        closing = rows[-1].entry
+        if cost == 0:
+            assert isinstance(closing, Voided)
+            assert (attempt["outcome"], attempt["cost_pusd"]) == ("failed", 0)
+        else:
+            assert isinstance(closing, Settled)
+            assert (closing.source, closing.confidence, closing.low_pusd) == ("estimated", "guess", 0)
+            assert 0 < (closing.cost_pusd or 0) < (closing.high_pusd or 0)
+            assert closing.doubts == ("its provider reported no usage",)
+
+
+async def test_who_switches_it_off_in_a_pause_is_heeded(start: Start) -> None:
+    async with paused(start) as session:
+        config = session.running.home / "config.toml"
+        config.write_text("[cache]\nkeep_warm = false\n" + config.read_text())
+        await session.running.house.reload()
+        await session.wait(QUIET_MS)
+        assert await session.bill() == await session.attempts() == []

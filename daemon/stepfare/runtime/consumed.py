@@ -12,7 +12,6 @@ from stepfare.core.money import Price, Rates, Usage, priced
 from stepfare.dialects import meter
 from stepfare.dialects.base import UsageReported
 from stepfare.dialects.heard import Heard
-from stepfare.dialects.services import asked_service
 from stepfare.providers.quirks import BILLED_COST
 from stepfare.routing.warmth import warm_tokens
 from stepfare.runtime.consider import Asked
@@ -94,10 +93,10 @@ def consumed(asked: Asked, candidate: Candidate, heard: Heard, started_ms: int, 
     return Consumed(*usages, counted="part", doubts=(BROKEN_OFF,))
 
 
-def charge(asked: Asked, candidate: Candidate, heard: Heard, used: Consumed) -> Charge:
-    """What the usage costs at the price of this moment and of this service, or what the provider billed for it."""
-    report = heard.usage
-    service = report.service if report else meter.service_of(asked_service(asked.view))
+def charge(candidate: Candidate, report: UsageReported | None, used: Consumed, asked_for: str = "") -> Charge:
+    """What the usage costs at the price of this moment and of this service (`asked_for`, where the provider does not say which it was), or
+    what the provider billed for it."""
+    service = report.service if report else asked_for
     doubts = list(used.doubts)
     applied = _applied(candidate, service)
     rates = applied.rates_for(used.usage.input_tokens) if applied else None

@@ -14,7 +14,9 @@ from stepfare.core.model import Candidate
 from stepfare.core.money import Rates, Usage, priced
 from stepfare.core.step import ActionKind, Tier
 from stepfare.counting.lengths import Lengths
+from stepfare.dialects import meter
 from stepfare.dialects.heard import Heard
+from stepfare.dialects.services import asked_service
 from stepfare.routing.filters import ceiling_pusd
 from stepfare.routing.policy import rungs
 from stepfare.routing.warmth import warm_tokens
@@ -113,12 +115,13 @@ def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Void
     """What is posted when the attempt has ended. What never reached a provider, or was refused by it, costs nothing."""
     total_ms = now_ms - run.started_ms
     outcome = _outcome(run)
-    if not _may_have_cost(run):
+    if not may_have_cost(run):
         why = run.fault.words if run.fault else "it was cancelled before it was sent"
         return Voided(run.id, asked.session.id, now_ms, outcome, why, total_ms)
     candidate = run.ranked.candidate
     used = consumed(asked, candidate, run.heard, run.started_ms, _telling(asked, run, state.lengths, total_ms))
-    usage, charged = used.usage, charge(asked, candidate, run.heard, used)
+    asked_for = meter.service_of(asked_service(asked.view))
+    usage, charged = used.usage, charge(candidate, run.heard.usage, used, asked_for)
     dropped = run.needs is not None
     # A search of the web costs the same whoever reads what it finds.
     searched = usage.web_searches * ((charged.rates.web_search or 0) if charged.rates else 0)
@@ -186,7 +189,7 @@ def _telling(asked: Asked, run: Run, lengths: Lengths, total_ms: int) -> Telling
     return Telling(prompt_tokens, lengths.of(model), lengths.unseen(model), silent_ms)
 
 
-def _may_have_cost(run: Run) -> bool:
+def may_have_cost(run: Run) -> bool:
     """Whether the provider may have worked on this call: what was sent and then abandoned is estimated, not forgotten."""
     if run.heard.usage is not None or run.heard.started:
         return True

@@ -8,17 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from stepfare.core.attempt import HttpCall
-from stepfare.core.decision import Ranked
+from stepfare.core.attempt import Failure, Fault, HttpCall
+from stepfare.core.decision import Floor, Ranked
 from stepfare.core.entry import KEPT_WARM, Reserved, Settled, Voided
 from stepfare.core.model import Candidate
-from stepfare.core.money import Usage, priced
+from stepfare.core.money import Usage
 from stepfare.core.session import Session
-from stepfare.core.step import StepKind, Tier
+from stepfare.core.step import StepKind
 from stepfare.dialects.base import Unreadable
-from stepfare.dialects.heard import Heard
 from stepfare.dialects.shortest import shortest
 from stepfare.dialects.table import Dialect
 from stepfare.ledger.claims import OverCap
@@ -28,9 +27,11 @@ from stepfare.runtime.books import Books
 from stepfare.runtime.carriage import Carriage
 from stepfare.runtime.clock import World
 from stepfare.runtime.consider import Asked
+from stepfare.runtime.consumed import UNREPORTED, Consumed, charge
+from stepfare.runtime.entries import Run, may_have_cost
 from stepfare.runtime.state import State
 from stepfare.store.errors import StoreError
-from stepfare.upstream.client import Answer, CallFailed, Upstream
+from stepfare.upstream.client import ERROR_BODY_BYTES_MAX, OK, Answer, CallFailed, Upstream
 
 LOOK_S = 5.0
 """How often it is looked for pings that are due."""
@@ -91,6 +92,9 @@ class Keeper:
 
     async def look(self) -> None:
         """Ping what is due now and worth it; what is not worth it, or is dead, is forgotten."""
+        if not self._state.settings.cache.keep_warm:  # It may have been switched off since.
+            self._kept.clear()
+            self._bytes = 0
         now_ms = self._world.now_ms()
         due: list[tuple[_Kept, Session, Ping]] = []
         for key, one in list(self._kept.items()):
@@ -111,29 +115,30 @@ class Keeper:
         short = shortest(one.dialect.name, one.call.body)
         reserved = self._reserved(one, session, found)
         workspace = self._state.workspaces.look(session.workspace)
-        room = all(cap.used_pusd + (reserved.ceiling_pusd or 0) <= cap.cap_pusd for cap in self._state.caps(session, workspace))
-        if short is None or not room:
+        if short is None or any(cap.short_pusd(reserved.ceiling_pusd) for cap in self._state.caps(session, workspace)):
             self._forget((session.id, one.kept.model))
             return
         try:
-            await self._books.reserve(reserved, claims=self._state.claims(session, workspace, Tier.BALANCED))
+            await self._books.reserve(reserved, claims=self._state.claims(session, workspace, one.kept.tier))
         except (StoreError, OverCap):
+            self._forget((session.id, one.kept.model))
             return
-        heard, why = Heard(), "it was cancelled"
+        ranked = Ranked(one.candidate, found.pusd, (), found.usage.input_tokens)
+        run = Run(reserved.attempt, ranked, Floor(one.kept.tier, KEPT_WARM, ""), reserved.at_ms, sent=True)
         try:
             async with asyncio.timeout(PING_S), self._upstream.open(call_again(one.call, short.body, stream=short.streams)) as answer:
-                why = "" if answer.status == 200 else f"{one.kept.model} answered {answer.status}"
-                if not why:
-                    heard = await _heard(answer, one, streams=short.streams)
+                await _listen(answer, one, run, streams=short.streams)
         except CallFailed as failure:
-            why = failure.fault.words
-        except (Unreadable, TimeoutError):
-            why = "its answer did not come, or cannot be read"
+            run.fault = failure.fault
+        except Unreadable as error:
+            run.fault = Fault(Failure.DOWN, str(error))
+        except TimeoutError:
+            run.fault = Fault(Failure.SLOW, f"it did not answer within {PING_S:g} s")
         finally:
-            closing = self._voided(reserved, why) if why else self._settled(reserved, one.candidate, found.usage, heard)
-            await self._books.close_surely(closing)
-        if why:
-            _log.info("the cache of %s is not kept warm: %s", one.kept.model, why)
+            await self._books.close_surely(self._closing(reserved, run, found.usage))
+        if run.fault is not None or run.heard.usage is None:
+            # Without a report nobody knows whether there is a cache at all.
+            _log.info("the cache of %s is not kept warm any longer: %s", one.kept.model, run.fault.words if run.fault else UNREPORTED)
             self._forget((session.id, one.kept.model))
 
     def _reserved(self, one: _Kept, session: Session, found: Ping) -> Reserved:
@@ -156,36 +161,40 @@ class Keeper:
             side=KEPT_WARM,
         )
 
-    def _settled(self, reserved: Reserved, candidate: Candidate, expected: Usage, heard: Heard) -> Settled:
-        """What it cost, as its provider reports; where it reports nothing, what was expected, and at most its ceiling."""
-        price, reported = candidate.price, heard.usage
-        assert price is not None, candidate
-        usage = expected if reported is None else reported.usage
-        cost = priced(price, usage)
-        if reported is not None and reported.billed_pusd is not None:
-            cost = reported.billed_pusd
+    def _closing(self, reserved: Reserved, run: Run, expected: Usage) -> Settled | Voided:
+        """What it cost, as its provider reports; where it reported nothing but may have worked, what was expected, at most all written."""
         now_ms = self._world.now_ms()
+        if not may_have_cost(run):
+            return Voided(
+                reserved.attempt, reserved.session, now_ms, "failed", run.fault.words if run.fault else "", now_ms - reserved.at_ms
+            )
+        report, tokens = run.heard.usage, expected.input_tokens
+        if report is not None:
+            used = Consumed(report.usage, report.usage, report.usage)
+        else:
+            most = replace(expected, cache_read_tokens=0, cache_write_tokens=tokens)
+            used = Consumed(expected, Usage(0), most, "none", (UNREPORTED,))
+        charged = charge(run.ranked.candidate, report, used)
         return Settled(
             attempt=reserved.attempt,
             session=reserved.session,
             at_ms=now_ms,
-            outcome=KEPT_WARM,
+            outcome=KEPT_WARM if run.finished else run.fault.failure.value if run.fault else "hang-up",
             kind=reserved.kind,
-            usage=usage,
-            cost_pusd=cost,
-            source="estimated" if reported is None else "usage-priced" if reported.billed_pusd is None else "provider-billed",
-            rates=price.rates_for(usage.input_tokens),
+            usage=used.usage,
+            cost_pusd=charged.cost_pusd,
+            source=charged.source,
+            confidence=charged.confidence,
+            doubts=charged.doubts,
+            service=charged.service,
+            rates=charged.rates,
             catalogue=self._state.play.catalog.catalogue_version,
-            low_pusd=0 if reported is None else None,
-            high_pusd=reserved.ceiling_pusd if reported is None else None,
+            low_pusd=charged.low_pusd,
+            high_pusd=charged.high_pusd,
             always_premium_pusd=0,
             always_balanced_pusd=0,
             total_ms=now_ms - reserved.at_ms,
         )
-
-    def _voided(self, reserved: Reserved, why: str) -> Voided:
-        now_ms = self._world.now_ms()
-        return Voided(reserved.attempt, reserved.session, now_ms, "failed", why, now_ms - reserved.at_ms)
 
     def _forget(self, key: tuple[str, str]) -> None:
         known = self._kept.pop(key, None)
@@ -193,14 +202,21 @@ class Keeper:
             self._bytes -= len(known.call.body)
 
 
-async def _heard(answer: Answer, one: _Kept, *, streams: bool) -> Heard:
-    """What the answer says of its usage. A stream is left as soon as it has said that. Raises CallFailed, Unreadable."""
-    if not streams:
-        _, heard = one.dialect.read_body(await answer.body(), one.kept.model, lambda _: None)
-        return heard
-    stream = one.dialect.stream(one.kept.model, True, lambda _: None)
-    async for chunk in answer.chunks():
-        stream.feed(chunk)
-        if stream.heard.usage is not None:
-            break
-    return stream.heard
+async def _listen(answer: Answer, one: _Kept, run: Run, *, streams: bool) -> None:
+    """Hear what the answer says of its usage. A stream is left as soon as it has said that. Raises CallFailed, Unreadable."""
+    if answer.status != OK:
+        run.fault = one.dialect.read_error(answer.status, answer.content_type, await answer.body(ERROR_BODY_BYTES_MAX))
+        return
+    run.answered = True
+    if streams:
+        stream = one.dialect.stream(one.kept.model, True, lambda _: None)
+        run.heard = stream.heard
+        async for chunk in answer.chunks():
+            stream.feed(chunk)
+            if run.heard.usage is not None:
+                break
+    else:
+        _, run.heard = one.dialect.read_body(await answer.body(), one.kept.model, lambda _: None)
+    if run.heard.fault is not None:
+        run.fault = Fault(Failure.DOWN, "it reported an error inside its answer")
+    run.finished = run.fault is None
