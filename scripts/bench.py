@@ -8,11 +8,10 @@ Everything runs on loopback, in processes of its own: a fake provider that plays
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from importlib import import_module, util
+from importlib import import_module
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent
@@ -60,16 +59,7 @@ def main(arguments: list[str]) -> int:
     return 1 if problems else 0
 
 
-def enter_environment() -> None:
-    """Go on in the project's environment, made if need be, unless the packages can be imported here already."""
-    if util.find_spec("stepfare") is None:
-        environment = import_module("environment")
-        environment.prepare("run")
-        python = environment.program("python")
-        os.execve(python, [python, str(Path(__file__).resolve()), *sys.argv[1:]], environment.clean_environment())
-
-
 if __name__ == "__main__":
     sys.path.insert(0, str(SCRIPTS))
-    enter_environment()
+    import_module("environment").enter(__file__)
     sys.exit(main(sys.argv[1:]))

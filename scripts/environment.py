@@ -322,3 +322,11 @@ def become(name: str, arguments: "list[str]") -> None:
     if os.name == "nt":
         raise SystemExit(subprocess.call([program(name), *arguments], env=variables))
     os.execve(command[0], command, variables)
+
+
+def enter(script: str) -> None:
+    """Go on with this script in the project's environment, made if need be, unless the packages can be imported here already."""
+    if importlib.util.find_spec("stepfare") is None:
+        prepare("run")
+        python = program("python")
+        os.execve(python, [python, os.path.realpath(script), *sys.argv[1:]], clean_environment())

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from importlib import import_module, util
+from importlib import import_module
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent
@@ -147,16 +147,7 @@ async def live(books: Path, name: str) -> None:
             group.create_task(agent(f"{name}-{number}"))
 
 
-def enter_environment() -> None:
-    """Go on in the project's environment, made if need be, unless the packages can be imported here already."""
-    if util.find_spec("stepfare") is None:
-        environment = import_module("environment")
-        environment.prepare("run")
-        python = environment.program("python")
-        os.execve(python, [python, str(Path(__file__).resolve()), *sys.argv[1:]], environment.clean_environment())
-
-
 if __name__ == "__main__":
     sys.path.insert(0, str(SCRIPTS))
-    enter_environment()
+    import_module("environment").enter(__file__)
     sys.exit(main(sys.argv[1:]))

@@ -101,15 +101,12 @@ _SUMS_OF_M003 = (
 )
 
 
-def m003_sums_for_every_report(connection: sqlite3.Connection) -> None:
-    """The slices get the labels that reports are grouped by, those of a session a time; and decisions may be thinned once they are old.
-
-    `thinned` has one row: decisions of sessions last heard of before that time may be removed, and no others.
-    """
+def _slices_anew(names: Sequence[str]) -> tuple[str, ...]:
+    """The statements that give the slices of sessions and of time these labels, with the sums of the third version."""
     sums = ", ".join(f"{name} INTEGER NOT NULL" for name in _SUMS_OF_M003)
-    labels = ", ".join(_LABELS_OF_M003)
-    columns = ", ".join(f"{name} TEXT NOT NULL" for name in _LABELS_OF_M003)
-    for statement in (
+    labels = ", ".join(names)
+    columns = ", ".join(f"{name} TEXT NOT NULL" for name in names)
+    return (
         "DROP TABLE session_slices",
         "DROP TABLE time_slices",
         f"""CREATE TABLE session_slices (
@@ -120,6 +117,16 @@ def m003_sums_for_every_report(connection: sqlite3.Connection) -> None:
             span_ms INTEGER NOT NULL, start_ms INTEGER NOT NULL, {columns}, {sums},
             PRIMARY KEY (span_ms, start_ms, {labels})
         ) STRICT, WITHOUT ROWID""",
+    )
+
+
+def m003_sums_for_every_report(connection: sqlite3.Connection) -> None:
+    """The slices get the labels that reports are grouped by, those of a session a time; and decisions may be thinned once they are old.
+
+    `thinned` has one row: decisions of sessions last heard of before that time may be removed, and no others.
+    """
+    for statement in (
+        *_slices_anew(_LABELS_OF_M003),
         "CREATE TABLE thinned (before_ms INTEGER NOT NULL) STRICT",
         "INSERT INTO thinned VALUES (0)",
         "DROP TRIGGER decisions_are_not_removed",
@@ -135,21 +142,7 @@ _LABELS_OF_M004 = ("workspace", "project", "branch", "who", "client", "model", "
 
 def m004_who_spends(connection: sqlite3.Connection) -> None:
     """The slices tell one user from another."""
-    sums = ", ".join(f"{name} INTEGER NOT NULL" for name in _SUMS_OF_M003)
-    labels = ", ".join(_LABELS_OF_M004)
-    columns = ", ".join(f"{name} TEXT NOT NULL" for name in _LABELS_OF_M004)
-    for statement in (
-        "DROP TABLE session_slices",
-        "DROP TABLE time_slices",
-        f"""CREATE TABLE session_slices (
-            session TEXT NOT NULL, start_ms INTEGER NOT NULL, {columns}, {sums},
-            PRIMARY KEY (session, start_ms, {labels})
-        ) STRICT, WITHOUT ROWID""",
-        f"""CREATE TABLE time_slices (
-            span_ms INTEGER NOT NULL, start_ms INTEGER NOT NULL, {columns}, {sums},
-            PRIMARY KEY (span_ms, start_ms, {labels})
-        ) STRICT, WITHOUT ROWID""",
-    ):
+    for statement in _slices_anew(_LABELS_OF_M004):
         connection.execute(statement)
 
 
