@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from stepfare.store.verify import verify
-from tests.fakes.provider import stream
-from tests.flows.conftest import Running, Start
+from tests.fakes.provider import playing, stream
+from tests.flows.conftest import Running, Start, daemon
 
 
 async def say(running: Running, *words: str, before: int = 0) -> str:
@@ -94,3 +97,29 @@ async def test_nonsense_is_refused_with_words(start: Start) -> None:
         status, failure = await running.control(method, path, body)
         assert (status, words in failure["words"]) == (409, True), failure
     assert await running.house.store.annotations() == []
+
+
+async def test_a_pinned_session_gets_its_tier_whatever_the_step_is_for_and_across_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_KEY", "sk-lab")
+
+    async def floor(running: Running) -> tuple[str, str, str]:
+        assert await say(running, "Fix the test", "and on", before=1) == one
+        step = (await running.last_session())["steps"][-1]
+        return step["floor"], step["floor_source"], step["tier"]
+
+    async with playing(stream()) as provider:
+        async with daemon(tmp_path / "home", provider) as running:
+            one = await say(running, "Fix the test")
+            assert await running.control("PUT", f"sessions/{one}/pin", {"tier": "premium"}) == (200, {"session": one})
+            assert (await listed(running))[one]["pin"] == "premium"
+            assert await floor(running) == ("premium", "pin", "premium")
+        async with daemon(tmp_path / "home", provider) as running:
+            assert (await listed(running))[one]["pin"] == "premium"
+            assert await floor(running) == ("premium", "pin", "premium")
+            await running.control("DELETE", f"sessions/{one}/pin")
+            assert (await listed(running))[one]["pin"] is None
+            assert (await floor(running))[1] != "pin"
+            status, refused = await running.control("PUT", f"sessions/{one}/pin", {"tier": "best"})
+            assert (status, "tier" in refused["words"]) == (400, True)

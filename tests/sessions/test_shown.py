@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepfare.core.annotation import Annotation, Merged, Renamed, Split
+from stepfare.core.annotation import Annotation, Merged, Pinned, Renamed, Split
+from stepfare.core.step import Tier
 from stepfare.sessions import shown as shown_module
 from stepfare.sessions.shown import Piece, Refused, Shown
 
@@ -69,6 +70,17 @@ def test_a_merged_session_is_split_across_what_it_is_made_of() -> None:
 
 def test_a_client_may_name_a_part_that_was_split_off() -> None:
     check([split("a", "p", ("a", 3))], {("p", 1): "p"})
+
+
+def test_a_pin_holds_for_the_session_that_goes_on() -> None:
+    shown = Shown.of_all([Pinned("a", 1, Tier.PREMIUM)])
+    assert (shown.pin("a"), shown.pin("b")) == (Tier.PREMIUM, None)
+    shown.apply(merged("b", "a"))
+    assert shown.pin("b") is Tier.PREMIUM
+    shown.apply(split("a", "p", ("a", 3)))
+    assert (shown.pin("a"), shown.pin("b")) == (None, Tier.PREMIUM)
+    shown.apply(Pinned("b", 1, None))
+    assert shown.pins == {}
 
 
 def test_a_name_stays_with_the_session_as_it_is_shown() -> None:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from stepfare.cli.asking import USAGE, Answers, Trouble, ask, ask_or_read, command_of, here, json_option, now_ms, print_message
 from stepfare.control.client import Daemon, Refused
-from stepfare.control.protocol import Said, SessionDetail, Sessions
+from stepfare.control.protocol import Said, SessionDetail, Sessions, TierName
 
 UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 SESSIONS_MAX = 50
@@ -135,6 +136,30 @@ def unmerge(session_id: str, as_json: bool) -> None:
 def split(session_id: str, step: int, as_json: bool) -> None:
     """Make what came from STEP on a session of its own. To merge it into the first again undoes it."""
     _say(session_id, lambda daemon, whole: daemon.split(whole, step), "From there on it is session {}.", as_json=as_json)
+
+
+@session.command()
+@click.argument("session_id", metavar="ID|last")
+@click.argument("tier", type=click.Choice(get_args(TierName)))
+@json_option
+@command_of
+def pin(session_id: str, tier: TierName, as_json: bool) -> None:
+    """Let TIER serve every coming step of a session, whatever it is for."""
+    _say(
+        session_id,
+        lambda daemon, whole: daemon.pin(whole, tier),
+        f"Session {{}} is pinned to {tier} from its next step on.",
+        as_json=as_json,
+    )
+
+
+@session.command()
+@click.argument("session_id", metavar="ID|last")
+@json_option
+@command_of
+def unpin(session_id: str, as_json: bool) -> None:
+    """Let each step of a session have the tier that is right for it again."""
+    _say(session_id, lambda daemon, whole: daemon.unpin(whole), "Session {} is pinned no more.", as_json=as_json)
 
 
 def _say(given: str, say: Callable[[Daemon, str], Awaitable[Said]], words: str, *, as_json: bool, merged: bool = False) -> None:

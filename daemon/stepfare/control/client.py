@@ -157,6 +157,13 @@ class Daemon:
         """Make what came from this step on, counted from 1, a session of its own: the answer names it."""
         return await self._ask(protocol.Said, "POST", f"sessions/{quote(session_id, safe='')}/split", protocol.SplitAt(step=step))
 
+    async def pin(self, session_id: str, tier: protocol.TierName | None) -> protocol.Said:
+        """Let one tier serve every coming step; None gives the choice back."""
+        return await self._ask(protocol.Said, "PUT", f"sessions/{quote(session_id, safe='')}/pin", protocol.Pin(tier=tier))
+
+    async def unpin(self, session_id: str) -> protocol.Said:
+        return await self._ask(protocol.Said, "DELETE", f"sessions/{quote(session_id, safe='')}/pin")
+
     async def decision(self, decision_id: str = "last") -> protocol.Decision:
         return await self._get(protocol.Decision, f"decisions/{quote(decision_id, safe='')}")
 

@@ -230,8 +230,14 @@ class SplitAt(Message):
     step: int = Field(ge=1)
 
 
+class Pin(Message):
+    """The tier that serves every coming step of a session; null gives the choice back."""
+
+    tier: TierName | None = None
+
+
 class Said(Message):
-    """The session as it is shown after it was renamed, merged, taken out or split: for a split, the new one."""
+    """The session as it is shown after it was renamed, merged, taken out, pinned or split: for a split, the new one."""
 
     session: str
 

@@ -1,11 +1,13 @@
-"""What a person says of sessions after the fact: a name, that two are one, that one is two. The journal stays as it was written; these
-stand beside it and only grow, and each is undone by a later one.
+"""What a person says of sessions: a name, that two are one, that one is two, which tier serves it from now on. The journal stays as it was
+written; these stand beside it and only grow, and each is undone by a later one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from stepfare.core.step import Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +39,13 @@ class Split:
     cuts: tuple[tuple[str, int], ...]
 
 
-Annotation: TypeAlias = Renamed | Merged | Split
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """Every coming step of the session gets this tier, whatever it is for; None gives the choice back."""
+
+    session: str
+    at_ms: int
+    tier: Tier | None
+
+
+Annotation: TypeAlias = Renamed | Merged | Split | Pinned

@@ -148,6 +148,7 @@ class State:
 
     def snapshot(self, session: Session, workspace: Workspace, named: Sequence[Candidate], counted_tokens: int = 0) -> Snapshot:
         """Everything that a decision may look at, read now."""
+        session = replace(session, pin=self.shown.pin(session.id))
         candidates = self.candidates()
         compared = {one.model.id for one in (*candidates, *named)}
         return Snapshot(

@@ -57,6 +57,8 @@ def routes() -> tuple[Route, ...]:
         Route("PUT", "sessions/{id}/merge", saying.merge, protocol.Said, protocol.Merge),
         Route("DELETE", "sessions/{id}/merge", saying.unmerge, protocol.Said),
         Route("POST", "sessions/{id}/split", saying.split, protocol.Said, protocol.SplitAt),
+        Route("PUT", "sessions/{id}/pin", saying.pin, protocol.Said, protocol.Pin),
+        Route("DELETE", "sessions/{id}/pin", saying.unpin, protocol.Said),
         Route("GET", "decisions/{id}", decision, protocol.Decision, query=("session",)),
         Route("GET", "report", report, protocol.Report, query=("by", "since_ms", "until_ms", "session", "workspace", "project")),
         Route("GET", "glance", glance_at, protocol.Glance, query=("session", "folder")),
@@ -263,7 +265,9 @@ def _session(house: House, row: SessionRow) -> protocol.Session:
     live = live and house.state.with_merged(live)
     caps = budgets.caps_of(house, live, opened.workspace) if live else ()
     shown = present.session(row, live, caps, now_ms, house.state.budgets.pace.pusd_per_hour(now_ms, opened.session))
-    return shown.model_copy(update={"merged": list(house.state.shown.merged(opened.session))})
+    pin = house.state.shown.pins.get(opened.session)
+    update = {"merged": list(house.state.shown.merged(opened.session)), "pin": present.tier_name(pin) if pin is not None else None}
+    return shown.model_copy(update=update)
 
 
 def _placed(place: Workspace, problem: Problem) -> Problem:

@@ -70,7 +70,7 @@ def report_row(names: Names, value: Totals) -> protocol.ReportRow:
 
 
 def session(row: SessionRow, live: Session | None, caps: Sequence[protocol.Cap], now_ms: int, burn: int | None = None) -> protocol.Session:
-    """A session of the books, with what the daemon's memory adds: pin, warm caches, the caps that hold for it, and how fast it spends
+    """A session of the books, with what the daemon's memory adds: warm caches, the caps that hold for it, and how fast it spends
     (`burn`, in picodollars an hour; where there is no daemon, what it spent an hour if it is still at it)."""
     opened = row.opened
     if burn is None:
@@ -90,7 +90,6 @@ def session(row: SessionRow, live: Session | None, caps: Sequence[protocol.Cap],
         last_ms=row.last_ms,
         totals=totals(row.totals),
         burn_pusd_per_hour=burn,
-        pin=tier_name(live.pin) if live and live.pin is not None else None,
         budget=budget(caps),
         warm=[protocol.Warm(model=one.model, tokens=one.tokens_at(now_ms), until_ms=one.until_ms) for one in warm],
     )

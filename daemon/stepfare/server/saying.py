@@ -1,11 +1,14 @@
-"""The control API's words about sessions: a name, that two are one, that one is two, each undone by another. The journal is not touched."""
+"""The control API's words about sessions: a name, that two are one, that one is two, a tier for all that comes, each undone by another. The
+journal is not touched.
+"""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from stepfare.control import protocol
-from stepfare.core.annotation import Annotation, Merged, Renamed, Split
+from stepfare.core.annotation import Annotation, Merged, Pinned, Renamed, Split
+from stepfare.core.step import Tier
 from stepfare.runtime.startup import House
 from stepfare.server.inference import HOUSE
 from stepfare.sessions.shown import Refused
@@ -48,6 +51,22 @@ async def split(request: web.Request) -> web.Response:
     cuts = {session: first for session, first in cuts.items() if house.state.shown.of(session, first) == name}
     part = house.world.new_id("s")
     return await _said(house, Split(name, house.world.now_ms(), part, tuple(cuts.items())), part)
+
+
+async def pin(request: web.Request) -> web.Response:
+    """Let one tier serve every coming step of a session; no tier gives the choice back."""
+    told = protocol.Pin.model_validate_json(await request.read())
+    return await _pinned(request, Tier.of(told.tier) if told.tier else None)
+
+
+async def unpin(request: web.Request) -> web.Response:
+    """Let each step of a session have the tier that is right for it again."""
+    return await _pinned(request, None)
+
+
+async def _pinned(request: web.Request, tier: Tier | None) -> web.Response:
+    house, name = request.app[HOUSE], await _known(request, request.match_info["id"])
+    return await _said(house, Pinned(name, house.world.now_ms(), tier))
 
 
 async def _known(request: web.Request, name: str) -> str:

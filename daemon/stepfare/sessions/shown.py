@@ -1,4 +1,4 @@
-"""Sessions as a person wants to see them: a fold of what was said of them (names, merges, splits), over the sessions of the journal.
+"""Sessions as a person wants them: a fold of what was said of them (names, merges, splits, pins), over the sessions of the journal.
 
 A session of the journal is cut into parts where it was split; a part belongs to the session that it was merged into. The journal, and
 the recognising of requests, know nothing of it: both keep to the sessions that are booked, and what was said can be taken back.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from stepfare.core.annotation import Annotation, Merged, Renamed, Split
+from stepfare.core.annotation import Annotation, Merged, Pinned, Renamed, Split
+from stepfare.core.step import Tier
 
 TITLE_CHARS_MAX = 60
 ANNOTATIONS_MAX = 10_000
@@ -45,6 +46,7 @@ class Shown:
     """A merged session or part -> what it was merged into."""
     cuts: dict[str, list[tuple[int, str]]] = field(default_factory=dict[str, list[tuple[int, str]]])
     """A session of the journal -> from which step on it is which part, in the order of steps."""
+    pins: dict[str, Tier] = field(default_factory=dict[str, Tier])
     count: int = 0
 
     @classmethod
@@ -67,6 +69,10 @@ class Shown:
                 self._merge(session, into)
             case Split(session, _, part, cuts):
                 self._split(session, part, cuts)
+            case Pinned(session, _, None):
+                self.pins.pop(self.whole(session), None)
+            case Pinned(session, _, tier):
+                self.pins[self.whole(session)] = tier
         self.count += 1
 
     def of(self, session: str, step: int) -> str:
@@ -87,6 +93,10 @@ class Shown:
         """The session as shown that the coming steps of a session of the journal belong to."""
         cuts = self.cuts.get(session)
         return self.whole(cuts[-1][1] if cuts else session)
+
+    def pin(self, session: str) -> Tier | None:
+        """The tier that the coming steps of a session of the journal are pinned to."""
+        return self.pins.get(self.going_on(session)) if self.pins else None
 
     def pieces(self, shown: str) -> tuple[Piece, ...]:
         """What a session as shown is made of, the session of that name first."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from stepfare.core.annotation import Annotation, Merged, Renamed, Split
+from stepfare.core.annotation import Annotation, Merged, Pinned, Renamed, Split
 from stepfare.store.database import Connection
 from stepfare.store.errors import StoreError
 
-_KINDS: Mapping[str, type[Annotation]] = {"renamed": Renamed, "merged": Merged, "split": Split}
+_KINDS: Mapping[str, type[Annotation]] = {"renamed": Renamed, "merged": Merged, "split": Split, "pinned": Pinned}
 _NAMES: Mapping[type[Annotation], str] = {kind: name for name, kind in _KINDS.items()}
 
 
