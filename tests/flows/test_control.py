@@ -151,12 +151,12 @@ async def test_a_report_is_the_sum_of_what_was_served(start: Start) -> None:
         async with running.chat(ask()) as answer:
             await answer.text()
     async with Daemon(file_of(running)) as daemon:
-        found = await daemon.report(["day", "provider", "model"])
+        found = await daemon.report(protocol.ReportQuestion(by=("day", "provider", "model")))
         assert [row.totals.steps for row in found.rows] == [2]
         assert found.rows[0].names[1:] == [found.rows[0].names[2].partition("/")[0], found.rows[0].names[2]]
         assert found.whole.totals.spent_pusd == found.rows[0].totals.spent_pusd == 2 * 4_100_000_000
         assert found.whole.totals.by_kind
-        assert (await daemon.report(["month"], until_ms=1)).rows == []
+        assert (await daemon.report(protocol.ReportQuestion(by=("month",), until_ms=1))).rows == []
         for by in ("colour", "day,day", "day,model,tier,kind"):
             with pytest.raises(Refused, match="report"):
                 await daemon._get(protocol.Report, f"report?by={by}")  # pyright: ignore[reportPrivateUsage]

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, NoReturn, ParamSpec, Protocol, TypeVar
 
@@ -16,7 +16,7 @@ from stepfare.paths import Paths, paths_from
 
 if TYPE_CHECKING:
     from stepfare.control.client import Daemon
-    from stepfare.control.protocol import Decision, Grouping, Message, Report, SessionDetail, Sessions
+    from stepfare.control.protocol import Decision, Message, Report, ReportQuestion, SessionDetail, Sessions
 
 OK, PROBLEM, USAGE, NOT_RUNNING = 0, 1, 2, 3
 
@@ -71,15 +71,7 @@ class Answers(Protocol):
     async def sessions(self, *, workspace: str | None = None, since_ms: int | None = None, limit: int | None = None) -> Sessions: ...
     async def session(self, session_id: str) -> SessionDetail: ...
     async def decision(self, decision_id: str = "last") -> Decision: ...
-    async def report(
-        self,
-        by: Sequence[Grouping],
-        *,
-        since_ms: int | None = None,
-        until_ms: int | None = None,
-        session: str | None = None,
-        project: str | None = None,
-    ) -> Report: ...
+    async def report(self, question: ReportQuestion) -> Report: ...
 
 
 def ask_or_read(paths: Paths, question: Callable[[Answers], Awaitable[T]]) -> T:

@@ -5,7 +5,6 @@ What only a running daemon knows (pins, warm caches, budgets in force) is left o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import TracebackType
 
 from stepfare.control import protocol
@@ -45,18 +44,11 @@ class Ledger:
         shown = [present.step(one, await self._record(one.attempts[-1].reserved.decision)) for one in steps if one.attempts]
         return protocol.SessionDetail(session=self._session(row), steps=shown)
 
-    async def report(
-        self,
-        by: Sequence[protocol.Grouping],
-        *,
-        since_ms: int | None = None,
-        until_ms: int | None = None,
-        session: str | None = None,
-        project: str | None = None,
-    ) -> protocol.Report:
-        span, of = reports.Span(since_ms or 0, until_ms), slices.Of(session, project=project)
-        found = await self._readers.ask(lambda connection: reports.report(connection, by, span, of, offset_at))
-        return present.report(found, by, span.since_ms, until_ms)
+    async def report(self, question: protocol.ReportQuestion) -> protocol.Report:
+        span = reports.Span(question.since_ms, question.until_ms)
+        of = slices.Of(question.session, question.workspace, question.project)
+        found = await self._readers.ask(lambda connection: reports.report(connection, question.by, span, of, offset_at))
+        return present.report(found, question)
 
     async def decision(self, decision_id: str = "last") -> protocol.Decision:
         if decision_id == "last":

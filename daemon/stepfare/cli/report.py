@@ -11,7 +11,7 @@ import click
 
 from stepfare.cli.asking import USAGE, Answers, Trouble, ask_or_read, command_of, here, now_ms, print_message
 from stepfare.cli.spend import project_folders, since_ms, whole_id
-from stepfare.control.protocol import Grouping, Report, ReportRow
+from stepfare.control.protocol import Grouping, Report, ReportQuestion, ReportRow
 from stepfare.core.money import usd_text
 from stepfare.ledger.export import csv_row, no_formula
 from stepfare.ledger.hledger import Spent, of_days
@@ -72,7 +72,7 @@ def report(
     async def question(source: Answers) -> Report:
         session = None if session_id is None else await whole_id(source, session_id)
         folder = None if project is None else project_folders(project)[-1]
-        return await source.report(groups, since_ms=from_ms, until_ms=to_ms, session=session, project=folder)
+        return await source.report(ReportQuestion(by=groups, since_ms=from_ms or 0, until_ms=to_ms, session=session, project=folder))
 
     message = ask_or_read(here(), question)
     if form == "json":

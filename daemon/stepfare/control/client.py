@@ -6,7 +6,7 @@ Each answer is a message of `control.protocol`. Reconnecting, retrying and showi
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,20 +167,10 @@ class Daemon:
     async def decision(self, decision_id: str = "last") -> protocol.Decision:
         return await self._get(protocol.Decision, f"decisions/{quote(decision_id, safe='')}")
 
-    async def report(
-        self,
-        by: Sequence[protocol.Grouping],
-        *,
-        since_ms: int | None = None,
-        until_ms: int | None = None,
-        session: str | None = None,
-        project: str | None = None,
-    ) -> protocol.Report:
-        """What was spent in that time, by these groups, each within the one before it."""
-        return await self._get(
-            protocol.Report,
-            "report" + _query(by=",".join(by), since_ms=since_ms, until_ms=until_ms, session=session, project=project),
-        )
+    async def report(self, question: protocol.ReportQuestion) -> protocol.Report:
+        """What was spent, of whom and by what the question says."""
+        asked = question.model_dump(exclude={"by"})
+        return await self._get(protocol.Report, "report" + _query(by=",".join(question.by), **asked))
 
     async def prices(self, *, all_models: bool = False, look: bool = False) -> protocol.Prices:
         """The catalogue: models of providers in use, or of all providers. With `look`, servers of this machine are asked first."""

@@ -14,7 +14,6 @@ from stepfare.core.money import Rates
 from stepfare.core.problem import Problem
 from stepfare.core.session import Session
 from stepfare.core.step import Tier
-from stepfare.ledger.groups import Group
 from stepfare.ledger.totals import Bucket, Names, Totals, by_weight
 from stepfare.routing.gate import SOURCE
 from stepfare.runtime.spend import HOUR_MS, PACE_MS, PACE_MS_MIN
@@ -53,9 +52,11 @@ def totals(value: Totals) -> protocol.Totals:
     )
 
 
-def report(value: Report, by: Sequence[Group], since_ms: int, until_ms: int | None) -> protocol.Report:
-    rows = [report_row(names, part) for names, part in by_weight(value.parts, by)]
-    return protocol.Report(by=list(by), since_ms=since_ms, until_ms=until_ms, rows=rows, whole=report_row((), value.whole))
+def report(value: Report, asked: protocol.ReportQuestion) -> protocol.Report:
+    rows = [report_row(names, part) for names, part in by_weight(value.parts, asked.by)]
+    return protocol.Report(
+        by=list(asked.by), since_ms=asked.since_ms, until_ms=asked.until_ms, rows=rows, whole=report_row((), value.whole)
+    )
 
 
 def report_row(names: Names, value: Totals) -> protocol.ReportRow:

@@ -18,11 +18,17 @@ _GROUPS: Mapping[str, Group] = {name: name for name in get_args(Group)}
 async def report(house: House, query: Mapping[str, str]) -> protocol.Report:
     """`by` names groups, one within the other, with commas between; `since_ms`, `until_ms`, `session`, `workspace` and `project` say
     what of. Raises BadRequest."""
-    by = groups_of(query.get("by", "day"))
-    since_ms, until_ms = _time(query, "since_ms") or 0, _time(query, "until_ms")
-    of = Of(query.get("session"), query.get("workspace"), query.get("project"))
-    found = await house.store.report(by, since_ms, until_ms, of, house.world.offset_at)
-    return present.report(found, by, since_ms, until_ms)
+    question = protocol.ReportQuestion(
+        by=groups_of(query.get("by", "day")),
+        since_ms=_time(query, "since_ms") or 0,
+        until_ms=_time(query, "until_ms"),
+        session=query.get("session"),
+        workspace=query.get("workspace"),
+        project=query.get("project"),
+    )
+    of = Of(question.session, question.workspace, question.project)
+    found = await house.store.report(question.by, question.since_ms, question.until_ms, of, house.world.offset_at)
+    return present.report(found, question)
 
 
 def groups_of(text: str) -> tuple[Group, ...]:
