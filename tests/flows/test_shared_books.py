@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psycopg
 import pytest
 
 from stepfare.core.entry import Lost, Reserved, Settled
@@ -45,6 +46,22 @@ async def journal(one: Running) -> list:
     return [row.entry async for batch in one.house.store.entries() for row in batch]
 
 
+USED_AFTER_EACH = """
+SELECT sum(CASE j.phase WHEN 'reserved' THEN (j.body::jsonb ->> 'ceiling_pusd')::numeric
+                        WHEN 'settled' THEN (j.body::jsonb ->> 'cost_pusd')::numeric - (r.body::jsonb ->> 'ceiling_pusd')::numeric
+                        WHEN 'voided' THEN -(r.body::jsonb ->> 'ceiling_pusd')::numeric
+                        ELSE 0 END) OVER (ORDER BY j.row)
+FROM stepfare.journal j LEFT JOIN stepfare.journal r ON r.attempt = j.attempt AND r.phase = 'reserved' AND j.phase IN ('settled', 'voided')
+ORDER BY j.row
+"""
+
+
+def used_after_each(url: str) -> list[int]:
+    """What was spent, lost or reserved after each entry, in picodollars."""
+    with psycopg.connect(url) as connection:
+        return [int(used_pusd) for (used_pusd,) in connection.execute(USED_AFTER_EACH)]
+
+
 @pytest.mark.parametrize(
     ("cap", "users"),
     [
@@ -71,13 +88,12 @@ async def test_64_streams_at_once_on_three_daemons_never_pass_a_cap_of_one_dolla
 
     statuses = [status for one in await asyncio.gather(*(agent(number) for number in range(64))) for status in one]
     entries = await journal(daemons[0])
-    # At every moment of the journal, which is the order in which the books were written.
-    highest = 0
-    for end in range(1, len(entries) + 1, 7):
-        balance = balance_of(entries[:end])
-        highest = max(highest, balance.spent_pusd + balance.reserved_pusd + balance.lost_pusd)
+    # After every entry of the journal, which is the order in which the books were written; told by the server and not by our own sums.
+    after_each = used_after_each(url)
+    assert len(after_each) == len(entries)
+    assert max(after_each) <= USD
     balance = balance_of(entries)
-    assert highest <= USD
+    assert after_each[-1] == balance.spent_pusd
     assert balance.reserved_pusd == 0
     assert set(statuses) == {200, 402}
     # The cap is used and not only kept: what is left has no room for one more.
@@ -115,6 +131,38 @@ async def test_one_session_through_two_daemons_by_turns_is_one_session_with_its_
     assert known[0].last_prompt_tokens
     _, detail = await daemons[0].control("GET", f"sessions/{sessions[0]}")
     assert len(detail["steps"]) == 6
+
+
+async def test_what_is_said_of_sessions_through_one_daemon_is_in_force_in_the_other_at_once(start: Start, tmp_path: Path, url: str) -> None:
+    one, other = (await three(start, tmp_path, url))[:2]
+    first, second = [await session_of(one, text) for text in ("First", "Second")]
+    await other.house.books.look()
+    feed = other.house.hub.seq
+    assert await one.control("PUT", f"sessions/{first}/title", {"title": "The parser"}) == (200, {"session": first})
+    assert await one.control("PUT", f"sessions/{second}/merge", {"into": first}) == (200, {"session": first})
+    # Announced, without anybody asking.
+    async with asyncio.timeout(5):
+        while other.house.state.shown.count < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert other.house.hub.seq == feed + 2
+    _, listed = await other.control("GET", "sessions")
+    assert [(row["id"], row["title"], row["merged"]) for row in listed["sessions"]] == [(first, "The parser", [second])]
+    # And before a step, though an announcement were late: the merged session's next step is told as the other's.
+    await one.control("DELETE", f"sessions/{second}/merge")
+    assert await session_of(other, "Second", answered=True) == second
+    await other.control("PUT", f"sessions/{second}/merge", {"into": first})
+    assert await session_of(one, "Second", answered=True) == first
+    assert one.house.state.shown == other.house.state.shown
+    assert one.house.state.shown.count == 4
+
+
+async def session_of(at: Running, text: str, *, answered: bool = False) -> str:
+    messages = [{"role": "user", "content": text}]
+    more = [{"role": "assistant", "content": "It sums things up. "}, {"role": "user", "content": "Go on"}] if answered else []
+    async with at.chat({"model": "auto", "stream": True, "messages": messages + more}) as answer:
+        assert answer.status == 200
+        await answer.read()
+        return answer.headers["x-stepfare-session"]
 
 
 async def test_a_daemon_that_starts_later_knows_the_sessions_of_the_others(start: Start, tmp_path: Path, url: str) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from stepfare.core.annotation import Annotation, Merged, Renamed
 from stepfare.core.entry import Entry
 from stepfare.ledger.calendar import DAY_MS
 from stepfare.ledger.claims import Claim, Heap, OverCap, Purse
+from stepfare.sessions.shown import Refused
 from stepfare.store import spool
 from stepfare.store.errors import StoreError
 from stepfare.store.postgres import Postgres
@@ -86,6 +89,25 @@ async def test_each_is_told_what_the_others_wrote_and_not_its_own(shared: Postgr
         await one.append(settled("a2", "s2"))
         await other.look()
         assert told == [opened("s2"), reserved("a2", "s2"), settled("a2", "s2")]
+
+
+async def test_what_is_said_at_once_through_two_daemons_is_legal_in_the_order_of_the_books(shared: Postgres) -> None:
+    async with books(elsewhere(shared, "a"), [opened("s1"), opened("s2")]) as one, books(elsewhere(shared, "b")) as other:
+        heard: list[Sequence[Annotation]] = []
+        known = await other.remembered(0)
+        other.follow(known.row, lambda _: None, 0, heard.append)
+        # Each makes sense alone; behind each other they would go round in a circle for good.
+        crossed = (one.annotate(Merged("s1", NOW_MS, "s2")), other.annotate(Merged("s2", NOW_MS, "s1")))
+        refused = [error for error in await asyncio.gather(*crossed, return_exceptions=True) if isinstance(error, BaseException)]
+        assert [type(error) for error in refused] == [Refused]
+        said = await one.annotations()
+        assert len(said) == 1
+        assert await one.annotate(Renamed("s1", NOW_MS, "The basket")) == [*said, Renamed("s1", NOW_MS, "The basket")]
+        await other.look()
+        assert heard[-1] == await other.annotations()
+        count = len(heard)
+        await other.look()
+        assert len(heard) == count
 
 
 async def test_only_what_this_daemon_or_one_long_gone_left_open_is_lost(shared: Postgres) -> None:

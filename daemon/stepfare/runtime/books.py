@@ -99,14 +99,9 @@ class Books:
         self._warn(entry)
 
     async def annotate(self, annotation: Annotation) -> None:
-        """Post what was said of a session: in force at once, and on disk when this returns. Raises sessions.shown.Refused, and StoreError;
-        then it is not in force."""
-        self._state.shown.apply(annotation)
-        try:
-            await self._store.annotate(annotation)
-        except BaseException:
-            self._state.shown = Shown.of_all(await self._store.annotations())
-            raise
+        """Post what was said of a session: on disk and in force when this returns. Raises sessions.shown.Refused where it makes no sense
+        behind what others said first, and StoreError; then nothing has changed."""
+        self._fold(await self._store.annotate(annotation))
         self._hub.publish(Event(seq=0, kind="sessions", at_ms=annotation.at_ms, session=annotation.session))
 
     async def close_surely(self, entry: Settled | Voided | Lost) -> None:
@@ -118,6 +113,18 @@ class Books:
         for entry in entries:
             self._state.apply(entry)
             self._announce(entry)
+
+    def remarked(self, said: Sequence[Annotation]) -> None:
+        """All that was said of sessions by now, some of it through other daemons."""
+        fresh = said[self._state.shown.count :]
+        self._fold(said)
+        for one in fresh:
+            self._hub.publish(Event(seq=0, kind="sessions", at_ms=one.at_ms, session=one.session))
+
+    def _fold(self, said: Sequence[Annotation]) -> None:
+        # It only grows: what comes late and is shorter was read before.
+        if len(said) > self._state.shown.count:
+            self._state.shown = Shown.of_all(said)
 
     async def look(self) -> None:
         """Returns when all is known that other daemons have posted by now."""

@@ -234,7 +234,8 @@ def _play_of(
 async def _remember(house: House) -> None:
     """Fold what the journal holds of late, then close as Lost what a crash left open."""
     now_ms = house.world.now_ms()
-    house.state.shown = Shown.of_all(await house.store.annotations())
+    said = await house.store.annotations()
+    house.state.shown = Shown.of_all(said)
     budgets = house.state.budgets
     periods = (budgets.day, budgets.month, budgets.team)
     known = await house.store.remembered(now_ms - REMEMBERED_MS, [period.start_ms for period in periods])
@@ -244,7 +245,7 @@ async def _remember(house: House) -> None:
     for period in periods:
         spent = {Payer(project, who): sums.spent_pusd + sums.lost_pusd for (project, who), sums in known.sums[period.start_ms].items()}
         period.start_from(spent, [(Payer(place.project, place.who), reserved) for reserved, place in known.still_open])
-    house.store.follow(known.row, house.books.heard)
+    house.store.follow(known.row, house.books.heard, len(said), house.books.remarked)
     for reserved in await house.store.left_open(now_ms):
         await house.books.close(Lost(reserved.attempt, reserved.session, now_ms, reserved.ceiling_pusd))
         _log.warning("attempt %s was open when the daemon ended: it is booked as lost, at most at its ceiling", reserved.attempt)

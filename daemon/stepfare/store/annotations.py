@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from stepfare.core.annotation import Annotation, Merged, Pinned, Renamed, Split
+from stepfare.sessions.shown import Shown
 from stepfare.store.database import Connection
 from stepfare.store.errors import StoreError
 
@@ -14,12 +15,16 @@ _KINDS: Mapping[str, type[Annotation]] = {"renamed": Renamed, "merged": Merged, 
 _NAMES: Mapping[type[Annotation], str] = {kind: name for name, kind in _KINDS.items()}
 
 
-def add(connection: Connection, annotation: Annotation) -> None:
-    """Put one more at the end."""
+def add(connection: Connection, annotation: Annotation) -> list[Annotation]:
+    """Put one more at the end, and say all that stands there then. Raises sessions.shown.Refused where it makes no sense behind what was
+    said before, by whomever; and StoreError as `all_of` does."""
+    said = all_of(connection)
+    Shown.of_all(said).apply(annotation)
     body = msgspec.json.encode({"kind": _NAMES[type(annotation)], **msgspec.to_builtins(annotation)}).decode()
     connection.execute(
         "INSERT INTO annotations (row, at_ms, body) SELECT coalesce(max(row), 0) + 1, ?, ? FROM annotations", (annotation.at_ms, body)
     )
+    return [*said, annotation]
 
 
 def all_of(connection: Connection) -> list[Annotation]:

@@ -21,7 +21,7 @@ from stepfare.store import annotations as remarks
 from stepfare.store import as_shown, queries, reports, rollups, thinning
 from stepfare.store.database import Connection, Database
 from stepfare.store.errors import StoreError
-from stepfare.store.following import Following, Told
+from stepfare.store.following import Following, Remarked, Told
 from stepfare.store.queries import JournalRow, SessionRow, StepRow
 from stepfare.store.readers import Readers
 from stepfare.store.reports import Report
@@ -101,9 +101,12 @@ class Store:
         """Makes everything that is derived from the journal anew. Appends wait meanwhile. Raises StoreError."""
         await self._do(Job(rollups.rebuild, asyncio.get_running_loop().create_future()))
 
-    async def annotate(self, annotation: Annotation) -> None:
-        """Returns when it is on disk. Raises StoreError."""
-        await self._do(Job(lambda connection: remarks.add(connection, annotation), asyncio.get_running_loop().create_future()))
+    async def annotate(self, annotation: Annotation) -> list[Annotation]:
+        """Returns when it is on disk, with all that was said up to it. Raises sessions.shown.Refused where it makes no sense behind what
+        others said first, and StoreError; then nothing was written."""
+        said: list[Annotation] = []
+        await self._do(Job(lambda connection: said.extend(remarks.add(connection, annotation)), asyncio.get_running_loop().create_future()))
+        return said
 
     async def annotations(self) -> list[Annotation]:
         """What was said of sessions, in the order in which it was said. Raises StoreError."""
@@ -147,11 +150,12 @@ class Store:
         """All that a daemon must know to begin with, as of one moment."""
         return await self._readers.ask(lambda connection: _remembered(connection, since_ms, periods_ms, sessions_max))
 
-    def follow(self, after_row: int, told: Told) -> None:
-        """From now on `told` is told what other daemons write after this row. Where nobody else writes, nothing."""
+    def follow(self, after_row: int, told: Told, after_remark: int = 0, remarked: Remarked = lambda _: None) -> None:
+        """From now on `told` is told what other daemons write after this row, and `remarked` all that was said of sessions whenever
+        there is more of it than so much. Where nobody else writes, nothing."""
         if self._shared is None:
             return
-        following = self._following = Following(self._readers, self._shared.writer, after_row, told)
+        following = self._following = Following(self._readers, self._shared.writer, after_row, told, after_remark, remarked)
         loop = asyncio.get_running_loop()
 
         def grown() -> None:
