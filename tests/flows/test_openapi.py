@@ -50,6 +50,7 @@ async def test_every_address_is_in_the_document_with_its_messages_and_nothing_el
         "sessions/{id}/title": f"sessions/{session}/title",
         "sessions/{id}/merge": f"sessions/{session}/merge",
         "sessions/{id}/pin": f"sessions/{session}/pin",
+        "files": "files?project=/srv",
         "sessions/{id}/split": f"sessions/{other}/split",
         "decisions/{id}": "decisions/last",
         "workspaces/{id}": "workspaces/srv",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,21 @@ async def test_a_path_floor_lifts_the_steps_that_touch_those_files(start: Start,
     assert elsewhere["floors"]["edit"]["tier"] == "balanced"
     assert inside["floor"]["tier"] == "premium"
     assert inside["floor"]["words"].startswith(".stepfare.toml:2 asks for premium on migrations/**")
+
+
+async def test_what_was_spent_on_a_file_is_told(start: Start, project: Path) -> None:
+    paths = ("src/app.py", f"{project}/src/app.py", "/etc/hosts", "../outside.py")
+    running = await start(*(stream(call=("c", "write_to_file", json.dumps({"path": path, "content": "y"}))) for path in paths))
+    for path in paths:
+        async with running.chat(working(project, path), x_stepfare_tier="premium") as answer:
+            assert answer.status == 200
+            await answer.read()
+    _, sessions = await running.control("GET", "sessions")
+    costs = [one["totals"]["spent_pusd"] for one in reversed(sessions["sessions"])]
+    status, told = await running.control("GET", f"files?project={project}&since_ms=0")
+    assert (status, told["project"]) == (200, str(project))
+    assert told["files"] == [{"file": "src/app.py", "steps": 2, "spent_pusd": costs[0] + costs[1]}]
+    assert min(costs) > 0
 
 
 async def test_a_denied_model_is_passed_over_with_the_rule_that_denies_it(start: Start, project: Path) -> None:

@@ -68,6 +68,8 @@ def closings(draw: st.DrawFn, of: Reserved) -> Settled | Voided | Lost:
                 always_premium_pusd=draw(MONEY),
                 always_balanced_pusd=draw(MONEY),
                 switch_write_pusd=draw(st.integers(0, 10**9)),
+                committed=draw(st.booleans()),
+                files=tuple(draw(st.lists(st.sampled_from(("a.py", "src/b.py", "c d.md")), max_size=3, unique=True))),
             )
 
 

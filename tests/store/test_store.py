@@ -22,7 +22,7 @@ from stepfare.store.errors import StoreError
 from stepfare.store.postgres import Postgres
 from stepfare.store.queries import AttemptRow, SessionRow, StepRow
 from stepfare.store.reports import Report
-from stepfare.store.slices import Of
+from stepfare.store.slices import FileSum, Of
 from tests.ledger.samples import NOW_MS, journals, lost, opened, reserved, settled, voided
 from tests.postgres import Server
 from tests.store.books import Place, books, journal_of, open_store, verdict
@@ -234,6 +234,35 @@ async def test_a_report_of_a_workspace_holds_its_sessions_only(place: Place) -> 
             assert (await store.report(("tier",), since_ms, of=Of(project="shop"))).whole == totals_of(entries)
             assert (await store.report(("tier",), since_ms, of=Of(project="/b"))).parts == {}
         assert await store.totals(workspace="/c") == Totals()
+
+
+async def test_a_steps_cost_is_parted_among_the_files_that_it_touches(place: Place) -> None:
+    day_ms = NOW_MS - NOW_MS % 86_400_000
+    entries: list[Entry] = [opened("s1"), replace(opened("s2"), project="/other")]
+    for number, (session, at_ms, cost, files, committed) in enumerate(
+        (
+            ("s1", day_ms, 500, ("a.py", "src/b.py", "c.md"), True),
+            ("s1", day_ms + 1, 100, ("a.py",), True),
+            ("s1", day_ms + 2, 9, ("a.py",), False),  # escalated: paid, and no step of its own
+            ("s1", day_ms + 3, None, ("c.md",), True),
+            ("s1", day_ms + 4, 77, (), True),
+            ("s1", day_ms - 1, 40, ("old.py",), True),
+            ("s2", day_ms, 70, ("a.py",), True),
+        )
+    ):
+        attempt = f"a{number}"
+        entries += [
+            reserved(attempt, session, number + 1, at_ms),
+            replace(settled(attempt, session, at_ms, cost), files=files, committed=committed),
+        ]
+    async with books(place, entries) as store:
+        found = await store.files("shop", day_ms + 5_000, 10)
+        assert found == [FileSum("a.py", 2, 168 + 100 + 9), FileSum("c.md", 2, 166), FileSum("src/b.py", 1, 166)]
+        assert sum(one.spent_pusd for one in found) == 500 + 100 + 9
+        assert await store.files("shop", day_ms - 1, 1) == found[:1]
+        assert [one.file for one in await store.files("shop", day_ms - 1, 10)] == ["a.py", "c.md", "src/b.py", "old.py"]
+        assert await store.files("/other", 0, 10) == [FileSum("a.py", 1, 70)]
+    assert verdict(place).whole
 
 
 async def test_days_begin_where_the_time_zone_says(place: Place) -> None:

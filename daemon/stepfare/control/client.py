@@ -172,6 +172,10 @@ class Daemon:
         asked = question.model_dump(exclude={"by"})
         return await self._get(protocol.Report, "report" + _query(by=",".join(question.by), **asked))
 
+    async def files(self, project: str, since_ms: int) -> protocol.Files:
+        """What was spent on the files of a project's folder since the day (UTC) that `since_ms` lies in."""
+        return await self._get(protocol.Files, "files" + _query(project=project, since_ms=since_ms))
+
     async def prices(self, *, all_models: bool = False, look: bool = False) -> protocol.Prices:
         """The catalogue: models of providers in use, or of all providers. With `look`, servers of this machine are asked first."""
         return await self._get(protocol.Prices, "prices" + _query(all=1 if all_models else None, look=1 if look else None))

@@ -120,6 +120,8 @@ class Settled:
     """How long that part of the answer is which the output tokens count that are no reasoning: tells how long a model's tokens are."""
     unseen_tokens: int = 0
     """Those of the reasoning of which nothing could be heard."""
+    files: tuple[str, ...] = ()
+    """The files of its project that this turn reads or changes, relative to the project's folder."""
 
     @property
     def measured(self) -> bool:

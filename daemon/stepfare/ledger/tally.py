@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
-from stepfare.core.entry import KEPT_WARM, Entry, Opened, Reserved
+from stepfare.core.entry import KEPT_WARM, Entry, Opened, Reserved, Settled
 from stepfare.ledger.calendar import DAY_MS, QUARTER_MS
 from stepfare.ledger.groups import NOWHERE, Labels, place_of
 from stepfare.ledger.groups import Place as WhereAtWork
@@ -23,6 +23,10 @@ LABELS_ALONE = tuple(label for label in Labels._fields if label != "workspace")
 
 SessionKey: TypeAlias = tuple[str, int, Labels]
 """A session, the start of a quarter of an hour, and what else the sums are of."""
+FileKey: TypeAlias = tuple[str, int, str]
+"""A project, the start of a day (of UTC), and a file relative to the project's folder."""
+FileSums: TypeAlias = tuple[int, int]
+"""The steps that read or changed a file, and its part of what they cost in picodollars."""
 TimeKey: TypeAlias = tuple[int, int, Labels]
 """A span of `SPANS_MS`, its start, and what else the sums are of."""
 LabelKey: TypeAlias = tuple[str, int, str]
@@ -60,6 +64,7 @@ class Tally:
     open: dict[str, Reserved] = field(default_factory=dict[str, Reserved])
     by_session: dict[SessionKey, Sums] = field(default_factory=dict[SessionKey, Sums])
     by_time: dict[TimeKey, Sums] = field(default_factory=dict[TimeKey, Sums])
+    by_file: dict[FileKey, FileSums] = field(default_factory=dict[FileKey, FileSums])
 
     def by_label(self) -> dict[LabelKey, Sums]:
         """The sums by time as those of each label alone. Added up here rather than at each entry: entries that come together are alike."""
@@ -102,6 +107,8 @@ class Tally:
         one = slice_of(reserved, entry, firsts, session.at_work)
         if one is not None:
             self._add(entry.session, entry.at_ms, one)
+        if isinstance(entry, Settled) and entry.files:
+            self._add_files(session.at_work.project, entry)
         return Place(reserved.step, firsts)
 
     def _heard(self, name: str, at_ms: int, *, own: bool = False) -> SessionTally:
@@ -120,6 +127,14 @@ class Tally:
         _add_to(self.by_session, (session, quarter_ms, one.labels), sums)
         for span_ms in SPANS_MS:
             _add_to(self.by_time, (span_ms, at_ms - at_ms % span_ms, one.labels), sums)
+
+    def _add_files(self, project: str, entry: Settled) -> None:
+        """Every file of an attempt bears an equal part of its cost, and the first what does not divide."""
+        part, rest = divmod(entry.cost_pusd or 0, len(entry.files))
+        for place, file in enumerate(entry.files):
+            key = (project, entry.at_ms - entry.at_ms % DAY_MS, file)
+            steps, spent_pusd = self.by_file.get(key, (0, 0))
+            self.by_file[key] = (steps + entry.committed, spent_pusd + part + (rest if not place else 0))
 
 
 def _add_to(heaps: dict[_Key, Sums], key: _Key, sums: Sums) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -12,7 +13,7 @@ from stepfare.core.digest import reply_digest
 from stepfare.core.entry import Entry, Opened, Reserved, Settled, Voided
 from stepfare.core.model import Candidate
 from stepfare.core.money import Rates, Usage, priced
-from stepfare.core.step import ActionKind, Tier
+from stepfare.core.step import Action, ActionKind, Tier
 from stepfare.counting.lengths import Lengths
 from stepfare.dialects import meter
 from stepfare.dialects.heard import Heard
@@ -23,9 +24,10 @@ from stepfare.routing.warmth import warm_tokens
 from stepfare.runtime.consider import Asked
 from stepfare.runtime.consumed import Telling, charge, consumed
 from stepfare.runtime.state import State
+from stepfare.runtime.workspaces import within_project
 from stepfare.steps.beginnings import beginning_of
 from stepfare.steps.envelopes import WORDS_CHARS_MAX, words_of
-from stepfare.steps.outcome import kind_of_answer
+from stepfare.steps.outcome import actions_in_answer, kind_of_actions
 from stepfare.steps.toolmap import action_of
 from stepfare.steps.trouble import pieces
 
@@ -37,6 +39,9 @@ TASK_CHARS_MIN = 12
 """A shorter text in a call to another agent is a name or a kind."""
 TASKS_MAX = 8
 """Of one answer."""
+FILES_MAX = 16
+"""Of one answer: a turn that names more is about no file in particular."""
+FILE_CHARS_MAX = 300
 
 
 @dataclass(slots=True)
@@ -123,6 +128,7 @@ def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Void
     asked_for = meter.service_of(asked_service(asked.view))
     usage, charged = used.usage, charge(candidate, run.heard.usage, used, asked_for)
     dropped = run.needs is not None
+    actions = actions_in_answer(asked.features, run.heard.calls, run.heard.text, asked.view.tools)
     # A search of the web costs the same whoever reads what it finds.
     searched = usage.web_searches * ((charged.rates.web_search or 0) if charged.rates else 0)
     premium, balanced = (
@@ -133,7 +139,7 @@ def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Void
         session=asked.session.id,
         at_ms=now_ms,
         outcome=outcome,
-        kind=kind_of_answer(asked.features, run.heard.calls, run.heard.text, asked.view.tools),
+        kind=kind_of_actions(asked.features, actions),
         usage=usage,
         cost_pusd=charged.cost_pusd,
         source=charged.source,
@@ -157,7 +163,14 @@ def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Void
         doubts=charged.doubts,
         heard_chars=_counted_chars(run.heard, usage) if used.counted == "whole" else 0,
         unseen_tokens=usage.reasoning_tokens if used.counted == "whole" and not run.heard.thinking_chars else 0,
+        files=_files(asked, actions),
     )
+
+
+def _files(asked: Asked, actions: Sequence[Action]) -> tuple[str, ...]:
+    """The files that the turn names, as far as they lie in its project."""
+    files = within_project(asked.workspace, (path for action in actions for path in action.paths))
+    return tuple(file for file in files if len(file) <= FILE_CHARS_MAX)[:FILES_MAX]
 
 
 def _tasks(run: Run) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import os
 import re
 import stat
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -130,6 +130,15 @@ def relative_to_folder(workspace: Workspace, files: tuple[str, ...]) -> tuple[st
     root = os.path.normpath(workspace.root) if workspace.root else ""
     # A model may write half a character into a path; the words that cite it have to be encoded.
     return tuple(_relative(file.encode("utf-8", "replace").decode(), root, workspace.folder) for file in files)
+
+
+def within_project(workspace: Workspace, files: Iterable[str]) -> tuple[str, ...]:
+    """Those files that lie in the workspace's project, relative to its folder, each once."""
+    root, project = os.path.normpath(workspace.root or "/"), workspace.project
+    if not project:
+        return ()
+    paths = (_relative(file.encode("utf-8", "replace").decode(), root, project) for file in files)
+    return tuple(dict.fromkeys(path for path in paths if path != "." and not os.path.isabs(path)))
 
 
 def _relative(file: str, root: str, folder: str) -> str:

@@ -61,6 +61,7 @@ def routes() -> tuple[Route, ...]:
         Route("DELETE", "sessions/{id}/pin", saying.unpin, protocol.Said),
         Route("GET", "decisions/{id}", decision, protocol.Decision, query=("session",)),
         Route("GET", "report", report, protocol.Report, query=("by", "since_ms", "until_ms", "session", "workspace", "project")),
+        Route("GET", "files", files, protocol.Files, query=("project", "since_ms")),
         Route("GET", "glance", glance_at, protocol.Glance, query=("session", "folder")),
         Route("GET", "prices", prices, protocol.Prices, query=("all", "look")),
         Route("GET", "workspaces/{id:.+}", workspace, protocol.Workspace),
@@ -193,6 +194,10 @@ async def decision(request: web.Request) -> web.Response:
 
 async def report(request: web.Request) -> web.Response:
     return _message(await reporting.report(request.app[HOUSE], request.query))
+
+
+async def files(request: web.Request) -> web.Response:
+    return _message(await reporting.files(request.app[HOUSE], request.query))
 
 
 async def glance_at(request: web.Request) -> web.Response:

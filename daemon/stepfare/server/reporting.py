@@ -7,11 +7,13 @@ from typing import get_args
 
 from stepfare.control import protocol
 from stepfare.dialects.base import BadRequest
+from stepfare.ledger.calendar import DAY_MS
 from stepfare.ledger.groups import BY_MAX, Group
 from stepfare.runtime.startup import House
 from stepfare.server import present
 from stepfare.store.slices import Of
 
+FILES_SHOWN_MAX = 2_000
 _GROUPS: Mapping[str, Group] = {name: name for name in get_args(Group)}
 
 
@@ -29,6 +31,17 @@ async def report(house: House, query: Mapping[str, str]) -> protocol.Report:
     of = Of(question.session, question.workspace, question.project)
     found = await house.store.report(question.by, question.since_ms, question.until_ms, of, house.world.offset_at)
     return present.report(found, question)
+
+
+async def files(house: House, query: Mapping[str, str]) -> protocol.Files:
+    """What was spent on the files of `project` since `since_ms`, days counted whole. Raises BadRequest."""
+    project, since_ms = query.get("project", ""), _time(query, "since_ms") or 0
+    found = await house.store.files(project, since_ms, FILES_SHOWN_MAX)
+    return protocol.Files(
+        project=project,
+        since_ms=since_ms - since_ms % DAY_MS,
+        files=[protocol.FileSpend(file=one.file, steps=one.steps, spent_pusd=one.spent_pusd) for one in found],
+    )
 
 
 def groups_of(text: str) -> tuple[Group, ...]:

@@ -69,10 +69,11 @@ class Shown:
                 self._merge(session, into)
             case Split(session, _, part, cuts):
                 self._split(session, part, cuts)
-            case Pinned(session, _, None):
-                self.pins.pop(self.whole(session), None)
             case Pinned(session, _, tier):
-                self.pins[self.whole(session)] = tier
+                if tier is None:
+                    self.pins.pop(self.whole(session), None)
+                else:
+                    self.pins[self.whole(session)] = tier
         self.count += 1
 
     def of(self, session: str, step: int) -> str:

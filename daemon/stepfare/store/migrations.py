@@ -164,12 +164,23 @@ def m005_sums_of_one_label_and_slices_by_project(connection: sqlite3.Connection)
         connection.execute(statement)
 
 
+def m006_what_was_spent_on_files(connection: sqlite3.Connection) -> None:
+    """The files of a project get sums of their own, by the day."""
+    connection.execute(
+        """CREATE TABLE file_slices (
+            project TEXT NOT NULL, start_ms INTEGER NOT NULL, file TEXT NOT NULL, steps INTEGER NOT NULL, spent_pusd INTEGER NOT NULL,
+            PRIMARY KEY (project, start_ms, file)
+        ) STRICT, WITHOUT ROWID"""
+    )
+
+
 MIGRATIONS: Sequence[Migration] = (
     m001_the_journal_and_what_is_derived_from_it,
     m002_what_people_say_of_sessions,
     m003_sums_for_every_report,
     m004_who_spends,
     m005_sums_of_one_label_and_slices_by_project,
+    m006_what_was_spent_on_files,
 )
 
 

@@ -79,6 +79,10 @@ M001_SHARED_BOOKS: Migration = (
     f"""CREATE TABLE label_slices (
         label {_TEXT}, start_ms BIGINT NOT NULL, name {_TEXT}, {_SUMS}, PRIMARY KEY (label, start_ms, name)
     ) WITH (fillfactor = 70)""",
+    f"""CREATE TABLE file_slices (
+        project {_TEXT}, start_ms BIGINT NOT NULL, file {_TEXT}, steps BIGINT NOT NULL, spent_pusd BIGINT NOT NULL,
+        PRIMARY KEY (project, start_ms, file)
+    ) WITH (fillfactor = 70)""",
     # Who is at work on these books; what a daemon left open that was not heard of for long is lost.
     f"CREATE TABLE daemons (id {_TEXT} PRIMARY KEY, heard_ms BIGINT NOT NULL)",
     # One row: whoever writes locks it first, so that the chain is one though the writers are many.

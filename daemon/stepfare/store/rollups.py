@@ -32,6 +32,9 @@ def write_slices(connection: Connection, tally: Tally) -> None:
         connection.executemany(statements.ADD_LABEL_SLICE, [(*key, *sums) for key, sums in tally.by_label().items()])
         tally.by_session.clear()
         tally.by_time.clear()
+    if tally.by_file:
+        connection.executemany(statements.ADD_FILE_SLICE, [(*key, *sums) for key, sums in tally.by_file.items()])
+        tally.by_file.clear()
 
 
 def rebuild(connection: Connection) -> None:

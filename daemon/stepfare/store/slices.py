@@ -40,6 +40,16 @@ EVERYTHING = Of()
 
 
 @dataclass(frozen=True, slots=True)
+class FileSum:
+    """How many steps read or changed a file, relative to its project's folder, and its part of what they cost: a step's cost is parted
+    equally among its files."""
+
+    file: str
+    steps: int
+    spent_pusd: int
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """Sums as a table has them: what their labels are, as far as was asked, their session, and the begin of their local day."""
 
@@ -90,6 +100,16 @@ def read(connection: Connection, source: Source, span_ms: int, since_ms: int, en
         known = dict(zip(source.columns, row, strict=False))
         labels = Labels(*(known.get(name, "") for name in Labels._fields))
         yield Read(labels, known.get("session", ""), known.get(_DAY, 0) * DAY_MS, row[len(asked) :])
+
+
+def files(connection: Connection, project: str, since_ms: int, limit: int) -> list[FileSum]:
+    """What steps cost by the files of a project that they read or changed, the dearest first; days are counted whole."""
+    rows = connection.execute(
+        "SELECT file, sum(steps), sum(spent_pusd) AS spent FROM file_slices WHERE project = ? AND start_ms >= ?"
+        " GROUP BY file ORDER BY spent DESC, file LIMIT ?",
+        (project, since_ms - since_ms % DAY_MS, limit),
+    )
+    return [FileSum(file, int(steps), int(spent)) for file, steps, spent in rows]
 
 
 def _where(source: Source, span_ms: int, since_ms: int, end_ms: int, of: Of) -> tuple[list[str], list[str | int]]:

@@ -31,5 +31,9 @@ ADD_SESSION_SLICE = _adding("session_slices", SESSION_SLICE_KEY)
 LABEL_SLICE_KEY = ("label", "start_ms", "name")
 ADD_LABEL_SLICE = _adding("label_slices", LABEL_SLICE_KEY)
 ADD_TIME_SLICE = _adding("time_slices", TIME_SLICE_KEY)
-DERIVED = ("open_attempts", "sessions", "session_slices", "time_slices", "label_slices")
+FILE_SLICE_KEY = ("project", "start_ms", "file")
+ADD_FILE_SLICE = """INSERT INTO file_slices (project, start_ms, file, steps, spent_pusd) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (project, start_ms, file) DO UPDATE SET
+        steps = file_slices.steps + excluded.steps, spent_pusd = file_slices.spent_pusd + excluded.spent_pusd"""
+DERIVED = ("open_attempts", "sessions", "session_slices", "time_slices", "label_slices", "file_slices")
 """Tables that are folds of the journal."""

@@ -18,14 +18,14 @@ from stepfare.ledger.claims import Claim
 from stepfare.ledger.groups import Group, Place
 from stepfare.ledger.totals import Names, Totals
 from stepfare.store import annotations as remarks
-from stepfare.store import as_shown, queries, reports, rollups, thinning
+from stepfare.store import as_shown, queries, reports, rollups, slices, thinning
 from stepfare.store.database import Connection, Database
 from stepfare.store.errors import StoreError
 from stepfare.store.following import Following, Remarked, Told
 from stepfare.store.queries import JournalRow, SessionRow, StepRow
 from stepfare.store.readers import Readers
 from stepfare.store.reports import Report
-from stepfare.store.slices import EVERYTHING, Of
+from stepfare.store.slices import EVERYTHING, FileSum, Of
 from stepfare.store.thinning import Thinned
 from stepfare.store.writer import Append, Decided, Job, Writer
 
@@ -236,6 +236,10 @@ class Store:
         """Totals of attempts closed (or, if open, reserved) from `since_ms` to before `until_ms`, exact to the millisecond."""
         span, of = reports.Span(since_ms, until_ms), Of(session, workspace)
         return await self._readers.ask(lambda connection: reports.totals(connection, span, of))
+
+    async def files(self, project: str, since_ms: int, limit: int) -> list[FileSum]:
+        """What was spent on the files of a project since the day of UTC that `since_ms` lies in, the dearest first."""
+        return await self._readers.ask(lambda connection: slices.files(connection, project, since_ms, limit))
 
     async def report(
         self, by: Sequence[Group], since_ms: int = 0, until_ms: int | None = None, of: Of = EVERYTHING, offset_at: OffsetAt = utc

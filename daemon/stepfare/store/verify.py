@@ -149,12 +149,14 @@ def _derived_flaws(connection: Connection, fold: _Fold) -> Iterator[str]:
     session_slices: _Table = {(*key, *labels): sums for (*key, labels), sums in tally.by_session.items()}
     time_slices: _Table = {(*key, *labels): sums for (*key, labels), sums in tally.by_time.items()}
     label_slices: _Table = dict[_Key, tuple[object, ...]](tally.by_label().items())
+    file_slices: _Table = dict[_Key, tuple[object, ...]](tally.by_file.items())
     expected = (
         ("open_attempts", 1, open_attempts),
         ("sessions", 1, sessions),
         ("session_slices", len(statements.SESSION_SLICE_KEY), session_slices),
         ("time_slices", len(statements.TIME_SLICE_KEY), time_slices),
         ("label_slices", len(statements.LABEL_SLICE_KEY), label_slices),
+        ("file_slices", len(statements.FILE_SLICE_KEY), file_slices),
     )
     for table, keys, should in expected:
         stands: _Table = {tuple(row[:keys]): tuple(row[keys:]) for row in connection.execute(f"SELECT * FROM {table}")}

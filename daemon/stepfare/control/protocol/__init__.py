@@ -12,7 +12,7 @@ from stepfare.control.protocol.daemon_file import DaemonFile
 from stepfare.control.protocol.decisions import Candidate, Contribution, CostLine, Decide, Decision, Floor, Gate, Rejection
 from stepfare.control.protocol.overview import Event, Glance, Overview, Problem, ProviderState, Reloaded
 from stepfare.control.protocol.replays import Audit, AuditedSession, Learned, LearnedFigures, Replay, ReplayedStep, ReplayFigures, Share
-from stepfare.control.protocol.reports import Grouping, Report, ReportQuestion, ReportRow, RepricedLedger, RepricedModel
+from stepfare.control.protocol.reports import Files, FileSpend, Grouping, Report, ReportQuestion, ReportRow, RepricedLedger, RepricedModel
 from stepfare.control.protocol.sessions import (
     Attempt,
     Merge,
@@ -49,6 +49,8 @@ __all__ = [
     "Extend",
     "Extension",
     "Failure",
+    "FileSpend",
+    "Files",
     "Floor",
     "Gate",
     "Glance",

@@ -44,6 +44,22 @@ class Report(Message):
     whole: ReportRow
 
 
+class FileSpend(Message):
+    """A file of a project, how many steps read or changed it, and its part of what they cost."""
+
+    file: str
+    steps: int
+    spent_pusd: int
+
+
+class Files(Message):
+    """What was spent on a project's files since a day began (UTC), the dearest first."""
+
+    project: str
+    since_ms: int
+    files: list[FileSpend]
+
+
 class RepricedModel(Message):
     """What was booked of a model's settled attempts, and what another price table says of the same usage. `model` is empty for all
     together. Only attempts that both price are compared; of `booked_pusd` the parts `billed_pusd` and `estimated_pusd` are what
