@@ -36,7 +36,6 @@ class Paths:
     catalogue_json: Path
     lessons_json: Path
     weights_json: Path
-    extensions_jsonl: Path
     log_dir: Path
 
 
@@ -110,7 +109,6 @@ def _paths(home: Path, config_dir: Path, log_dir: Path) -> Paths:
         catalogue_json=home / "catalogue.json",
         lessons_json=home / "lessons.json",
         weights_json=home / "weights.json",
-        extensions_jsonl=home / "budget-extensions.jsonl",
         log_dir=log_dir,
     )
 

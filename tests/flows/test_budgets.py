@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stepfare.control import protocol
-from stepfare.core.entry import Entry, Lost, Reserved, Settled, Voided
+from stepfare.core.entry import Entry, Extended, Lost, Reserved, Settled, Voided
 from stepfare.core.money import PUSD_PER_USD
 from stepfare.runtime.clock import World
 from stepfare.simulator.app import running as simulating
@@ -279,7 +279,7 @@ async def test_what_cannot_be_extended_is_said(start: Start, where: str, status:
     running = await start(stream(), more=DAY)
     told, failure = await running.control("PUT", f"budgets/{where}", {"pusd": USD})
     assert (told, failure["error"]) == (status, error)
-    assert not (running.home / "budget-extensions.jsonl").exists()
+    assert [row.entry async for batch in running.house.store.entries() for row in batch if isinstance(row.entry, Extended)] == []
 
 
 @pytest.mark.parametrize("pusd", [0, -1, 10**19, "much"])

@@ -192,6 +192,24 @@ async def test_what_one_user_spends_counts_for_that_user(start: Start, tmp_path:
     assert {name: totals.steps for (name,), totals in by_user.parts.items()} == {"ann": 1, "ben": 1}
 
 
+async def test_what_is_added_to_a_cap_at_one_daemon_is_in_force_at_all_of_that_user(start: Start, tmp_path: Path, url: str) -> None:
+    usage = {"prompt_tokens": 2_000, "completion_tokens": 400, "total_tokens": 2_400}
+    more = '[budget]\nday_usd = 0.10\non_limit = "stop"\n'
+    dear = {"model": "lab/large", "max_tokens": 400}
+    homes = (("one", "ann"), ("two", "ann"), ("three", "ben"))
+    one, two, bens = [await start(stream("Said.", usage=usage), more=ledger(url, more, user), home=tmp_path / name) for name, user in homes]
+    assert [await spend(at, f"Question at {at.home.name}", **dear) for at in (one, two, bens)] == [200, 402, 200]
+    status, told = await one.control("PUT", "budgets/day", {"pusd": USD // 10, "id": "more", "by": "a test"})
+    assert (status, told["caps"][0]["cap_pusd"]) == (200, USD // 5)
+    assert [await spend(at, f"Again at {at.home.name}", **dear) for at in (two, one, bens)] == [200, 402, 402]
+    # A daemon of hers that starts later knows it too.
+    late = await start(stream("Said.", usage=usage), more=ledger(url, more), home=tmp_path / "late")
+    for at, pusd in ((late, USD // 5), (bens, USD // 10)):
+        _, told = await at.control("GET", "budgets")
+        assert [cap["cap_pusd"] for cap in told["caps"]] == [pusd]
+    assert verify_books(Postgres(url, tmp_path / "one")).problems == ()
+
+
 async def test_a_wrong_address_of_the_books_is_no_reason_to_keep_others(start: Start, tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"\[ledger\] is wrong"):
         await start(stream("One."), more='[ledger]\nurl = "mysql://db/books"\n', home=tmp_path / "home")

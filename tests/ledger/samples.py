@@ -7,7 +7,8 @@ from dataclasses import replace
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.core.budget import Scope
+from stepfare.core.entry import Entry, Extended, Lost, Opened, Reserved, Settled, Voided
 from stepfare.core.money import Rates, Usage
 
 NOW_MS = 1_795_000_000_000
@@ -36,6 +37,10 @@ def voided(attempt: str = "a1", session: str = "s1", at_ms: int = NOW_MS + 10) -
 
 def lost(attempt: str = "a1", session: str = "s1", at_ms: int = NOW_MS + 10, ceiling_pusd: int | None = 900) -> Lost:
     return Lost(attempt, session, at_ms, ceiling_pusd)
+
+
+def extended(name: str = "e1", at_ms: int = NOW_MS, scope: Scope = Scope.DAY, subject: str = "", pusd: int = 700) -> Extended:
+    return Extended(name, at_ms, scope, subject, pusd, "cli", "ann")
 
 
 SOME = settings(max_examples=30, deadline=None)
@@ -78,6 +83,8 @@ def journals(draw: st.DrawFn, attempts_max: int = 12) -> list[Entry]:
     """Legal journals: a few sessions, steps of several attempts, sessions that open late or never, clocks that run back, open ends."""
     entries: list[Entry] = []
     still_open: list[Reserved] = []
+    if draw(st.booleans()):
+        entries.append(extended(at_ms=draw(HOURS_MS)))
     unopened = {f"s{number}" for number in range(3)}
     for number in range(draw(st.integers(0, attempts_max))):
         session = draw(st.sampled_from(("s0", "s1", "s2")))

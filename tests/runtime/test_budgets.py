@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import stat
-from pathlib import Path
-
 import pytest
 
-from stepfare.core.budget import Cap, Extension, Question, Scope, crossed
-from stepfare.core.entry import Reserved
+from stepfare.config.check import Checked
+from stepfare.config.schema import Settings
+from stepfare.core.budget import Cap, Question, Scope, crossed
+from stepfare.core.entry import Extended, Reserved
+from stepfare.core.money import usd
+from stepfare.core.session import Session
 from stepfare.runtime import budgets as budgets_module
-from stepfare.runtime.at_cap import command, standing, usd
+from stepfare.runtime.at_cap import command, standing
 from stepfare.runtime.budgets import Budgets
-from stepfare.runtime.extensions import Extensions
+from stepfare.runtime.workspaces import Workspace
 
 USD = 1_000_000_000_000
 TODAY, MONTH = 1_000_000, 500_000
 
 
-def extension(number: int = 1, *, at_ms: int = TODAY, scope: Scope = Scope.DAY, subject: str = "", pusd: int = USD) -> Extension:
-    return Extension(f"e{number}", at_ms, scope, subject, pusd, "test")
+def extension(
+    number: int = 1, *, at_ms: int = TODAY, scope: Scope = Scope.DAY, subject: str = "", pusd: int = USD, user: str = ""
+) -> Extended:
+    return Extended(f"e{number}", at_ms, scope, subject, pusd, "test", user)
 
 
 def question(session: str = "s1", scope: str = "day", subject: str = "", at_ms: int = TODAY) -> Question:
@@ -30,45 +33,36 @@ def reserved(session: str = "s1", side: str = "") -> Reserved:
     return Reserved("a1", "d1", session, 1, TODAY, "m", "frugal", "edit", "frugal", "settings", 5, "cline", side=side)
 
 
-def test_extensions_are_kept_in_a_private_file_that_only_grows(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "extensions.jsonl"
-    made = Extensions()
-    made.load(path)
-    assert made.add(extension(1))
-    assert not made.add(extension(1, pusd=9 * USD))
-    assert made.add(extension(2, scope=Scope.SESSION, subject="s1"))
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    again = Extensions()
-    again.load(path)
-    assert (again.pusd(Scope.DAY, ""), again.pusd(Scope.SESSION, "s1"), again.pusd(Scope.SESSION, "s2")) == (USD, USD, 0)
-    assert [one.id for one in again.since(0)] == ["e1", "e2"]
+def test_an_extension_is_one_of_its_cap_and_period_and_counts_once() -> None:
+    budgets = Budgets(TODAY, MONTH)
+    for one in (
+        extension(1, at_ms=TODAY - 1),
+        extension(2),
+        extension(2, pusd=9 * USD),
+        extension(3, scope=Scope.SESSION, subject="s1", at_ms=1),
+        extension(4, scope=Scope.MONTH, at_ms=TODAY - 1, pusd=3 * USD),
+    ):
+        budgets.apply(one)
+    limits = {"session_usd": 1, "day_usd": 1, "month_usd": 1}
+    caps = budgets.caps(Checked(Settings.model_validate({"budget": limits})), Session("s1"), Workspace(""))
+    assert {cap.scope: cap.extended_pusd for cap in caps} == {"session": USD, "day": USD, "month": 3 * USD}
+    others = budgets.caps(Checked(Settings.model_validate({"budget": limits})), Session("s2"), Workspace(""))
+    assert {cap.scope: cap.extended_pusd for cap in others} == {"session": 0, "day": USD, "month": 3 * USD}
 
 
-def test_an_extension_of_a_day_is_one_of_that_day() -> None:
-    made = Extensions()
-    made.add(extension(at_ms=TODAY - 1))
-    assert (made.pusd(Scope.DAY, "", TODAY), made.pusd(Scope.DAY, "", MONTH)) == (0, USD)
-
-
-def test_a_line_that_a_crash_cut_short_adds_nothing_and_swallows_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "extensions.jsonl"
-    first = Extensions(path)
-    first.add(extension(1))
-    with path.open("ab") as file:
-        file.write(b'{"id":"e2","at_')
-    second = Extensions()
-    second.load(path)
-    second.add(extension(3))
-    third = Extensions()
-    third.load(path)
-    assert [one.id for one in third.since(0)] == ["e1", "e3"]
-
-
-def test_what_cannot_be_kept_is_not_added(tmp_path: Path) -> None:
-    made = Extensions(tmp_path)  # a folder
-    with pytest.raises(OSError, match="directory"):
-        made.add(extension())
-    assert made.pusd(Scope.DAY, "") == 0
+def test_a_day_is_extended_for_its_user_and_a_project_for_all() -> None:
+    budgets = Budgets(TODAY, MONTH)
+    budgets.belong_to("ann")
+    for one in (
+        extension(1),
+        extension(2, user="ben"),
+        extension(3, user="ann"),
+        extension(4, scope=Scope.SESSION, subject="s1", user="ben"),
+    ):
+        budgets.apply(one)
+    limits = {"session_usd": 1, "day_usd": 1}
+    caps = budgets.caps(Checked(Settings.model_validate({"budget": limits})), Session("s1"), Workspace(""))
+    assert {cap.scope: cap.extended_pusd for cap in caps} == {"session": USD, "day": 2 * USD}
 
 
 @pytest.mark.parametrize(
@@ -86,9 +80,9 @@ def test_a_question_is_asked_once_and_answered_by_what_it_asked_for() -> None:
     assert budgets.ask(question(scope="month"))
     assert budgets.ask(question("s2", "session", "s2"))
     assert [one.session for one in budgets.questions()] == ["s2", "s1"]
-    budgets.extend(extension())
+    budgets.apply(extension())
     assert len(budgets.questions()) == 2
-    budgets.extend(extension(2, scope=Scope.MONTH))
+    budgets.apply(extension(2, scope=Scope.MONTH))
     assert [one.session for one in budgets.questions()] == ["s2"]
 
 

@@ -55,7 +55,7 @@ def test_tampering_is_found_and_named(path: Path, statement: str, words: str) ->
     ("entry", "words"),
     [
         (settled("a9"), "row 7 breaks the order of the journal: attempt a9 is settled, but was never reserved"),
-        (settled("a2"), "row 7 says again what was said before: attempt a2 is settled twice"),
+        (settled("a2"), "row 7 says again what was said before: a2 is settled twice"),
     ],
 )
 def test_a_row_that_fits_the_chain_and_not_the_order_is_found(path: Path, entry: Settled, words: str) -> None:

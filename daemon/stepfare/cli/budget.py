@@ -52,7 +52,7 @@ def show(session_id: str | None, as_json: bool) -> None:
 def extend(
     usd: str | None, usd_option: str | None, session_id: str | None, project: str | None, day: bool, month: bool, as_json: bool
 ) -> None:
-    """Add to a budget once, so that a stopped session goes on. No settings are changed; what was added is kept beside the ledger.
+    """Add to a budget once, so that a stopped session goes on. No settings are changed; what was added stands in the ledger.
 
     Without saying whose, the newest open question is answered: `stepfare budget` shows it.
     """

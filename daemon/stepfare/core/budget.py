@@ -1,4 +1,4 @@
-"""Limits on spending: a cap with what counts against it, what a person added to one, and the question that a cap put.
+"""Limits on spending: a cap with what counts against it, and the question that a cap put.
 
 What is spent is counted by `runtime`, whom a cap stops is decided by `routing`, what a cap costs nobody knows before a step is priced.
 """
@@ -72,22 +72,6 @@ class Cap:
 def crossed(caps: Sequence[Cap], cost_pusd: int) -> tuple[Cap, ...]:
     """The caps whose warning falls due by a call that was just booked at this cost. Spend only grows, so it does for each once."""
     return tuple(cap for cap in caps if cap.spent_pusd - cost_pusd < cap.warn_pusd <= cap.spent_pusd)
-
-
-@dataclass(frozen=True, slots=True)
-class Extension:
-    """What a person added to a cap, once: for the session's life, or until the day or month is over. `by` says by what means."""
-
-    id: str
-    at_ms: int
-    scope: Scope
-    subject: str
-    pusd: int
-    by: str
-
-    def __post_init__(self) -> None:
-        assert self.pusd > 0, self
-        assert bool(self.subject) == (self.scope in (Scope.SESSION, Scope.PROJECT)), self
 
 
 @dataclass(frozen=True, slots=True)

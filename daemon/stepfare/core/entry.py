@@ -1,10 +1,11 @@
-"""Entries of the journal. They are only ever appended: an attempt is reserved, then settled, voided or lost."""
+"""Entries of the journal. They are only ever appended: an attempt is reserved, then settled, voided or lost; a cap is extended."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from stepfare.core.budget import Scope
 from stepfare.core.money import Rates, Usage
 
 KEPT_WARM = "kept-warm"
@@ -151,6 +152,29 @@ class Lost:
     ceiling_pusd: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """A person added to a cap, once: for the session's life, or until the day or month is over. `subject` is the session or the project,
+    `by` by what means it was asked for, `user` whose day or month it is (empty: everybody's who has none)."""
+
+    extension: str
+    at_ms: int
+    scope: Scope
+    subject: str
+    pusd: int
+    by: str
+    user: str = ""
+
+    def __post_init__(self) -> None:
+        assert self.pusd > 0, self
+        assert bool(self.subject) == (self.scope in (Scope.SESSION, Scope.PROJECT)), self
+
+    @property
+    def session(self) -> str:
+        """It is filed under none, so that all of them stand together."""
+        return ""
+
+
 _MEASURED = frozenset({"usage-priced", "provider-billed", "unpriced"})
 
-Entry: TypeAlias = Opened | Reserved | Settled | Voided | Lost
+Entry: TypeAlias = Opened | Reserved | Settled | Voided | Lost | Extended

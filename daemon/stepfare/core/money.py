@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import NewType
 
 Picodollars = NewType("Picodollars", int)
@@ -121,6 +122,14 @@ def cost(rates: Rates, usage: Usage) -> Picodollars:
 def priced(price: Price, usage: Usage) -> Picodollars:
     """What this usage costs under this price, its length step included."""
     return cost(price.rates_for(usage.input_tokens), usage)
+
+
+def usd(pusd: int) -> str:
+    """For a person: `$12.34`, and below a dollar up to four digits that count: `$0.02`, `$0.08015`."""
+    dollars = Decimal(pusd) / PUSD_PER_USD
+    places = 2 if dollars == 0 or dollars >= 1 else 3 - dollars.adjusted()
+    whole, _, cents = f"{dollars.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN):,f}".partition(".")
+    return f"${whole}.{cents.rstrip('0').ljust(2, '0')}"
 
 
 def usd_text(pusd: int) -> str:

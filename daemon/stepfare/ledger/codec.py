@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 
 import msgspec
 
-from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.core.entry import Entry, Extended, Lost, Opened, Reserved, Settled, Voided
 from stepfare.ledger.journal import PHASE_OF, Phase
 
 VERSION = 1
@@ -35,6 +35,7 @@ _DECODERS: Mapping[str, msgspec.json.Decoder[Entry]] = {
     Phase.SETTLED: msgspec.json.Decoder(Settled),
     Phase.VOIDED: msgspec.json.Decoder(Voided),
     Phase.LOST: msgspec.json.Decoder(Lost),
+    Phase.EXTENDED: msgspec.json.Decoder(Extended),
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Literal, TypeAlias
 
-from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.core.entry import Entry, Extended, Lost, Opened, Reserved, Settled, Voided
 from stepfare.core.money import Rates, Usage
 from stepfare.ledger import codec, hledger
 from stepfare.ledger.calendar import OffsetAt, utc
@@ -23,7 +23,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 def _columns() -> tuple[str, ...]:
     names: dict[str, None] = {"phase": None}
-    for kind in (Opened, Reserved, Settled, Voided, Lost):
+    for kind in (Opened, Reserved, Settled, Voided, Lost, Extended):
         for field in fields(kind):
             nested = _NESTED.get(field.name)
             names.update(dict.fromkeys([f"{field.name}_{inner.name}" for inner in fields(nested)] if nested else [field.name]))

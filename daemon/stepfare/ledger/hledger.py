@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePath
 
-from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.core.entry import Entry, Extended, Lost, Opened, Reserved, Settled, Voided
 from stepfare.core.money import usd_text
 from stepfare.ledger.calendar import OffsetAt, day_of
 from stepfare.ledger.groups import provider_of
@@ -60,6 +60,8 @@ def of_entries(entries: Iterable[Entry], offset_at: OffsetAt) -> Iterator[str]:
                 still_open[entry.attempt] = entry
             case Voided():
                 still_open.pop(entry.attempt, None)
+            case Extended():
+                pass  # A cap is no account.
             case Settled() | Lost():
                 reserved = still_open.pop(entry.attempt, None)
                 if reserved is not None:

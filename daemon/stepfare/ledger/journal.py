@@ -9,17 +9,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.core.entry import Entry, Extended, Lost, Opened, Reserved, Settled, Voided
 
 
 class Phase(StrEnum):
-    """What an entry says of its attempt; `opened` speaks of a session instead."""
+    """What an entry says of its attempt; `opened` speaks of a session instead, `extended` of a cap."""
 
     OPENED = "opened"
     RESERVED = "reserved"
     SETTLED = "settled"
     VOIDED = "voided"
     LOST = "lost"
+    EXTENDED = "extended"
 
 
 PHASE_OF: Mapping[type[Entry], Phase] = {
@@ -28,11 +29,23 @@ PHASE_OF: Mapping[type[Entry], Phase] = {
     Settled: Phase.SETTLED,
     Voided: Phase.VOIDED,
     Lost: Phase.LOST,
+    Extended: Phase.EXTENDED,
 }
 
 
 def phase_of(entry: Entry) -> Phase:
     return PHASE_OF[type(entry)]
+
+
+def key_of(entry: Entry) -> str:
+    """What tells the entry from others of its phase and session: the attempt, or the extension."""
+    match entry:
+        case Opened():
+            return ""
+        case Extended():
+            return entry.extension
+        case _:
+            return entry.attempt
 
 
 def moved(before: Phase | None, entry: Reserved | Settled | Voided | Lost) -> bool:
@@ -72,6 +85,8 @@ def post(balance: Balance, entry: Entry) -> Balance:
     """The balance after this entry; the same balance where the entry says nothing new. AssertionError: see `moved`."""
     if isinstance(entry, Opened):
         return balance if entry.session in balance.sessions else balance_of((entry,), balance)
+    if isinstance(entry, Extended):
+        return balance  # It moves no money.
     before = Phase.RESERVED if entry.attempt in balance.open else balance.closed.get(entry.attempt)
     return balance_of((entry,), balance) if moved(before, entry) else balance
 
@@ -84,6 +99,8 @@ def balance_of(entries: Iterable[Entry], start: Balance | None = None) -> Balanc
     for entry in entries:
         if isinstance(entry, Opened):
             sessions.add(entry.session)
+            continue
+        if isinstance(entry, Extended):
             continue
         before = Phase.RESERVED if entry.attempt in still_open else closed.get(entry.attempt)
         if not moved(before, entry):

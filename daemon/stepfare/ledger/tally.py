@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
-from stepfare.core.entry import KEPT_WARM, Entry, Opened, Reserved, Settled
+from stepfare.core.entry import KEPT_WARM, Entry, Extended, Opened, Reserved, Settled
 from stepfare.ledger.calendar import DAY_MS, QUARTER_MS
 from stepfare.ledger.groups import NOWHERE, Labels, place_of
 from stepfare.ledger.groups import Place as WhereAtWork
@@ -78,8 +78,11 @@ class Tally:
     def post(self, entry: Entry, closed: Phase | None) -> Place | None:
         """Takes the entry in and says where it stands; None where it was posted already.
 
-        `closed` is how its attempt is known to have ended, if it has. AssertionError: see `journal.moved`; nothing is changed then.
+        `closed` is how its attempt is known to have ended, if it has (of an extension: whether it was made). AssertionError: see
+        `journal.moved`; nothing is changed then.
         """
+        if isinstance(entry, Extended):
+            return None if closed else Place(0, 0)
         session = self.sessions.get(entry.session)
         if isinstance(entry, Opened):
             if session is not None and session.opened is not None:

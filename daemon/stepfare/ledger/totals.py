@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from operator import add as plus
 from typing import TypeAlias
 
-from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.core.entry import Entry, Extended, Lost, Opened, Reserved, Settled, Voided
 from stepfare.ledger.calendar import OffsetAt, utc
 from stepfare.ledger.groups import CALENDAR, NOWHERE, Group, Labels, Place, name_of, place_of
 from stepfare.ledger.journal import Phase, moved, phase_of
@@ -275,6 +275,8 @@ def _closed(
     for entry in entries:
         if isinstance(entry, Opened):
             places.setdefault(entry.session, place_of(entry))
+            continue
+        if isinstance(entry, Extended):
             continue
         if not moved(phases.get(entry.attempt), entry):
             continue

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
 import msgspec
 
 from stepfare.core.budget import Cap, Question, Reached, Scope
 from stepfare.core.decision import Decision
 from stepfare.core.digest import reply_digest
-from stepfare.core.money import PUSD_PER_USD, Usage, usd_text
+from stepfare.core.money import PUSD_PER_USD, Usage, usd, usd_text
 from stepfare.core.prompt import Prompt
 from stepfare.dialects.base import STOP, Finished, TextDelta, UsageReported
 from stepfare.dialects.table import DIALECTS
@@ -132,14 +132,6 @@ def command(cap: Cap, pusd: int) -> str:
     whose = {Scope.SESSION: f" --session {cap.subject}", Scope.PROJECT: f" --project {shlex.quote(cap.subject)}", Scope.MONTH: " --month"}
     sum_ = f"{Decimal(pusd) / PUSD_PER_USD:.2f}"
     return f"stepfare budget extend --usd {sum_}{whose.get(Scope(cap.scope), ' --day')}"
-
-
-def usd(pusd: int) -> str:
-    """`$12.34`, and below a dollar up to four digits that count: `$0.02`, `$0.08015`."""
-    dollars = Decimal(pusd) / PUSD_PER_USD
-    places = 2 if dollars == 0 or dollars >= 1 else 3 - dollars.adjusted()
-    whole, _, cents = f"{dollars.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN):,f}".partition(".")
-    return f"${whole}.{cents.rstrip('0').ljust(2, '0')}"
 
 
 def said(words: str, decision: str, asked: Asked, turn: Turn, answer_id: str, at_ms: int) -> bytes:

@@ -12,8 +12,9 @@ from collections.abc import Coroutine, Sequence
 
 from stepfare.control.protocol import Event
 from stepfare.core.annotation import Annotation
-from stepfare.core.budget import crossed
-from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.core.budget import Scope, crossed
+from stepfare.core.entry import Entry, Extended, Lost, Opened, Reserved, Settled, Voided
+from stepfare.core.money import usd
 from stepfare.ledger.claims import Claim
 from stepfare.routing.filters import said_of
 from stepfare.runtime.clock import World
@@ -98,6 +99,14 @@ class Books:
         self._announce(entry)
         self._warn(entry)
 
+    async def extend(self, entry: Extended) -> None:
+        """Add to a cap: in the books first, then in force; said again, nothing changes. Raises StoreError; then nothing was added."""
+        await self._catch_up()
+        await self._store.append(entry)
+        if entry.extension not in self._state.budgets.extensions:
+            self._state.apply(entry)
+            self._announce(entry)
+
     async def annotate(self, annotation: Annotation) -> None:
         """Post what was said of a session: on disk and in force when this returns. Raises sessions.shown.Refused where it makes no sense
         behind what others said first, and StoreError; then nothing has changed."""
@@ -171,6 +180,13 @@ class Books:
             self._hub.publish(Event(seq=0, kind="budget", at_ms=entry.at_ms, session=entry.session, words=words))
 
     def _announce(self, entry: Entry) -> None:
+        if isinstance(entry, Extended):
+            whose = f" of {entry.subject}" if entry.subject else ""
+            self.say(
+                "budget",
+                entry.subject if entry.scope is Scope.SESSION else "",
+                f"{usd(entry.pusd)} was added to the {entry.scope} budget{whose}",
+            )
         kind = _KINDS.get(type(entry))
         if kind is not None:
             self._hub.publish(Event(seq=0, kind=kind, at_ms=entry.at_ms, session=entry.session))

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 from stepfare.config.check import Checked
 from stepfare.config.schema import BudgetSettings, Settings
-from stepfare.core.budget import WARN_AT_DEFAULT, Cap, Extension, Question, Scope
-from stepfare.core.entry import Entry, Reserved
+from stepfare.core.budget import WARN_AT_DEFAULT, Cap, Question, Scope
+from stepfare.core.entry import Entry, Extended, Reserved
 from stepfare.core.session import Session
 from stepfare.ledger.claims import Claim, Heap, Purse
-from stepfare.runtime.extensions import Extensions
 from stepfare.runtime.spend import Pace, PeriodSpend, Used
 from stepfare.runtime.workspaces import Workspace
 
@@ -38,14 +37,15 @@ class _Rule:
 
 
 class Budgets:
-    """Changed by entries of the journal, by extensions and by questions; all on the event loop."""
+    """Changed by entries of the journal and by questions; all on the event loop."""
 
     def __init__(self, day_start_ms: int, month_start_ms: int, team_start_ms: int = 0, user: str = "") -> None:
         self.day = PeriodSpend(day_start_ms, user)
         self.month = PeriodSpend(month_start_ms, user)
         self.team = PeriodSpend(team_start_ms)
         self.pace = Pace()
-        self.extensions = Extensions()
+        self.extensions: dict[str, Extended] = {}
+        """All that was ever added, by its id: people did it, so they are few."""
         self._questions: dict[str, Question] = {}
 
     def belong_to(self, user: str) -> None:
@@ -63,6 +63,8 @@ class Budgets:
         self.month.apply(entry)
         self.team.apply(entry)
         self.pace.apply(entry)
+        if isinstance(entry, Extended):
+            self._extend(entry)
         if isinstance(entry, Reserved) and not entry.side:
             self._questions.pop(entry.session, None)  # It goes on: there is room for it again.
 
@@ -105,7 +107,7 @@ class Budgets:
                 yield _Rule(Scope.PROJECT, caps.day_pusd, dotfile.cite("budget.day_usd"), day.used(project), project, day.start_ms)
 
     def _cap(self, rule: _Rule, on_limit: str, warn_at: float) -> Cap:
-        extended_pusd = self.extensions.pusd(rule.scope, rule.subject, rule.since_ms)
+        extended_pusd = sum(one.pusd for one in self._extensions_of(rule.scope, rule.subject, rule.since_ms))
         return Cap(
             scope=rule.scope,
             cap_pusd=rule.limit_pusd + extended_pusd,
@@ -152,13 +154,19 @@ class Budgets:
             (cap.scope, cap.subject) for cap, _ in question.asks
         ]
 
-    def extend(self, one: Extension) -> bool:
-        """Add to a cap; False where that was done before. What asked for it asks no more. Raises OSError; then nothing was added."""
-        added = self.extensions.add(one)
+    def _extend(self, one: Extended) -> None:
+        """What asked for it asks no more. Said twice, it counts once."""
+        self.extensions.setdefault(one.extension, one)
         for session, question in list(self._questions.items()):
             if any((cap.scope, cap.subject) == (one.scope, one.subject) for cap, _ in question.asks):
                 del self._questions[session]
-        return added
+
+    def _extensions_of(self, scope: Scope, subject: str, since_ms: int) -> Iterator[Extended]:
+        """What was added to that cap since then. A day and a month are those of their user, in books that several share."""
+        for one in self.extensions.values() if self.extensions else ():
+            theirs = scope in (Scope.DAY, Scope.MONTH) and self.day.whose and one.user not in ("", self.day.whose)
+            if (one.scope, one.subject) == (scope, subject) and one.at_ms >= since_ms and not theirs:
+                yield one
 
     def questions(self) -> tuple[Question, ...]:
         """Those that are open, the newest first. What asked for a day or a month that is over is answered by the calendar."""

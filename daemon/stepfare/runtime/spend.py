@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.core.entry import Entry, Extended, Lost, Opened, Reserved, Settled, Voided
 
 SESSIONS_MAX = 10_000
 """Sessions whose project is remembered; the oldest go first, and what they spend then counts for no project."""
@@ -102,6 +102,8 @@ class PeriodSpend:
                 self._close(entry.attempt, 0, entry.at_ms)
             case Lost():
                 self._close(entry.attempt, entry.ceiling_pusd or 0, entry.at_ms)
+            case Extended():
+                pass
 
     def apart(self) -> PeriodSpend:
         """A copy that goes its own way."""

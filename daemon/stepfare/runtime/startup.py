@@ -194,7 +194,6 @@ async def wake(paths: Paths, environ: Mapping[str, str], world: World | None = N
     if store.shared:
         state.budgets.belong_to(state.user)
     state.lessons.load(paths.lessons_json)
-    state.budgets.extensions.load(paths.extensions_jsonl)
     hub = Hub()
     books, upstream = Books(store, state, hub, world), Upstream()
     house = House(
@@ -239,7 +238,7 @@ async def _remember(house: House) -> None:
     budgets = house.state.budgets
     periods = (budgets.day, budgets.month, budgets.team)
     known = await house.store.remembered(now_ms - REMEMBERED_MS, [period.start_ms for period in periods])
-    for entry in known.entries:
+    for entry in (*known.entries, *known.extensions):
         house.state.apply(entry)
     # What was folded in holds the latest sessions only; the books' own sums hold all.
     for period in periods:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from stepfare.control import protocol
-from stepfare.core.budget import Cap, Extension, Question, Scope
+from stepfare.core.budget import Cap, Question, Scope
+from stepfare.core.entry import Extended
 from stepfare.core.session import Session
-from stepfare.runtime.at_cap import usd
 from stepfare.runtime.startup import House
 from stepfare.server.inference import HOUSE
+from stepfare.store.errors import StoreError
 
 RECENT_SESSIONS_MAX = 20
 """Of so many sessions the own caps are listed where none is named."""
@@ -42,15 +43,11 @@ async def extend(request: web.Request) -> web.Response:
         scope, subject = _addressed(request, house)
     except Refused as refused:
         return _refusal(refused)
-    one = Extension(more.id or house.world.new_id("e"), house.world.now_ms(), scope, subject, more.pusd, more.by or BY_DEFAULT)
+    name, now_ms = more.id or house.world.new_id("e"), house.world.now_ms()
     try:
-        added = house.state.budgets.extend(one)
-    except OSError as error:
-        words = f"the extension cannot be kept ({error.strerror or error}), so nothing was added. Make room on the disk and try again."
-        return _refusal(Refused(503, "not-kept", words))
-    if added:
-        whose = f" of {subject}" if subject else ""
-        house.books.say("budget", subject if scope is Scope.SESSION else "", f"{usd(more.pusd)} was added to the {scope} budget{whose}")
+        await house.books.extend(Extended(name, now_ms, scope, subject, more.pusd, more.by or BY_DEFAULT, house.state.user))
+    except StoreError as error:
+        return _refusal(Refused(503, "not-kept", f"nothing was added, since it cannot be kept: {error}"))
     return _answer(_budgets(house, subject if scope is Scope.SESSION else None))
 
 
@@ -95,8 +92,11 @@ def _budgets(house: House, session: str | None) -> protocol.Budgets:
         caps=[_cap(house, cap) for cap in _caps(house, session)],
         questions=questions(house),
         extensions=[
-            protocol.Extension(id=one.id, at_ms=one.at_ms, scope=one.scope.value, subject=one.subject, pusd=one.pusd, by=one.by)
-            for one in state.budgets.extensions.since(state.budgets.month.start_ms)
+            protocol.Extension(
+                id=one.extension, at_ms=one.at_ms, scope=one.scope.value, subject=one.subject, pusd=one.pusd, by=one.by, user=one.user
+            )
+            for one in state.budgets.extensions.values()
+            if one.at_ms >= state.budgets.month.start_ms
         ],
         burn_pusd_per_hour=state.budgets.pace.pusd_per_hour(now_ms),
     )

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from stepfare.core.entry import KEPT_WARM, Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.core.entry import KEPT_WARM, Entry, Extended, Lost, Opened, Reserved, Settled, Voided
 from stepfare.core.model import CacheRule
 from stepfare.core.session import Habits, Session
 from stepfare.core.step import StepKind
@@ -139,6 +139,8 @@ class SessionIndex:
                 self._close(entry.attempt, entry.at_ms, spent=0, lost=0)
             case Lost():
                 self._close(entry.attempt, entry.at_ms, spent=0, lost=entry.ceiling_pusd or 0)
+            case Extended():
+                pass
 
     def told(self, session: Session, chain: str, turns: int, reply: str) -> None:
         """This request was answered with words of our own (`reply` is their digest): the books know nothing of it, and what the client

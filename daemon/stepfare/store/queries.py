@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from stepfare.core.entry import Entry, Opened, Reserved
+from stepfare.core.entry import Entry, Extended, Opened, Reserved
 from stepfare.ledger import codec
 from stepfare.ledger.chain import GENESIS, Head
 from stepfare.ledger.journal import Phase
@@ -95,6 +95,12 @@ def recent_entries(connection: Connection, since_ms: int, sessions_max: int) -> 
     return [codec.decode(body) for (body,) in rows]
 
 
+def extensions(connection: Connection) -> list[Extended]:
+    """All that was ever added to caps: people made them, so they are few."""
+    rows = connection.execute("SELECT CAST(body AS BLOB) FROM journal WHERE session = '' AND phase = 'extended' ORDER BY row")
+    return [entry for (body,) in rows if isinstance(entry := codec.decode(body), Extended)]
+
+
 def decision(connection: Connection, decision: str) -> bytes | None:
     return _message(connection.execute("SELECT CAST(message AS BLOB) FROM decisions WHERE id = ?", (decision,)))
 
@@ -142,7 +148,7 @@ def steps(connection: Connection, session: str) -> list[StepRow]:
         of_step = attempts.setdefault(step, {})
         if isinstance(entry, Reserved):
             of_step[attempt] = AttemptRow(entry, None)
-        elif not isinstance(entry, Opened):
+        elif not isinstance(entry, Opened | Extended):
             of_step[attempt] = AttemptRow(of_step[attempt].reserved, entry)
     return [StepRow(session, step, tuple(of_step.values())) for step, of_step in attempts.items()]
 
@@ -166,7 +172,7 @@ def session_tally(connection: Connection, session: str) -> SessionTally | None:
 
 
 def closed_phase(connection: Connection, session: str, attempt: str) -> Phase | None:
-    """How this attempt ended; None where it did not."""
+    """How this attempt ended; None where it did not. Of an extension: that it was made."""
     found = connection.execute(
         "SELECT phase FROM journal WHERE session = ? AND attempt = ? AND phase <> 'reserved' LIMIT 1", (session, attempt)
     ).fetchone()

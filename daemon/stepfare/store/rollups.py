@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from stepfare.core.entry import Entry, Opened, Reserved
+from stepfare.core.entry import Entry, Extended, Opened, Reserved
 from stepfare.ledger import codec
 from stepfare.ledger.journal import Phase, phase_of
 from stepfare.ledger.tally import Tally
@@ -45,6 +45,8 @@ def rebuild(connection: Connection) -> None:
     tally, opened_sessions, open_rows = Tally(), dict[str, int | None](), dict[str, int]()
     closed: dict[str, Phase] = {}
     for row, entry in journal(connection):
+        if isinstance(entry, Extended):
+            continue
         if isinstance(entry, Opened):
             tally.post(entry, None)
             opened_sessions[entry.session] = row

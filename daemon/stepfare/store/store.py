@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stepfare.core.annotation import Annotation
-from stepfare.core.entry import Entry, Reserved
+from stepfare.core.entry import Entry, Extended, Reserved
 from stepfare.ledger.calendar import OffsetAt, utc
 from stepfare.ledger.claims import Claim
 from stepfare.ledger.groups import Group, Place
@@ -54,12 +54,13 @@ class Shared:
 class Remembered:
     """The books as of a row of the journal, from which there is `follow`.
 
-    `entries` are those of `recent_entries`; `still_open` all open reservations, each with where its session is at work; `sums` the totals
-    by project and user since the beginning of each period that was asked for.
+    `entries` are those of `recent_entries`; `extensions` all that was ever added to caps; `still_open` all open reservations, each with
+    where its session is at work; `sums` the totals by project and user since the beginning of each period that was asked for.
     """
 
     row: int
     entries: list[Entry]
+    extensions: list[Extended]
     still_open: list[tuple[Reserved, Place]]
     sums: dict[int, Mapping[Names, Totals]]
 
@@ -253,6 +254,7 @@ def _remembered(connection: Connection, since_ms: int, periods_ms: Sequence[int]
     return Remembered(
         row=queries.head(connection).count,
         entries=queries.recent_entries(connection, since_ms, sessions_max),
+        extensions=queries.extensions(connection),
         still_open=list(reports.open_places(connection)),
         sums={
             start_ms: reports.report(connection, ("project", "user"), reports.Span(start_ms), EVERYTHING).parts for start_ms in periods_ms

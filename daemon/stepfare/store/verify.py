@@ -14,7 +14,7 @@ from typing import TypeAlias
 from stepfare.core.entry import Entry, Opened, Reserved
 from stepfare.ledger import codec
 from stepfare.ledger.chain import GENESIS, Head, Verdict, flaw_of
-from stepfare.ledger.journal import Phase, phase_of
+from stepfare.ledger.journal import Phase, key_of, phase_of
 from stepfare.ledger.tally import Tally
 from stepfare.store import files, queries, statements
 from stepfare.store.database import Connection, Database
@@ -109,14 +109,14 @@ def _entry_flaw(fold: _Fold, number: int, body: bytes, columns: list[object]) ->
         entry = codec.decode(body)
     except codec.Unreadable as error:
         return f"row {number} cannot be read: {error}"
-    attempt = "" if isinstance(entry, Opened) else entry.attempt
+    key = key_of(entry)
     try:
-        place = fold.tally.post(entry, fold.closed.get(attempt))
+        place = fold.tally.post(entry, fold.closed.get(key))
     except AssertionError as error:
         return f"row {number} breaks the order of the journal: {error}"
     if place is None:
-        return f"row {number} says again what was said before: attempt {attempt or entry.session} is {phase_of(entry)} twice"
-    expected = [entry.session, place.step, attempt, phase_of(entry).value, entry.at_ms, place.firsts]
+        return f"row {number} says again what was said before: {key or entry.session} is {phase_of(entry)} twice"
+    expected = [entry.session, place.step, key, phase_of(entry).value, entry.at_ms, place.firsts]
     if columns != expected:
         return f"row {number} is filed wrongly: its columns say {columns}, its entry {expected}"
     _note(fold, number, entry)
@@ -129,8 +129,8 @@ def _note(fold: _Fold, number: int, entry: Entry) -> None:
     elif isinstance(entry, Reserved):
         fold.rows[entry.attempt] = number
     else:
-        fold.closed[entry.attempt] = phase_of(entry)
-        del fold.rows[entry.attempt]
+        fold.closed[key_of(entry)] = phase_of(entry)
+        fold.rows.pop(key_of(entry), None)
 
 
 def _head_flaws(connection: Connection, path: Path, head: Head) -> list[str]:

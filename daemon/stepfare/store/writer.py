@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Protocol, TypeAlias
 
-from stepfare.core.entry import Entry, Opened, Reserved
+from stepfare.core.entry import Entry, Extended, Opened, Reserved
 from stepfare.ledger import codec
 from stepfare.ledger.chain import GENESIS, Head, link
 from stepfare.ledger.claims import Claim, OverCap
-from stepfare.ledger.journal import Phase, phase_of
+from stepfare.ledger.journal import Phase, key_of, phase_of
 from stepfare.ledger.tally import Tally
 from stepfare.store import files, queries, rollups, statements
 from stepfare.store.database import Connection, Database
@@ -316,30 +316,32 @@ class Writer:
                 except UnicodeEncodeError:
                     entry = codec.whole(entry)
                     data = codec.encode(entry)
-                reserved = None if isinstance(entry, Opened) else tally.open.get(entry.attempt)
+                key, phase = key_of(entry), phase_of(entry)
+                reserved = tally.open.get(key)
                 try:
                     place = tally.post(entry, self._closed_as(tally, batch, entry, careful=careful))
                 except AssertionError as error:
                     raise _Illegal(append, error) from error
                 if place is None:
                     continue
+                count += 1
+                last = link(last, data)
+                values = (count, entry.session, place.step, key, phase.value, entry.at_ms, place.firsts, data.decode(), last)
+                batch.journal.append(values)
+                if isinstance(entry, Extended):
+                    continue
                 place_at_work = tally.sessions[entry.session].at_work
                 if isinstance(entry, Opened):
                     self._purses.move(entry.session, place_at_work, [one for one in tally.open.values() if one.session == entry.session])
                 else:
                     self._purses.post(entry, reserved, place_at_work)
-                count += 1
-                last = link(last, data)
-                attempt, phase = "" if isinstance(entry, Opened) else entry.attempt, phase_of(entry)
-                values = (count, entry.session, place.step, attempt, phase.value, entry.at_ms, place.firsts, data.decode(), last)
-                batch.journal.append(values)
                 batch.sessions.setdefault(entry.session, None)
                 if isinstance(entry, Opened):
                     batch.sessions[entry.session] = count
                 elif isinstance(entry, Reserved):
-                    batch.opened[attempt] = count
+                    batch.opened[key] = count
                 else:
-                    batch.closed[attempt] = phase
+                    batch.closed[key] = phase
         batch.head = Head(count, last)
         return batch
 
@@ -355,6 +357,8 @@ class Writer:
 
     def _closed_as(self, tally: Tally, batch: _Batch, entry: Entry, *, careful: bool) -> Phase | None:
         """How the entry's attempt ended already, if it did. Loads what the tally must know of its session."""
+        if isinstance(entry, Extended):
+            return queries.closed_phase(self._ground.connection, entry.session, entry.extension)
         if entry.session not in tally.sessions:
             found = queries.session_tally(self._ground.connection, entry.session)
             if found is not None:
@@ -409,7 +413,7 @@ class Writer:
                 tally.sessions.pop(entry.session, None)
                 if isinstance(entry, Reserved):
                     tally.open[entry.attempt] = entry
-                elif not isinstance(entry, Opened):
+                elif not isinstance(entry, Opened | Extended):
                     tally.open.pop(entry.attempt, None)
                     self._closed[entry.attempt] = phase_of(entry)
             self.head = Head(rows[-1].row, rows[-1].hash)

@@ -73,6 +73,8 @@ class Extension(Message):
     subject: str = ""
     pusd: int
     by: str = ""
+    user: str = ""
+    """Whose day or month it is, in books that several share."""
 
 
 class Extend(Message):
