@@ -1,0 +1,49 @@
+"""Twins, which asked the same at first, and what comes of them: each goes its own way, is gone on with twice, or is given up."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sessions.desk import Desk, Message, assistant, tool, user
+
+SYSTEM: Message = {"role": "system", "content": "You are an agent"}
+START = [SYSTEM, user("Fix it")]
+
+
+@pytest.fixture(params=["openai", "anthropic", "responses"])
+def desk(request: pytest.FixtureRequest) -> Desk:
+    return Desk(speaks=request.param)
+
+
+def at(hour: int, text: str) -> Message:
+    """What a human says, and what his client writes beside it."""
+    return user(f"{text}\n<environment_details>\n# Current Time\n10:{hour:02}\n</environment_details>")
+
+
+def test_twins_that_were_answered_the_same_are_told_by_the_hour_beside_their_words(desk: Desk) -> None:
+    for hour in (1, 2):
+        desk.say([SYSTEM, at(hour, "Fix it")], "Looked.")
+    for session, hour in (("s2", 2), ("s1", 1)):
+        talk = [SYSTEM, at(hour, "Fix it"), assistant("Looked."), at(9, "Go on")]
+        assert desk.say(talk, "Found.").session == session
+
+
+def test_a_twin_that_comes_to_where_the_other_one_was_goes_on_as_itself(desk: Desk) -> None:
+    for _ in range(2):
+        desk.say(START, "Looked.")
+    talk = [*START, assistant("Looked."), user("Go on")]
+    assert desk.say(talk, "Found.").session == "s1"
+    assert desk.say(talk, "Mended.").session == "s2"
+
+
+def test_a_twin_whose_calls_are_counted_is_known_by_what_stands_before_them(desk: Desk) -> None:
+    """An old turn is rewritten, so their requests begin with nothing that was sent before, and both were given `call_4`."""
+    for file in ("one", "two"):
+        talk = [*START, assistant("Looked.", "call_0"), tool("call_0", "a long file")]
+        desk.say(START, "Looked.", "call_0")
+        desk.say(talk, "", "call_2")
+        desk.say([*talk, assistant("", "call_2"), tool("call_2", file)], "Ok.", "call_4")
+    talk = [*START, assistant("Looked.", "call_0"), tool("call_0", "[this file was removed]"), assistant("", "call_2")]
+    for session, file in (("s1", "one"), ("s2", "two")):
+        asked = [*talk, tool("call_2", file), assistant("Ok.", "call_4"), tool("call_4", "out")]
+        assert desk.ask(asked).session == session
