@@ -47,3 +47,18 @@ def test_a_twin_whose_calls_are_counted_is_known_by_what_stands_before_them(desk
     for session, file in (("s1", "one"), ("s2", "two")):
         asked = [*talk, tool("call_2", file), assistant("Ok.", "call_4"), tool("call_4", "out")]
         assert desk.ask(asked).session == session
+
+
+def test_a_fork_is_not_the_twin_that_said_the_same_with_another_counted_call(desk: Desk) -> None:
+    desk.say(START, "", "call_0")
+    desk.say([*START, assistant("", "call_0"), tool("call_0", "two")], "Ok.", "call_2")
+    talk = [*START, assistant("Looked.", "call_0"), tool("call_0", "one")]
+    desk.say(START, "Looked.", "call_0")
+    desk.say(talk, "", "call_2")
+    talk += [assistant("", "call_2"), tool("call_2", "out")]
+    desk.say(talk, "Ok.", "call_4")
+    talk += [assistant("Ok.", "call_4"), tool("call_4", "out")]
+    desk.say(talk, "Done.")
+    main = desk.say([*talk, assistant("Done."), user("And test it")], "Tested.")
+    fork = desk.ask([*talk, user("Another way, please")])
+    assert (main.session, fork.session, fork.identity.parent) == ("s2", "s3", "s2")

@@ -135,8 +135,10 @@ class _Asked:
         before = self._before_answer(place)
         if not trail.answered or not before or not trail.last_tail or _said(trail.last_tail) == _said(before):
             return True
+        if trail.last_chain in self.chains:
+            return True
         # Or it said something since, without a call.
-        return trail.last_chain in self.chains or any(at > place and said == trail.last_reply for at, said in self.answers)
+        return not trail.called_last and any(at > place and said == trail.last_reply for at, said in self.answers)
 
     def _before_answer(self, place: int) -> str:
         """The tail before the answer that this turn belongs to, or gives a result of."""
@@ -297,7 +299,7 @@ def _goes_on(asked: _Asked, trail: Trail, session: str, step: int) -> bool:
         return not asked.index.in_flight(session)
     if trail.last_reply:
         return any(said == trail.last_reply for _, said in asked.answers)
-    return trail.last_step not in trail.calls.values()
+    return not trail.called_last
 
 
 def _by_chain(asked: _Asked, *, strict: bool) -> Identity | None:

@@ -67,6 +67,11 @@ class Trail:
     answered: bool = False
     """Whether the last step's answer reached its end."""
 
+    @property
+    def called_last(self) -> bool:
+        """Whether the last step was answered with a tool call."""
+        return self.last_step in self.calls.values()
+
 
 class SessionIndex:
     """Sessions of late, by id and by mark. `apply` is its only way to change; replaying a journal rebuilds it."""
