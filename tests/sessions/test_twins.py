@@ -62,3 +62,16 @@ def test_a_fork_is_not_the_twin_that_said_the_same_with_another_counted_call(des
     main = desk.say([*talk, assistant("Done."), user("And test it")], "Tested.")
     fork = desk.ask([*talk, user("Another way, please")])
     assert (main.session, fork.session, fork.identity.parent) == ("s2", "s3", "s2")
+
+
+def test_a_summary_takes_the_place_of_a_history_once(desk: Desk) -> None:
+    """Who goes back to an earlier point behind it is another session, as with any history."""
+    desk.say(START, "Looked.")
+    desk.say([*START, assistant("Looked."), user("Please sum up")], "It was looked at.", side="compaction")
+    talk = [SYSTEM, assistant("It was looked at."), user("Go on")]
+    assert desk.say(talk, "Found.", "call_9f3b").session == "s1"
+    talk += [assistant("Found.", "call_9f3b"), tool("call_9f3b", "out")]
+    desk.say(talk, "Mended.")
+    main = desk.say([*talk, assistant("Mended."), user("And test it")], "Tested.")
+    fork = desk.ask([*talk, user("Another way, please")])
+    assert (main.session, fork.session, fork.identity.parent) == ("s1", "s2", "s1")

@@ -213,6 +213,11 @@ class _Asked:
         trail = self.trail(session)
         return not trail.answered or trail.last_reply in ("", self._echoed(trail))
 
+    def gone_on(self, session: str, place: int) -> bool:
+        """Whether this session has asked already what stands up to somewhere behind this place."""
+        known = self.trail(session).chains
+        return any(chain in known for chain in self.chains[place:])
+
     def _after(self, trail: Trail) -> int:
         """The place behind the last request of this session, with which this one begins."""
         return self.chains.index(trail.last_chain) + 1
@@ -386,7 +391,7 @@ def _by_reply(asked: _Asked) -> Identity | None:
     """A conversation whose beginning the client has cut or rewritten still holds what its session was answered last."""
     for place, said in asked.answers:
         owners = [session for session in asked.index.with_reply(said) if asked.alike(session)]
-        summed_up = [session for session in owners if asked.trail(session).summary == said]
+        summed_up = [session for session in owners if asked.trail(session).summary == said and not asked.gone_on(session, place)]
         last = [session for session in owners if asked.trail(session).last_reply == said]
         found = summed_up or [session for session in last if _follows(asked, asked.trail(session), place, said)]
         if found:
