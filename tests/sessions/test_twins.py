@@ -36,6 +36,29 @@ def test_a_twin_that_comes_to_where_the_other_one_was_goes_on_as_itself(desk: De
     assert desk.say(talk, "Mended.").session == "s2"
 
 
+def test_who_asks_the_same_again_is_no_twin_that_waits_far_behind(desk: Desk) -> None:
+    """One answer at a time: a session that has heard one of these two is not the one that has heard both."""
+    for _ in range(2):
+        desk.say(START, "Looked.")
+    talk = [*START, assistant("Looked."), user("Go on")]
+    desk.say(talk, "Found.")
+    talk += [assistant("Found."), user("And test it")]
+    first = desk.say(talk, "Tested.")
+    again = desk.ask(talk)
+    assert (first.session, again.session, again.identity.because) == ("s1", "s1", "it asks the same again")
+
+
+def test_a_first_call_that_was_given_up_takes_nothing_from_the_one_that_asked_again(desk: Desk) -> None:
+    """Its end is not known yet when the client asks again, so the two look like twins. Then an old turn is rewritten, and only the first
+    request still stands as it was sent: but there the answer was given to another one."""
+    gone = desk.ask(START)
+    desk.say(START, "Looked.")
+    desk.answer(gone, "", outcome="hang-up")
+    desk.say([*START, assistant("Looked."), user("a long file")], "Found.")
+    step = desk.ask([*START, assistant("Looked."), user("[this file was removed]"), assistant("Found."), user("And test it")])
+    assert (gone.session, step.session) == ("s1", "s2")
+
+
 def test_a_twin_whose_calls_are_counted_is_known_by_what_stands_before_them(desk: Desk) -> None:
     """An old turn is rewritten, so their requests begin with nothing that was sent before, and both were given `call_4`."""
     for file in ("one", "two"):

@@ -209,9 +209,21 @@ class _Asked:
         return (exact or found)[0]
 
     def answer_follows(self, session: str) -> bool:
-        """Whether what this session was answered last stands behind its last request, as far as that can be told."""
+        """Whether what this session was answered last stands behind its last request, as far as that can be told. Where it was not
+        answered, an answer that stands there was given to somebody else."""
         trail = self.trail(session)
-        return not trail.answered or trail.last_reply in ("", self._echoed(trail))
+        if not trail.answered:
+            return not self._answered_at(self._after(trail))
+        return trail.last_reply in ("", self._echoed(trail))
+
+    def one_answer_since(self, session: str) -> bool:
+        """Whether a single answer follows the last request of this session."""
+        place = self._after(self.trail(session))
+        began = [at for at in range(place, len(self.view.turns)) if self._answered_at(at) and not self._is_part(at - 1)]
+        return len(began) == 1
+
+    def _answered_at(self, place: int) -> bool:
+        return place < len(self.view.turns) and self.view.turns[place].role is Role.ASSISTANT
 
     def gone_on(self, session: str, place: int) -> bool:
         """Whether this session has asked already what stands up to somewhere behind this place."""
@@ -352,7 +364,7 @@ def _behind(asked: _Asked) -> str:
     """A twin that was answered the same, and only now comes to where another one was before it."""
     for chain in dict.fromkeys(reversed(asked.chains[:-1])):
         waits = [one for one in asked.index.with_chain(chain) if asked.fits(one) and asked.trail(one).last_chain == chain]
-        found = [one for one in waits if asked.trail(one).answered and chain != asked.chains[-1]]
+        found = [one for one in waits if asked.trail(one).answered and chain != asked.chains[-1] and asked.one_answer_since(one)]
         if found:
             return asked.told_apart(found)
     return ""
