@@ -48,7 +48,7 @@ class BoundedInput:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until the editor leaves. Returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     logging.basicConfig(
         handlers=[logging.FileHandler(options.log_file) if options.log_file else logging.StreamHandler(sys.stderr)],
         level=LEVELS[min(int(options.verbose), len(LEVELS) - 1)],
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="stepfare-lsp", description="stepfare's language server: spend, reasons and the checking of .stepfare.toml in an editor."
     )
