@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ import aiohttp
 import psycopg
 import pytest
 
-from stepfare.core.entry import Lost, Reserved, Settled
+from stepfare.core.entry import Lost, Opened, Reserved, Settled
 from stepfare.ledger.journal import balance_of
 from stepfare.store.postgres import Postgres
 from stepfare.store.verify import verify_books
 from tests.fakes.provider import playing, stream
-from tests.flows.conftest import SETTINGS, Running, Start, ask
+from tests.flows.conftest import SETTINGS, Running, Start, ask, daemon
 from tests.postgres import Server, serving
 
 USD = 10**12
@@ -241,6 +242,59 @@ async def test_daemons_serve_on_while_the_server_is_away_and_the_books_are_whole
         assert sum(isinstance(entry, Settled) for entry in entries) == 2 + 16 + 2
         assert balance_of(entries).reserved_pusd == 0
         assert verify_books(Postgres(url, tmp_path / "home-0")).problems == ()
+
+
+async def test_a_daemon_that_starts_while_the_server_is_away_refuses_until_it_knows_what_was_spent(start: Start, tmp_path: Path) -> None:
+    more = '[budget]\nday_usd = 0.10\non_limit = "stop"\n'
+    usage = {"prompt_tokens": 2_000, "completion_tokens": 400, "total_tokens": 2_400}
+    dear = {"model": "lab/large", "max_tokens": 400}
+    with serving() as server:
+        url = server.database()
+        async with AsyncExitStack() as stack:
+            provider = await stack.enter_async_context(playing(stream("One.", usage=usage)))
+            before = await stack.enter_async_context(daemon(tmp_path / "home", provider, more=ledger(url, more)))
+            server.stop()
+            # Closed while the server is away: what was spent waits in the spool of this home.
+            assert await spend(before, "Before", **dear) == 200
+            assert before.house.store.put_aside == 2
+        again = await start(stream("Two."), more=ledger(url, more), home=tmp_path / "home")
+        async with again.chat(ask("Meanwhile")) as answer:
+            assert (answer.status, answer.headers["retry-after"]) == (503, "15")
+            refused = (await answer.json())["error"]
+        assert refused["code"] == "ledger_unavailable"
+        assert "no cap can be held: calls are refused until they are" in refused["message"]
+        async with again.client.get(f"{again.url}/health") as answer:
+            assert (answer.status, (await answer.json())["status"]) == (503, "waiting")
+        status, failure = await again.control("GET", "overview")
+        assert (status, failure["error"]) == (503, "ledger")
+        assert "were not reached since this daemon started" in failure["words"]
+        assert any("were not reached" in problem.words for problem in again.house.state.problems())
+        assert again.provider.asked == []
+        server.start()
+        async with asyncio.timeout(30):
+            while again.house.books.unmet:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        async with again.client.get(f"{again.url}/health") as answer:
+            assert (answer.status, (await answer.json())["status"]) == (200, "ok")
+        # It knows what its earlier life spent, and holds the cap that this left little of.
+        assert await spend(again, "After", **dear) == 402
+        assert await spend(again, "After", model="lab/small") == 200
+        assert again.house.state.problems() == ()
+        entries = await journal(again)
+        assert [type(entry) for entry in entries if not isinstance(entry, Opened)] == [Reserved, Settled] * 2
+        assert verify_books(Postgres(url, tmp_path / "home")).problems == ()
+
+
+async def test_a_daemon_that_never_met_its_books_can_be_stopped_and_started(start: Start, tmp_path: Path) -> None:
+    nowhere = f"postgresql://owner@/nothing?host={tmp_path}"
+    for _ in range(2):
+        async with playing(stream("One.")) as provider, daemon(tmp_path / "home", provider, more=ledger(nowhere)) as running:
+            assert await spend(running, "Hello") == 503
+            assert await running.control("PUT", "sessions/s1/title", {"title": "x"}) == (
+                503,
+                {"error": "ledger", "words": running.house.books.unmet},
+            )
+    assert not (tmp_path / "home" / "shared-ledger.spool").exists()
 
 
 async def test_a_daemon_that_is_killed_loses_nothing_of_the_others_and_only_its_own_open_call(

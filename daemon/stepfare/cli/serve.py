@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
+import msgspec
 
-from stepfare.cli.asking import Trouble, ask, command_of, here, json_option, now_ms, print_json
+from stepfare.cli.asking import Trouble, command_of, here, json_option, now_ms, print_json
 from stepfare.cli.render.words import ago
 from stepfare.control.client import Absent, address_of, find_daemon, look_for_daemon
 from stepfare.control.protocol import DaemonFile
@@ -21,6 +22,7 @@ from stepfare.paths import HOME_VARIABLE, PRIVATE_FILE_MODE, Paths, make_private
 START_S_MAX = 30.0
 LOOK_EVERY_S = 0.05
 HEALTH_S_MAX = 2.0
+HEALTH_BYTES_MAX = 64 * 1024
 LOG_NAME = "serve.log"
 LOG_BYTES_MAX = 5 * 1024 * 1024
 LOG_SHOWN_LINES_MAX = 15
@@ -58,7 +60,7 @@ def _refuse_a_second(paths: Paths) -> None:
         if found.reason == "other-protocol":
             raise Trouble("already-running", found.words)
         return
-    if _healthy(found):
+    if _health_of(found) is not None:
         raise Trouble(
             "already-running",
             f"A daemon is running already: process {found.pid} on {address_of(found)}, started {ago(found.started_ms, now_ms())}. "
@@ -83,7 +85,8 @@ def _start_in_background(paths: Paths, host: str | None, port: int | None, *, as
     deadline = time.monotonic() + START_S_MAX
     while True:
         file = find_daemon(paths)
-        if file is not None and file.pid == child.pid and _healthy(file):
+        health = _health_of(file) if file is not None and file.pid == child.pid else None
+        if file is not None and health is not None:
             break
         if child.poll() is not None:
             said = _end_of(log, begins_at)
@@ -93,11 +96,14 @@ def _start_in_background(paths: Paths, host: str | None, port: int | None, *, as
                 "slow-start", f"The daemon (process {child.pid}) has started but gives no answer after {START_S_MAX:.0f} s. Its log: {log}"
             )
         time.sleep(LOOK_EVERY_S)
-    mode = ask(paths, lambda daemon: daemon.overview()).mode
+    mode, status = health.get("mode", ""), health.get("status", "")
     if as_json:
-        print_json({"pid": file.pid, "address": address_of(file), "version": file.version, "mode": mode, "log": str(log)})
+        told = {"pid": file.pid, "address": address_of(file), "version": file.version, "mode": mode, "status": status, "log": str(log)}
+        print_json(told)
         return
     click.echo(f"stepfare runs in the background: process {file.pid} on {address_of(file)}")
+    if status == "waiting":
+        click.echo(f"It waits: {health.get('words', '')}. `stepfare status` says why.", err=True)
     if mode == "simulator":
         from stepfare.cli.render.spend import PLAY_MONEY
 
@@ -143,15 +149,17 @@ def _end_of(log: Path, begins_at: int) -> str:
     return "\n".join(lines[-LOG_SHOWN_LINES_MAX:])
 
 
-def _healthy(file: DaemonFile) -> bool:
-    """Whether something answers /health there."""
+def _health_of(file: DaemonFile) -> dict[str, str] | None:
+    """What answers /health there; None where nothing does."""
     scheme, _, place = address_of(file).partition("://")
     assert scheme == "http", file
     connection = HTTPConnection(place, timeout=HEALTH_S_MAX)
     try:
         connection.request("GET", "/health")
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
+        answer = connection.getresponse()
+        # 503: it runs, and waits for its books.
+        return msgspec.json.decode(answer.read(HEALTH_BYTES_MAX), type=dict[str, str]) if answer.status in (200, 503) else None
+    except (OSError, HTTPException, msgspec.MsgspecError):
+        return None
     finally:
         connection.close()

@@ -39,10 +39,14 @@ class Books:
         self._unbooked: deque[Entry] = deque(maxlen=UNBOOKED_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
         self._aside = False
+        self.unmet = ""
+        """Why nothing may be spent yet: the books were not reached since the start, so nobody knows what was spent."""
 
     async def reserve(self, *entries: Entry, decision: tuple[str, str, bytes] | None = None, claims: Sequence[Claim] = ()) -> None:
         """Post what must be on disk before a byte leaves. In books that others write too, each claim must find room there; in our own,
         who decided has seen that it does. Raises StoreError, or OverCap; then nothing was reserved."""
+        if self.unmet:
+            raise StoreError(self.unmet)
         for entry in entries:
             self._state.apply(entry)
         try:

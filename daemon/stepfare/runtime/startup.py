@@ -35,6 +35,7 @@ from stepfare.runtime.thinning import thin_daily
 from stepfare.runtime.watch import Watch
 from stepfare.runtime.workspaces import Workspace
 from stepfare.sessions.shown import Shown
+from stepfare.store.errors import StoreError
 from stepfare.store.store import Store
 from stepfare.upstream.client import Upstream
 from stepfare.upstream.listing import NoList
@@ -43,6 +44,12 @@ REMEMBERED_MS = 7 * 86_400_000
 """Sessions that were heard of in this time are recognised again after a restart."""
 TOKEN_VARIABLE = "STEPFARE_TOKEN"
 TOKEN_BYTES = 24
+MEET_EVERY_S = 1.0
+"""How soon books that were not reached at the start are tried again."""
+UNMET = (
+    "The books were not reached since this daemon started, so what has been spent is not known here, and no cap can be held:"
+    " calls are refused until they are, which is tried every second."
+)
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +74,8 @@ class House:
     watch: Watch | None = None
     finder: Finder | None = None
     """Looks for models of this machine; None where nobody looks."""
+    _opened: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once all is known that the books hold."""
     _errands: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
     """What is asked of the world outside at start; nobody waits for it."""
     _stop_simulator: Callable[[], Awaitable[None]] | None = field(default=None)
@@ -107,7 +116,42 @@ class House:
 
     def start_thinning(self) -> None:
         """From now on old reasons are removed, as the settings of the start say."""
-        self._errands.append(asyncio.create_task(thin_daily(self.store, self.world, self.state.settings.ledger.keep_days)))
+        self._errands.append(asyncio.create_task(self._thin()))
+
+    async def _thin(self) -> None:
+        await self._opened.wait()
+        await thin_daily(self.store, self.world, self.state.settings.ledger.keep_days)
+
+    async def open_books(self) -> None:
+        """Fold what the books hold. Where their server cannot be reached yet, calls are refused until it is, which is tried beside."""
+        if self.store.unmet:
+            self._unmet(self.store.unmet)
+            self._errands.append(asyncio.create_task(self._meet()))
+            return
+        for words in self.store.problems:
+            self.state.trouble("ledger", words)
+        await _remember(self)
+        self._opened.set()
+
+    async def _meet(self) -> None:
+        while self.books.unmet:
+            await asyncio.sleep(MEET_EVERY_S)
+            try:
+                await self.store.meet()
+                await self.open_books()
+            except StoreError as error:
+                self._unmet(str(error))
+            else:
+                self._unmet("")
+        _log.warning("the books were reached: calls are served from now on")
+        self.hub.publish(Event(seq=0, kind="settings", at_ms=self.world.now_ms(), words="the books were reached"))
+
+    def _unmet(self, why: str) -> None:
+        words = f"{why} {UNMET}" if why else ""
+        if words and not self.books.unmet:
+            _log.warning("%s", words)
+        self.books.unmet = words
+        self.state.trouble("books", words)
 
     async def _renew_prices(self) -> None:
         if renewed_today(self.paths, self.world.now_ms()):
@@ -215,9 +259,7 @@ async def wake(paths: Paths, environ: Mapping[str, str], world: World | None = N
         await house.simulate()
         state.replace_play(_play_of(paths, settings, environ, house.simulator_url))
         _log.warning("no provider has a key: the built-in simulator answers, with play money")
-    for words in store.problems:
-        state.trouble("ledger", words)
-    await _remember(house)
+    await house.open_books()
     return house
 
 
@@ -238,6 +280,8 @@ async def _remember(house: House) -> None:
     budgets = house.state.budgets
     periods = (budgets.day, budgets.month, budgets.team)
     known = await house.store.remembered(now_ms - REMEMBERED_MS, [period.start_ms for period in periods])
+    left = await house.store.left_open(now_ms)
+    # Nothing is waited for from here on, so that it is done whole or not at all, and may be done again.
     for entry in (*known.entries, *known.extensions):
         house.state.apply(entry)
     # What was folded in holds the latest sessions only; the books' own sums hold all.
@@ -245,6 +289,6 @@ async def _remember(house: House) -> None:
         spent = {Payer(project, who): sums.spent_pusd + sums.lost_pusd for (project, who), sums in known.sums[period.start_ms].items()}
         period.start_from(spent, [(Payer(place.project, place.who), reserved) for reserved, place in known.still_open])
     house.store.follow(known.row, house.books.heard, len(said), house.books.remarked)
-    for reserved in await house.store.left_open(now_ms):
+    for reserved in left:
         await house.books.close(Lost(reserved.attempt, reserved.session, now_ms, reserved.ceiling_pusd))
         _log.warning("attempt %s was open when the daemon ended: it is booked as lost, at most at its ceiling", reserved.attempt)

@@ -75,7 +75,12 @@ logging.getLogger("aiohttp.server").addFilter(_WithoutWords())
 async def _health(request: web.Request) -> web.Response:
     """Answers without a token, and says nothing that is not public."""
     house = request.app[HOUSE]
-    return web.json_response({"status": "ok", "version": __version__, "mode": "simulator" if house.state.play.simulated else "live"})
+    about = {"version": __version__, "mode": "simulator" if house.state.play.simulated else "live"}
+    if house.books.unmet:
+        # Where the books are is nobody's business here; a balancer asks another daemon meanwhile.
+        waiting = {"status": "waiting", "words": "the books were not reached since the start: calls are refused until they are"}
+        return web.json_response({**waiting, **about}, status=503, headers={"retry-after": "1"})
+    return web.json_response({"status": "ok", **about})
 
 
 def _plain_error(status: int, words: str, code: str, headers: dict[str, str] | None = None) -> web.Response:

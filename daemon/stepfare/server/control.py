@@ -91,7 +91,7 @@ def _for_control(handler: Handler) -> Handler:
         except Refused as error:
             return _failure(409, "not-so", str(error))
         except StoreError as error:
-            return _failure(503, "ledger", str(error))
+            return _failure(503, "ledger", house.books.unmet or str(error))
         except BadRequest as error:
             return _failure(400, "bad-request", str(error))
         except web.HTTPRequestEntityTooLarge:

@@ -28,6 +28,7 @@ from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 from stepfare.ledger.chain import Head
 from stepfare.store import postgres_schema as schema
 from stepfare.store.database import Connection, Cursor
+from stepfare.store.errors import StoreError
 
 TIMES = "SET statement_timeout = '15s'; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'"
 """How long the server bears a statement, waits for a turn, and lets a silent writer keep it."""
@@ -171,43 +172,56 @@ class Postgres:
 
 
 class SharedGround:
-    """The server as one daemon's writer writes it. A connection that was cut is made anew at the next transaction."""
+    """The server as one daemon's writer writes it, over the connection that it is given first. One that was cut is made anew at the next
+    transaction."""
 
-    def __init__(self, postgres: Postgres, connection: PostgresConnection) -> None:
+    def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
+        self._connection: PostgresConnection | None = None
+
+    def take(self, connection: PostgresConnection) -> None:
+        """Write over this connection from now on."""
         self._connection = connection
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> PostgresConnection:
+        assert self._connection is not None, "nobody may write before the books were met"
         return self._connection
 
     def begin(self) -> Head | None:
-        if self._connection.raw.closed:
-            self._connection = self._postgres.connect()
-        raw = self._connection.raw
+        if self.connection.raw.closed:
+            self._connection = self._anew()
+        raw = self.connection.raw
         with raw.pipeline():
             raw.execute("BEGIN")
             turn = raw.execute("SELECT count, hash FROM head FOR UPDATE")
         count, last = turn.fetchone() or (0, b"")
         return Head(count, last)
 
+    def _anew(self) -> PostgresConnection:
+        try:
+            return self._postgres.connect()
+        except StoreError as error:
+            # Its password is not to be had at present: what waits for the server waits on.
+            raise psycopg.OperationalError(str(error)) from error
+
     @contextlib.contextmanager
     def together(self) -> Generator[None]:
-        with self._connection.raw.pipeline():
+        with self.connection.raw.pipeline():
             yield
 
     def commit(self, head: Head, rows: int) -> None:
-        self._connection.execute("UPDATE head SET count = ?, hash = ?", (head.count, head.hash))
-        self._connection.execute(f"SELECT pg_notify('{CHANNEL}', ?)", (f"{head.count} {self._postgres.writer}",))
-        self._connection.execute("COMMIT")
+        self.connection.execute("UPDATE head SET count = ?, hash = ?", (head.count, head.hash))
+        self.connection.execute(f"SELECT pg_notify('{CHANNEL}', ?)", (f"{head.count} {self._postgres.writer}",))
+        self.connection.execute("COMMIT")
 
     def roll_back(self) -> None:
         with contextlib.suppress(psycopg.Error):
-            self._connection.execute("ROLLBACK")
+            self.connection.execute("ROLLBACK")
 
     def tend(self, *, idle: bool) -> None:
         pass
 
     def close(self) -> None:
         with contextlib.suppress(psycopg.Error):
-            self._connection.close()
+            self.connection.close()

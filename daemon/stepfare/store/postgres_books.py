@@ -35,7 +35,8 @@ GONE_MS = 15 * 60_000
 
 
 def open_shared(postgres: Postgres, clock_ms: Callable[[], int]) -> Store:
-    """Opens the books at that address; makes the tables where they are missing and the role may. Blocks. Raises StoreError."""
+    """Opens the books at that address; makes the tables where they are missing and the role may. Where their server cannot be reached,
+    they are still to be met (`Store.meet`). Blocks. Raises StoreError."""
     make_private_dir(postgres.home)
     lock = files.take_lock(postgres.beside)
     if lock is None:
@@ -44,34 +45,55 @@ def open_shared(postgres: Postgres, clock_ms: Callable[[], int]) -> Store:
         )
     try:
         postgres = replace(postgres, writer=_writer_of(postgres))
-        connection = postgres.connect()
+        ground = SharedGround(postgres)
+        writer = Writer(postgres, ground, Spool(postgres.beside.with_suffix(".spool")))
+        listener = Listener(postgres)
+        problems: list[str] = []
+
+        def meet() -> None:
+            ground.take(_met(postgres))
+            try:
+                problems.extend(compare_heads(postgres.beside, ground.connection, clock_ms))
+                writer.start()
+            except BaseException:
+                ground.close()
+                raise
+            listener.start()
+
+        unmet = ""
         try:
-            if connection.execute("SHOW server_encoding").fetchone()[0] != "UTF8":
-                raise StoreError(
-                    f"the database {postgres.name} is not in UTF-8: make one that is (createdb --encoding=UTF8 --template=template0)."
-                )
-            schema.migrate(connection, postgres.name)
-            problems = compare_heads(postgres.beside, connection, clock_ms)
-            writer = Writer(postgres, SharedGround(postgres, connection), Spool(postgres.beside.with_suffix(".spool")))
-            writer.start()
-        except BaseException:
-            connection.close()
-            raise
+            meet()
+        except postgres.errors as error:
+            if not postgres.is_away(error):
+                raise
+            unmet = postgres.in_words(error)
     except BaseException as error:
         os.close(lock)
         if isinstance(error, postgres.errors):
             raise StoreError(postgres.in_words(error)) from error
         raise
-    listener = Listener(postgres)
-    listener.start()
 
     def let_go() -> None:
         listener.stop()
         os.close(lock)
 
-    return Store(
-        postgres, writer, problems, let_go, Shared(postgres.writer, listener.call, lambda c, now_ms: left_open(c, postgres.writer, now_ms))
-    )
+    shared = Shared(postgres.writer, listener.call, lambda c, now_ms: left_open(c, postgres.writer, now_ms), meet)
+    return Store(postgres, writer, problems, let_go, shared, unmet)
+
+
+def _met(postgres: Postgres) -> PostgresConnection:
+    """A connection to tables that are up to date. Raises psycopg.Error and StoreError."""
+    connection = postgres.connect()
+    try:
+        if connection.execute("SHOW server_encoding").fetchone()[0] != "UTF8":
+            raise StoreError(
+                f"the database {postgres.name} is not in UTF-8: make one that is (createdb --encoding=UTF8 --template=template0)."
+            )
+        schema.migrate(connection, postgres.name)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _writer_of(postgres: Postgres) -> str:
@@ -115,7 +137,8 @@ class Listener:
 
     def stop(self) -> None:
         self._stopped.set()
-        self._thread.join()
+        if self._thread.ident is not None:  # Else the books were never met.
+            self._thread.join()
 
     def _work(self) -> None:
         while not self._stopped.is_set():

@@ -48,6 +48,8 @@ class Shared:
     when_grown: Callable[[Callable[[], None]], None]
     """Has something called, in another thread, whenever the journal has grown."""
     left_open: Callable[[Connection, int], list[Reserved]]
+    meet: Callable[[], None]
+    """Connects the writer to books that could not be reached when they were opened. Blocks. Raises their errors, and StoreError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,21 @@ class Store:
     """Made by `sqlite_file.open_file` or `postgres_books.open_shared`. Its methods are called from one event loop, and do not block it."""
 
     def __init__(
-        self, database: Database, writer: Writer, problems: tuple[str, ...], let_go: Callable[[], None], shared: Shared | None = None
+        self,
+        database: Database,
+        writer: Writer,
+        problems: Sequence[str],
+        let_go: Callable[[], None],
+        shared: Shared | None = None,
+        unmet: str = "",
     ) -> None:
         self.database = database
         self.problems = problems
-        """What was found wrong with the books when they were opened, in words."""
+        """What was found wrong with the books when they were met, in words."""
+        self.unmet = unmet
+        """Why the books were never reached since they were opened; empty once they were. Until then nothing is written, nor kept here to
+        be written later: what has been spent, and so what may be, is not known."""
+        self._meeting: asyncio.Future[None] | None = None
         self._writer = writer
         self._readers = Readers(database)
         self._let_go = let_go
@@ -86,6 +98,23 @@ class Store:
     def commits(self) -> int:
         """Transactions so far: fewer than appends where these came together."""
         return self._writer.commits
+
+    async def meet(self) -> None:
+        """Reaches books that could not be reached when they were opened: returns when what an earlier life of this daemon kept here is
+        written, and appends are taken in. Raises StoreError where they cannot be reached yet; then `unmet` says why."""
+        if not self.unmet or self._shared is None:
+            return
+        self._meeting = asyncio.ensure_future(asyncio.to_thread(self._shared.meet))
+        try:
+            # Who goes away does not stop it half way: `close` waits for it.
+            await asyncio.shield(self._meeting)
+        except self.database.errors as error:
+            self.unmet = self.database.in_words(error)
+            raise StoreError(self.unmet) from error
+        except StoreError as error:
+            self.unmet = str(error)
+            raise
+        self.unmet = ""
 
     async def append(self, *entries: Entry, decision: Decided | None = None, claims: Sequence[Claim] = ()) -> None:
         """Returns when all these entries, and the decision, are on disk: all of them are, or none.
@@ -125,6 +154,8 @@ class Store:
         if self._closing:
             return
         self._closing = True
+        if self._meeting is not None:
+            await asyncio.wait([self._meeting])
         # Readers first: the last connection to close tidies the log away, and one that only reads cannot.
         await asyncio.to_thread(self._readers.close)
         await asyncio.to_thread(self._writer.stop)
@@ -133,6 +164,8 @@ class Store:
     async def _do(self, work: Append | Job) -> None:
         if self._closing:
             raise StoreError(f"the ledger {self.database.name} is closed, since the daemon is stopping: nothing was written.")
+        if self.unmet:
+            raise StoreError(self.unmet)
         self._writer.put(work)
         if work.done is not None:
             await work.done

@@ -158,7 +158,8 @@ class Writer:
     def stop(self) -> None:
         """Does all that is queued, renews the head, closes the connection. Blocks until then."""
         self._queue.put(None)
-        self._thread.join()
+        if self._thread.ident is not None:  # Else the books were never met, and nothing was queued.
+            self._thread.join()
 
     # All that follows runs in the thread.
 
