@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,7 @@ import aiohttp
 import pytest
 
 from stepfare.core.entry import Settled
-from stepfare.core.money import PUSD_PER_USD, Usage
+from stepfare.core.money import PUSD_PER_USD, Usage, usd_text
 from stepfare.providers.prices import BUNDLED
 from tests.fakes.provider import Play
 from tests.flows.conftest import Running, Start
@@ -40,7 +41,8 @@ def price_table(case: dict[str, Any]) -> str:
     models = table["providers"].setdefault(case["provider"], {})
     for name, price in {case["model"]: case.get("price"), **case.get("others", {})}.items():
         if price is not None:
-            models[name] = {"window": WINDOW_TOKENS, "can": ["tools"], "prices": [price]}
+            earlier = [case["before"]] if "before" in case and name == case["model"] else []
+            models[name] = {"window": WINDOW_TOKENS, "can": ["tools"], "prices": [*earlier, price]}
     return json.dumps(table)
 
 
@@ -66,8 +68,14 @@ def question(case: dict[str, Any]) -> dict[str, Any]:
             return {**body, "messages": [{"role": "user", "content": "What does this do?"}]}
 
 
-async def booked(start: Start, case: dict[str, Any], home: Path) -> Settled:
-    """The one entry that is booked of this answer."""
+def told_usd(headers: Mapping[str, str], text: str) -> str | None:
+    """What the client is told that the answer cost: in the last comment of a stream, else in a header."""
+    comments = [json.loads(line.removeprefix(": stepfare ")) for line in text.splitlines() if line.startswith(": stepfare {")]
+    return comments[-1]["cost_usd"] if comments else headers.get("x-stepfare-cost-usd")
+
+
+async def booked(start: Start, case: dict[str, Any], home: Path) -> tuple[Settled, str | None]:
+    """The one entry that is booked of this answer, and the cost that its client was told."""
     home.mkdir()
     (home / "catalogue.json").write_text(price_table(case), encoding="utf-8")
     text = case.get("stream") or case["body"]
@@ -78,23 +86,26 @@ async def booked(start: Start, case: dict[str, Any], home: Path) -> Settled:
     headers = running.headers()
     async with running.client.post(f"{running.url}/v1/{path}", json=question(case), headers=headers) as answer:
         assert answer.status == 200, await answer.text()
+        told = None
         with pytest.raises(aiohttp.ClientPayloadError) if case.get("cut") else nullcontext():
-            await answer.read()
+            told = told_usd(answer.headers, await answer.text())
     await running.house.books.finish()
     entries = [row.entry async for batch in running.house.store.entries() for row in batch]
     (settled,) = [entry for entry in entries if isinstance(entry, Settled)]
     assert settled.catalogue == running.house.state.play.catalog.catalogue_version
-    return settled
+    return settled, told
 
 
 @pytest.mark.parametrize("name", CASES)
 async def test_what_is_booked_is_what_was_worked_out_by_hand(start: Start, tmp_path: Path, name: str) -> None:
     case = CASES[name]
-    entry = await booked(start, case, tmp_path / "home")
+    entry, told = await booked(start, case, tmp_path / "home")
     assert entry.source == case.get("source", "usage-priced")
     assert entry.confidence == case.get("confidence", "certain")
     # Whoever is less than certain says why; who is, has nothing to say.
     assert bool(entry.doubts) == (entry.confidence in ("likely", "guess")), entry.doubts
+    # The client is told what is booked, and nothing where nothing is known: clients take a 0 for a price.
+    assert told == (None if entry.cost_pusd is None or case.get("cut") else usd_text(entry.cost_pusd))
     if "used" in case:
         assert entry.usage == Usage(**{FIELDS[count]: number for count, number in case["used"].items()})
     if "truth_pusd" in case:
@@ -113,7 +124,7 @@ async def test_what_is_booked_is_what_was_worked_out_by_hand(start: Start, tmp_p
 def test_the_arithmetic_of_a_case_is_right_and_complete(name: str) -> None:
     case = CASES[name]
     assert set(case) <= {
-        *("what", "after", "provider", "dialect", "client", "model", "asked", "ask", "price", "others", "stream", "body", "cut"),
+        *("what", "after", "provider", "dialect", "client", "model", "asked", "ask", "price", "before", "others", "stream", "body", "cut"),
         *("used", "sum", "cost_pusd", "source", "confidence", "bill_usd", "truth_pusd"),
     }
     assert case["what"].endswith(".")
@@ -125,8 +136,21 @@ def test_the_arithmetic_of_a_case_is_right_and_complete(name: str) -> None:
         assert sum(count for count, _, _ in case["sum"]) == used["input"] + used["output"] + used.get("searches", 0)
 
 
+WRONG_ELSEWHERE = {
+    *(f"BerriAI/litellm#{number}" for number in (8514, 11364, 14849, 15338, 16341, 21023, 34801, 35290, 37407, 42663)),
+    *(f"cline/cline#{number}" for number in (1752, 7946, 11494, 13733)),
+    *("ryoppippi/ccusage#1440", "ryoppippi/ccusage#1728", "nicknisi/sessions#21", "siropkin/budi ADR-0091"),
+    *("RooCodeInc/Roo-Code#1451", "musistudio/claude-code-router#1790"),
+}
+"""Numbers that users of other programs have found to be wrong. Calls that their clients broke off are in `test_hang_up_bill`."""
+
+
+def test_what_was_wrong_elsewhere_is_right_here() -> None:
+    assert {case["after"] for case in CASES.values() if "after" in case} >= WRONG_ELSEWHERE
+
+
 def test_there_are_as_many_as_were_promised() -> None:
-    assert len(CASES) >= 40
+    assert len(CASES) >= 60
     assert {case["provider"] for case in CASES.values()} >= {
         *("openai", "anthropic", "google", "deepseek", "xai", "openrouter", "mistral", "moonshot", "qwen", "groq", "zai", "azure"),
         *("ollama", "llamacpp", "vllm", "lmstudio"),

@@ -61,8 +61,11 @@ def chat_usage(fields: Mapping[str, object], service: object = "") -> UsageRepor
     reasoning = first(fields, _REASONING)
     total = count(fields, "total_tokens") or 0
     beside = total - input_tokens - output_tokens
-    apart = first(fields, _READ_APART) + first(fields, _WRITTEN_APART)
-    if apart and (beside == apart or apart > input_tokens):
+    read_apart, written_apart = first(fields, _READ_APART), first(fields, _WRITTEN_APART)
+    apart = read_apart + written_apart
+    if apart > input_tokens and total and not beside and 0 < read_apart <= input_tokens:
+        input_tokens += written_apart  # Some gateways count what was read into the prompt, and forget what was written.
+    elif apart and (beside == apart or apart > input_tokens):
         input_tokens += apart  # Anthropic's fields count what is cached beside the input: inclusive from here on.
     elif beside > 0 and reasoning in (0, beside):
         # Thinking that is counted beside the completion; Google names it nowhere but in the total.
