@@ -15,6 +15,7 @@ from stepfare.core.request import ToolCall
 from stepfare.dialects.base import (
     Faulted,
     Finished,
+    Searched,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
@@ -247,9 +248,26 @@ def test_calls_that_the_client_runs_are_calls_and_those_of_the_provider_are_none
     search = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search"}}
     frames = [event("output_item.done", output_index=0, item=search), event("output_item.done", output_index=1, item=shell)]
     assert listened(*frames) == [
+        Searched(1),
         ToolCallStarted(0, "c", "local_shell"),
         ToolCallDelta(0, '{"type": "exec", "command": ["ls"]}'),
     ]
+
+
+def test_searches_are_counted_while_they_are_under_way_and_no_more_once_they_opened_a_page() -> None:
+    def search(index: int, *, action: str = "", status: str = "completed") -> bytes:
+        item = {"type": "web_search_call", "id": f"ws_{index}", "status": status, "action": {"type": action}}
+        return event("output_item.done" if action else "output_item.added", output_index=index, item=item)
+
+    frames = [
+        search(0),
+        search(1),
+        search(0, action="search"),
+        search(1, action="open_page"),
+        search(2),
+        search(2, action="search", status="failed"),
+    ]
+    assert [one.searches for one in listened(*frames) if isinstance(one, Searched)] == [1, 2, 2, 1, 2, 1]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from stepfare.core.attempt import Failure, Fault
 from stepfare.core.budget import Cap
 from stepfare.core.decision import Floor
 from stepfare.core.model import Candidate, Capability
+from stepfare.core.money import Price
+from stepfare.core.request import Hosted
 from stepfare.core.step import Tier
 from stepfare.routing.filters import Need, ceiling_pusd, rejected
 from stepfare.routing.health import WELL, after_failure
@@ -169,3 +174,33 @@ def test_the_first_reason_is_told() -> None:
 )
 def test_the_ceiling_is_the_worst_case(one: Candidate, asked: int | None, pusd: int | None) -> None:
     assert ceiling_pusd(one, request(max_output_tokens=asked), 1_000) == pusd
+
+
+SEARCH_PUSD = 10_000_000_000
+SEARCHES = Price(replace(rates(100, 1_000, read=10), web_search=SEARCH_PUSD))
+FOUND = 3 * 8_000 * 2  # 8,000 tokens behind the first call, 16,000 behind the second, 24,000 behind the third.
+
+
+@pytest.mark.parametrize(
+    ("one", "view", "prompt_tokens", "beyond_pusd"),
+    [
+        # Short prompts no cache holds: each call reads all again, and all that was found before.
+        (candidate(price=SEARCHES), {}, 900, (3 * 928 + FOUND) * 100 + 3 * SEARCH_PUSD),
+        (candidate(price=SEARCHES, cache=None), {}, 9_700, (3 * 10_000 + FOUND) * 100 + 3 * SEARCH_PUSD),
+        (candidate(price=SEARCHES), {}, 9_700, 3 * 10_000 * 10 + FOUND * 100 + 3 * SEARCH_PUSD),
+        (candidate(price=SEARCHES), {"hosted": Hosted(3)}, 9_700, 3 * 10_000 * 10 + FOUND * 100),
+        # Nobody knows what a search costs here: it is taken to be as dear as anywhere.
+        (candidate(price=rates(100, 1_000, read=10)), {}, 9_700, 3 * 10_000 * 10 + FOUND * 100 + 3 * 35_000_000_000),
+        # Whoever does not run the tool is not asked to.
+        (candidate(price=SEARCHES, quirks=("no-server-tools",)), {}, 9_700, 0),
+        (candidate(price=SEARCHES), {"dialect": "responses"}, 9_700, 0),
+        (candidate(price=SEARCHES), {"hosted": Hosted()}, 9_700, 0),
+        (candidate(price=None), {}, 9_700, None),
+    ],
+)
+def test_the_ceiling_has_room_for_what_the_provider_does_itself(
+    one: Candidate, view: dict[str, Any], prompt_tokens: int, beyond_pusd: int | None
+) -> None:
+    with_tools = ceiling_pusd(one, request(**{"max_output_tokens": 50, "hosted": Hosted(3, 3), **view}), prompt_tokens)
+    without = ceiling_pusd(one, request(max_output_tokens=50), prompt_tokens)
+    assert (None if with_tools is None or without is None else with_tools - without) == beyond_pusd

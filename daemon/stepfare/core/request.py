@@ -76,6 +76,23 @@ class Tool:
     parameters: tuple[str, ...] = ()
 
 
+class Hosted(NamedTuple):
+    """What a request allows of tools that the provider runs itself: calls of them before the answer ends, and searches among these, which
+    are billed apart. At most, where the request says so; else as many as are reckoned with."""
+
+    uses: int = 0
+    searches: int = 0
+
+    def plus(self, other: Hosted) -> Hosted:
+        return Hosted(self.uses + other.uses, self.searches + other.searches)
+
+    def at_most(self, uses: int) -> Hosted:
+        return Hosted(min(self.uses, uses), min(self.searches, uses))
+
+
+NO_TOOLS = Hosted()
+
+
 class Span(NamedTuple):
     """Where the value of a top-level key stands in a body, in bytes."""
 
@@ -113,3 +130,4 @@ class RequestView:
     anchors: tuple[bytes, ...] = ()
     """For each turn by what it holds its place in the conversation, whatever the client writes into it anew; empty for a turn that holds
     none. Where there are no anchors at all, digests stand for them."""
+    hosted: Hosted = NO_TOOLS

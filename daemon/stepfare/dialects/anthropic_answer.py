@@ -24,6 +24,7 @@ from stepfare.dialects.base import (
     CostText,
     Faulted,
     Finished,
+    Searched,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
@@ -51,6 +52,8 @@ REASONS: Mapping[str, str] = {
 }
 """Why an answer ended, by this API's word for it; others stay as they are."""
 
+SEARCH = "web_search"
+"""The tool of Anthropic's servers that is billed by the call."""
 _STATUS = {kind: status for status, kind in ERROR_KINDS.items()} | {"overloaded_error": 529, "api_error": 500}
 _IS_STOP = re.compile(rb'\A\s*\{[^{}]*"type"\s*:\s*"message_stop"')
 
@@ -75,6 +78,7 @@ class MessagesListener:
         self._usage: dict[str, object] = {}
         self._blocks: dict[int, _Block] = {}
         self._calls = 0
+        self._searches = 0
         self._finished = False
 
     def listen(self, name: str, fields: Mapping[str, object]) -> Iterator[StreamEvent]:
@@ -112,6 +116,9 @@ class MessagesListener:
                 told.call = self._calls
                 self._calls += 1
                 yield ToolCallStarted(told.call, _text(block.get("id")), _text(block.get("name")))
+            case "server_tool_use" if block.get("name") == SEARCH:
+                self._searches += 1
+                yield Searched(self._searches)
             case _:
                 pass
 

@@ -22,6 +22,7 @@ from stepfare.dialects.base import BadRequest
 from stepfare.dialects.care import Care
 from stepfare.dialects.conversations import Conversations, Messages
 from stepfare.dialects.draft import Draft
+from stepfare.dialects.hosted import hosted
 from stepfare.dialects.turns import LazyTurns, TurnMemory, body_digest, digest, has_parts
 
 NAME = "anthropic"
@@ -91,6 +92,7 @@ def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
         wants_usage=True,
         body_digest=body_digest(body[: place.start], messages.digests, body[place.end :]),
         spans=obj.spans,
+        hosted=hosted(NAME, obj),
     )
 
 

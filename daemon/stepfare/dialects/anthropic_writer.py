@@ -27,6 +27,7 @@ from stepfare.dialects.base import (
     CostText,
     Faulted,
     Finished,
+    Searched,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
@@ -144,6 +145,8 @@ class AnthropicWriter:
                 self._arguments(index, arguments)
             case UsageReported():
                 self._usage = event
+                return
+            case Searched():
                 return
             case Finished():
                 yield from self._opened()

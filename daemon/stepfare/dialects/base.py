@@ -69,6 +69,14 @@ class UsageReported:
     beside: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """The provider searches the web itself: so many times so far, begun ones among them. It is no content; whole answers count their
+    searches in the report of their usage, and this one is for those that break off before it."""
+
+    searches: int
+
+
 STOP, CALLS, LENGTH, FILTER = "stop", "tool_calls", "length", "content_filter"
 """Why an answer ended, in the words of chat completions; readers use these where they fit, and the provider's own where none does."""
 
@@ -90,7 +98,9 @@ class Faulted:
     code: str = ""
 
 
-StreamEvent: TypeAlias = TextDelta | ThinkingDelta | ThoughtMade | ToolCallStarted | ToolCallDelta | UsageReported | Finished | Faulted
+StreamEvent: TypeAlias = (
+    TextDelta | ThinkingDelta | ThoughtMade | ToolCallStarted | ToolCallDelta | UsageReported | Searched | Finished | Faulted
+)
 
 CostText = Callable[[UsageReported], str | None]
 """Dollars of a usage as decimal text, or None where the model is unpriced."""

@@ -11,6 +11,7 @@ from stepfare.core.request import ToolCall
 from stepfare.dialects.base import (
     Faulted,
     Finished,
+    Searched,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
@@ -46,6 +47,8 @@ class Heard:
     usage: UsageReported | None = None
     reported_chars: int = 0
     """How much of the answer had been heard when its usage was last reported."""
+    searches: int = 0
+    """Which the provider began itself, reported or not."""
     finished: str = ""
     fault: Faulted | None = None
     thoughts: list[Thought] = field(default_factory=list[Thought])
@@ -83,6 +86,8 @@ class Heard:
                     self._go_on(index, arguments)
                 case UsageReported():
                     self._reported(event)
+                case Searched(searches):
+                    self.searches = searches
                 case Finished(reason):
                     self.finished = reason
                     self.started = True  # An empty answer is an answer.

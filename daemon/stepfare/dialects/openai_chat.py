@@ -18,6 +18,7 @@ from stepfare.dialects.base import BadRequest
 from stepfare.dialects.care import Care
 from stepfare.dialects.conversations import Conversations
 from stepfare.dialects.draft import Draft
+from stepfare.dialects.hosted import hosted
 from stepfare.dialects.openai_chat_history import own_history
 from stepfare.dialects.turns import LazyTurns, TurnMemory, body_digest
 
@@ -65,6 +66,7 @@ def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
         wants_usage=not stream or asks_for_usage(obj),
         body_digest=body_digest(body[: place.start], messages.digests, body[place.end :]),
         spans=obj.spans,
+        hosted=hosted(NAME, obj),
     )
 
 

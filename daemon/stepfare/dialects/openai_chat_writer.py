@@ -21,6 +21,7 @@ from stepfare.dialects.base import (
     CostText,
     Faulted,
     Finished,
+    Searched,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
@@ -94,7 +95,7 @@ class ChatWriter:
                 return self._delta({"content": text})
             case ThinkingDelta(text):
                 return self._delta({"reasoning_content": text})
-            case ThoughtMade():
+            case ThoughtMade() | Searched():
                 return b""
             case ToolCallStarted():
                 call = self._calls.start(event)
@@ -217,7 +218,7 @@ def write_body(view: RequestView, events: tuple[StreamEvent, ...], answer_id: st
                 reason = word
             case Faulted(words, status, code):
                 return write_error(status or FAULT_STATUS, words, code or str(status or FAULT_STATUS))
-            case ThoughtMade():
+            case ThoughtMade() | Searched():
                 pass
             case _:
                 assert_never(event)

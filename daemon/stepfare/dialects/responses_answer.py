@@ -23,6 +23,7 @@ from stepfare.dialects.base import (
     CostText,
     Faulted,
     Finished,
+    Searched,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
@@ -35,7 +36,7 @@ from stepfare.dialects.framed import Piece
 from stepfare.dialects.heard import Heard
 from stepfare.dialects.passing import PassingStream
 from stepfare.dialects.responses_items import ARGUMENTS, BUILT_IN, call_id_of, kind_of, part_text, text_of
-from stepfare.dialects.responses_usage import read_usage, served
+from stepfare.dialects.responses_usage import SEARCH, read_usage, searches_counted, served
 from stepfare.dialects.sse import data_of
 from stepfare.dialects.thoughts import digest_of
 
@@ -82,6 +83,7 @@ class ResponsesListener:
         self._calls = 0
         self._call_ids: set[str] = set()
         self._did: list[str] = []
+        self._searching: set[int] = set()
         self._ended = False
 
     def listen(self, name: str, fields: Mapping[str, object]) -> Iterator[StreamEvent]:
@@ -106,7 +108,10 @@ class ResponsesListener:
         elif kind in ("response.output_item.added", "response.output_item.done"):
             value = fields.get("item")
             if isinstance(value, dict):
-                yield from self._item(item, cast("dict[str, object]", value), done=kind.endswith("done"))
+                value = cast("dict[str, object]", value)
+                yield from self._item(item, value, done=kind.endswith("done"))
+                if value.get("type") == SEARCH:
+                    yield self._searched(index, done=kind.endswith("done"))
 
     def whole(self, response: Mapping[str, object], status: str) -> Iterator[StreamEvent]:
         """What a response object says beyond what was heard of its items, and how the answer ended."""
@@ -130,10 +135,16 @@ class ResponsesListener:
         else:
             yield Faulted(f"its answer is still {status[:WORDS_CHARS_MAX]}, and nobody would fetch it")
 
+    def _searched(self, index: int, *, done: bool) -> Searched:
+        """All searches so far: those that are done, and those that are under way, of which nobody knows yet what they will be."""
+        (self._searching.discard if done else self._searching.add)(index)
+        return Searched(self._did.count(SEARCH) + len(self._searching))
+
     def _used(self, response: Mapping[str, object]) -> Iterator[StreamEvent]:
         usage = response.get("usage")
         if isinstance(usage, dict):
-            report = read_usage(cast("dict[str, object]", usage), response.get("service_tier"), tuple(self._did[:DID_MAX]))
+            searches = searches_counted(response)
+            report = read_usage(cast("dict[str, object]", usage), response.get("service_tier"), tuple(self._did[:DID_MAX]), searches)
             if report is not None:
                 yield report
 

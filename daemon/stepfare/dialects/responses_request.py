@@ -21,6 +21,7 @@ from stepfare.dialects.base import BadRequest
 from stepfare.dialects.care import Care
 from stepfare.dialects.conversations import Conversations, Messages
 from stepfare.dialects.draft import Draft
+from stepfare.dialects.hosted import hosted
 from stepfare.dialects.remembered import Remembered
 from stepfare.dialects.responses_items import CLIENT_TOOLS, digest, has_parts, kind_of, read_turn, text_of
 from stepfare.dialects.thoughts import digest_of, unsealed
@@ -68,7 +69,8 @@ def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
         raise BadRequest('"input" is empty: send a text or a list of items')
     head = _instructions(obj)
     raws, digests = (*head.raws, *items.raws), (*head.digests, *items.digests)
-    tools = _tools(obj, items.raws)
+    beside = tuple(tool for raw in items.raws if _ADDITIONAL in raw for tool in _additional_tools(raw))
+    tools = _tools(obj, beside)
     return RequestView(
         dialect=NAME,
         endpoint="chat",
@@ -85,6 +87,7 @@ def read_request(body: bytes, headers: Mapping[str, str]) -> RequestView:
         wants_usage=True,
         body_digest=body_digest(body[: place.start], items.digests, body[place.end :]),
         spans=obj.spans,
+        hosted=hosted(NAME, obj, beside),
     )
 
 
@@ -254,11 +257,10 @@ def _respliced(body: bytes, place: Span, raws: Sequence[bytes], kept: Sequence[b
     return b"".join((b"[", *pieces, body[position : place.end]))
 
 
-def _tools(obj: splice.JsonObject, raws: Iterable[bytes]) -> tuple[Tool, ...]:
+def _tools(obj: splice.JsonObject, beside: Iterable[object]) -> tuple[Tool, ...]:
     tools = obj.raw("tools")
     found = () if tools is None else _listed(tools)
-    beside = [raw for raw in raws if _ADDITIONAL in raw]
-    return (*found, *(tool for raw in beside for one in _additional_tools(raw) for tool in _offered(one)))
+    return (*found, *(tool for one in beside for tool in _offered(one)))
 
 
 @lru_cache(OFFERS_MAX)

@@ -41,9 +41,18 @@ def served(item: Mapping[str, object]) -> str:
     return SEARCH if what == "search" else ""
 
 
-def read_usage(fields: Mapping[str, object], service: object = "", did: tuple[str, ...] = ()) -> UsageReported | None:
+def searches_counted(response: Mapping[str, object]) -> int | None:
+    """The searches that the response itself counts as billed; None where it counts none, and its items tell."""
+    counts = response.get("tool_usage")
+    search = cast("Mapping[str, object]", counts).get("web_search") if isinstance(counts, dict) else None
+    return count(cast("Mapping[str, object]", search), "num_requests") if isinstance(search, dict) else None
+
+
+def read_usage(
+    fields: Mapping[str, object], service: object = "", did: tuple[str, ...] = (), searches: int | None = None
+) -> UsageReported | None:
     """Usage as Responses report it, which is inclusive; None where the object holds no counts. `service` as the response names it; `did`
-    is what `served` said of its items."""
+    is what `served` said of its items, `searches` what the response counts of them."""
     input_tokens, output_tokens = count(fields, "input_tokens"), count(fields, "output_tokens")
     if input_tokens is None and output_tokens is None:
         return None
@@ -58,7 +67,7 @@ def read_usage(fields: Mapping[str, object], service: object = "", did: tuple[st
         said,
         reasoning_tokens=min(first(fields, _REASONING), said),
         audio_tokens=min(first(fields, _AUDIO), whole - read - written),
-        web_searches=min(did.count(SEARCH), SEARCHES_MAX),
+        web_searches=min(did.count(SEARCH) if searches is None else searches, SEARCHES_MAX),
     )
     beside = tuple(dict.fromkeys(words for words in did if words != SEARCH))
     return UsageReported(usage, billed(fields), service_of(service), beside)

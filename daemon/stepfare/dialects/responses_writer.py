@@ -21,6 +21,7 @@ from stepfare.dialects.base import (
     CostText,
     Faulted,
     Finished,
+    Searched,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
@@ -148,6 +149,8 @@ class ResponsesWriter:
             case ToolCallDelta(index, arguments):
                 item = self._calls.get(index) or self._call(ToolCallStarted(index, "", ""))
                 item.waiting.append(arguments)
+            case Searched():
+                pass
             case UsageReported():
                 self._usage = event
             case Finished(reason):

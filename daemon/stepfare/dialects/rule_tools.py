@@ -10,6 +10,7 @@ from stepfare.dialects import elements, splice
 from stepfare.dialects.base import BadRequest
 from stepfare.dialects.draft import Draft
 from stepfare.dialects.elements import dumped, is_list, is_object, text_of
+from stepfare.dialects.hosted import SERVER_RUN
 from stepfare.dialects.limits import Change, Limits
 from stepfare.dialects.plain_schema import plain
 from stepfare.dialects.rule_fields import drop_inner, fields, inner, left_out
@@ -20,12 +21,6 @@ TOOL_LISTS_KEPT = 16
 
 _AUTO = {"openai": b'"auto"', "responses": b'"auto"'}
 _FREE = ("auto", "none")
-_SERVER_RUN = {
-    "openai": ("web_search", "browser_search", "code_interpreter", "x_search"),
-    "responses": ("web_search", "file_search", "code_interpreter", "image_generation", "mcp", "x_search", "web_extractor"),
-    "anthropic": ("web_search_", "web_fetch_", "code_execution_", "tool_search_tool_", "mcp_toolset", "advisor_"),
-}
-"""How the types of tools begin that only the provider which invented them can run."""
 _TOOL_FLAGS = {
     "openai": ("tool_choice", "parallel_tool_calls"),
     "anthropic": ("tool_choice",),
@@ -113,7 +108,7 @@ def no_server_tools(dialect: str) -> Change:
         def one(raw: bytes) -> list[bytes] | None:
             obj = splice.scan(raw)
             kind = text_of(obj, "type")
-            if not kind.startswith(_SERVER_RUN[dialect]):
+            if not kind.startswith(SERVER_RUN[dialect]):
                 return None
             types.add(kind)
             gone.append(text_of(obj, "name") or kind)
@@ -122,7 +117,7 @@ def no_server_tools(dialect: str) -> Change:
         if not elements.edit(draft, "tools", one):
             return None
         if dialect == "responses":
-            drop_included(draft, lambda what: what.startswith(tuple(f"{kind}_call." for kind in (*types, *_SERVER_RUN[dialect]))))
+            drop_included(draft, lambda what: what.startswith(tuple(f"{kind}_call." for kind in (*types, *SERVER_RUN[dialect]))))
         choice = fields(draft.get("tool_choice"))
         if choice.get("type") in types or _chosen(choice) in gone:
             no_forced_choice(dialect)(draft, limits)

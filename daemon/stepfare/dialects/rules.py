@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from stepfare.dialects.base import BadRequest
 from stepfare.dialects.call_ids import FORTY, NINE, SIXTY_FOUR, IdForm, fitter
 from stepfare.dialects.draft import Draft
+from stepfare.dialects.hosted import NO_SERVER_TOOLS
 from stepfare.dialects.limits import NO_LIMITS, Change, Limits
 from stepfare.dialects.rule_fields import (
     KNOWN,
@@ -105,7 +106,7 @@ RULES: Mapping[str, Rule] = {
     "no-forced-tool-choice": Rule("will not be made to call a tool", {name: no_forced_choice(name) for name in DIALECTS}),
     "no-parallel-flag": Rule("knows no word for one call at a time", {name: no_parallel_flag(name) for name in DIALECTS}),
     "no-empty-tools": Rule("refuses words about tools where none are offered", {name: no_empty_tools(name) for name in DIALECTS}),
-    "no-server-tools": Rule("runs no tools of other providers' servers", {name: no_server_tools(name) for name in DIALECTS}),
+    NO_SERVER_TOOLS: Rule("runs no tools of other providers' servers", {name: no_server_tools(name) for name in DIALECTS}),
     "no-strict": Rule("refuses strict in tools", {name: no_strict(name) for name in DIALECTS}),
     "no-schema-extras": Rule("understands plain words of JSON schema only", {name: no_schema_extras(name) for name in DIALECTS}),
     "no-response-format-with-tools": Rule("gives JSON of a form or calls tools", {name: no_form_with_tools(name) for name in DIALECTS}),

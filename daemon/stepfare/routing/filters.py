@@ -9,17 +9,22 @@ from functools import cached_property
 from stepfare.core.budget import Cap
 from stepfare.core.decision import Decision, Floor, GatePlan, Rejection
 from stepfare.core.model import Candidate, Capability
-from stepfare.core.money import Picodollars, Usage, priced, usd_text
+from stepfare.core.money import PUSD_PER_USD, Picodollars, Usage, priced, usd_text
 from stepfare.core.prompt import Loss
-from stepfare.core.request import RequestView
+from stepfare.core.request import NO_TOOLS, RequestView
 from stepfare.core.step import Tier
 from stepfare.core.tokens import on_model
+from stepfare.dialects.hosted import NO_SERVER_TOOLS
 from stepfare.dialects.services import asked_service
 from stepfare.routing.health import resting
 from stepfare.routing.snapshot import Snapshot
 
 WINDOW_SHARE_MAX = 0.97
 """The share of a window that an estimated prompt may fill: estimates err by a few percent."""
+FOUND_TOKENS_MAX = 8_000
+"""What one call of a tool that the provider runs is taken to add to the prompt: as much as OpenAI counts for a search."""
+SEARCH_PUSD_MAX = 35 * PUSD_PER_USD // 1_000
+"""What a search is taken to cost where nobody lists its price: the dearest that anybody lists."""
 OUTPUT_TOKENS_RESERVED_MAX = 32_000
 """Output that is reserved for where the client names no limit; agents' answers have a median of 150 tokens."""
 
@@ -69,7 +74,8 @@ def rejected(candidate: Candidate, need: Need) -> Rejection | None:
 def ceiling_pusd(candidate: Candidate, view: RequestView, prompt_tokens: int) -> Picodollars | None:
     """The most that an attempt is taken to cost:
     the whole prompt, in its own tokens, written into a cache, and the longest output, at the price of the service that is asked for
-    (which may be refused, and the usual one given). None: unpriced."""
+    (which may be refused, and the usual one given). Where it offers tools that its provider runs, the prompt is read again behind each of
+    their calls, from a cache where there is one, with all that was found so far; searches are paid beside. None: unpriced."""
     if candidate.price is None:
         return None
     prices = (candidate.price, candidate.price.served(asked_service(view))) if candidate.price.services else (candidate.price,)
@@ -78,9 +84,26 @@ def ceiling_pusd(candidate: Candidate, view: RequestView, prompt_tokens: int) ->
     output = min(asked, model.context_tokens) if asked else min(model.max_output_tokens, OUTPUT_TOKENS_RESERVED_MAX)
     cache = candidate.provider.cache
     hour = prompt if cache is not None and cache.hour else 0
-    fresh = Usage(prompt, output_tokens=output)
-    written = Usage(prompt, cache_write_tokens=prompt, output_tokens=output, cache_write_1h_tokens=hour)
-    return max(priced(price, usage) for price in prices if price is not None for usage in (fresh, written))
+    uses, searches = view.hosted if _runs_tools(candidate, view) else NO_TOOLS
+    again = uses * prompt
+    total = prompt + again + FOUND_TOKENS_MAX * uses * (uses + 1) // 2
+    held = again if cache is not None and prompt >= cache.min_tokens else 0
+    fresh = Usage(total, held, 0, output, web_searches=searches)
+    written = Usage(total, held, prompt, output, hour, web_searches=searches)
+    return Picodollars(
+        max(
+            priced(price, usage) + (0 if price.base.web_search is not None else searches * SEARCH_PUSD_MAX)
+            for price in prices
+            if price is not None
+            for usage in (fresh, written)
+        )
+    )
+
+
+def _runs_tools(candidate: Candidate, view: RequestView) -> bool:
+    """Whether tools that the request offers for its provider to run reach this one: no bridge and no rule takes them away."""
+    bridged = candidate.provider.door(view.dialect).dialect != view.dialect
+    return not bridged and NO_SERVER_TOOLS not in (*candidate.provider.quirks, *candidate.model.quirks)
 
 
 def _below_floor(candidate: Candidate, need: Need) -> str | None:

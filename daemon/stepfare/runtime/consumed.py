@@ -5,6 +5,7 @@ Which entries are made of it is the business of `entries`; how reports are read,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from stepfare.core.model import Candidate, Capability
@@ -13,6 +14,7 @@ from stepfare.dialects import meter
 from stepfare.dialects.base import UsageReported
 from stepfare.dialects.heard import Heard
 from stepfare.providers.quirks import BILLED_COST
+from stepfare.routing.filters import FOUND_TOKENS_MAX
 from stepfare.routing.warmth import warm_tokens
 from stepfare.runtime.consider import Asked
 
@@ -24,6 +26,9 @@ THOUGHT_TOKENS_PER_S = 250
 """What a model may have thought unseen while nothing was heard of it: few are served faster."""
 WINDOWS_MAX = 16
 """A call that goes round with tools of its provider's reads its window several times; what counts more than this many is garbage."""
+
+FOUND_TOKENS = 5_000
+"""What a search likely adds to the prompt that its answer goes on with."""
 
 UNREPORTED = "its provider reported no usage"
 BROKEN_OFF = "it was broken off before its usage was reported: what was said since is estimated"
@@ -88,9 +93,10 @@ def consumed(asked: Asked, candidate: Candidate, heard: Heard, started_ms: int, 
     likely, low, high = _said(since, begun, candidate, heard, told)
     least = usage.output_tokens
     usages = [replace(usage, output_tokens=max(least, tokens)) for tokens in (likely, low, high)]
-    if usages[1] == usages[2]:
-        return Consumed(usage, usage, usage)
-    return Consumed(*usages, counted="part", doubts=(BROKEN_OFF,))
+    found = _searched(usages, heard.searches - usage.web_searches)
+    if found[1] == found[2]:
+        return Consumed(found[0], found[0], found[0])
+    return Consumed(*found, counted="part", doubts=(BROKEN_OFF,))
 
 
 def charge(candidate: Candidate, report: UsageReported | None, used: Consumed, asked_for: str = "") -> Charge:
@@ -148,9 +154,29 @@ def _guessed(asked: Asked, candidate: Candidate, heard: Heard, started_ms: int, 
     written = prompt - warm if cache is not None and prompt >= cache.min_tokens else 0
     likely, least, most = _said(heard.output_chars, _unseen(heard, told), candidate, heard, told)
     usage = Usage(prompt, warm, written, likely)
-    low = Usage(prompt, prompt, 0, least) if heard.started else Usage(0)
+    low = Usage(prompt, prompt, 0, least) if heard.started or heard.searches else Usage(0)
     high = Usage(prompt, 0, prompt if written else 0, most)
-    return Consumed(usage, low, high, "none", (doubt,))
+    return Consumed(*_searched([usage, low, high], heard.searches), counted="none", doubts=(doubt,))
+
+
+def _searched(usages: Sequence[Usage], searches: int) -> Sequence[Usage]:
+    """These usages (likely, at least, at most) with searches that no report counts. Behind each the prompt is read again, with all that was
+    found so far: from the cache what the cache holds of it, likely; at least nothing was found, at most all of it is new."""
+    if searches <= 0:
+        return usages
+    likely, low, high = usages
+    rows = searches * (searches + 1) // 2
+    kept = likely.cache_read_tokens + likely.cache_write_tokens
+    return (
+        replace(
+            likely,
+            input_tokens=likely.input_tokens * (searches + 1) + FOUND_TOKENS * rows,
+            cache_read_tokens=likely.cache_read_tokens + searches * kept,
+            web_searches=likely.web_searches + searches,
+        ),
+        replace(low, web_searches=low.web_searches + searches),
+        replace(high, input_tokens=high.input_tokens * (searches + 1) + FOUND_TOKENS_MAX * rows, web_searches=high.web_searches + searches),
+    )
 
 
 def _said(chars: int, begun: int, candidate: Candidate, heard: Heard, told: Telling) -> tuple[int, int, int]:
