@@ -6,6 +6,8 @@ Each life is a process of its own with eight agents that append through the stor
 books meanwhile. It is ended with kill -9 (no handler runs, nothing is flushed) after a random time, its first moments included: opening,
 migrating, taking up the journal. What it said was on disk must be there. Open reservations are then closed as lost, and the next life
 goes on in the same books; after some lives new books are begun, so that young and old ones are killed alike.
+
+With --daemon it is the whole daemon that is killed, while agents stream through it: `daemon_deaths` says what is looked at then.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ AGENTS = 8
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=1_000, help="so many deaths (default: 1000)")
+    parser.add_argument("--daemon", action="store_true", help="kill `stepfare serve` under streaming agents, instead of the store alone")
     parser.add_argument("--seed", type=int, default=None, help="of the moments; one of its own for each run if not given")
     parser.add_argument("--live", nargs=2, metavar=("FILE", "NAME"), help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
@@ -40,6 +43,9 @@ def main(arguments: list[str]) -> int:
         return 0
     seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(1 << 32)
     print(f"{chosen.trials} trials, seed {seed}", flush=True)
+    if chosen.daemon:
+        print(of_daemons(chosen.trials, random.Random(seed)))
+        return 0
     tally = trials(chosen.trials, random.Random(seed))
     print(
         f"{chosen.trials} deaths by kill -9: {tally['acknowledged']:,} entries were acknowledged before, all are there, each once;"
@@ -69,6 +75,25 @@ def trials(count: int, dice: random.Random) -> Counter[str]:
             done = min(first + LIVES_PER_BOOKS, count)
             print(f"\r{done:,} of {count:,}, {time.monotonic() - began:.0f} s", end="", file=sys.stderr, flush=True)
     return tally
+
+
+def of_daemons(count: int, dice: random.Random) -> str:
+    """So many deaths of whole daemons, told in words; raises AssertionError at the first that lost or doubled anything."""
+    from daemon_deaths import deaths
+
+    began = time.monotonic()
+
+    def progress(done: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done:,} of {count:,}, {time.monotonic() - began:.0f} s", end="", file=sys.stderr, flush=True)
+
+    tally = asyncio.run(deaths(count, dice, progress))
+    return (
+        f"{count} deaths of the daemon by kill -9, {tally['stillborn']:,} of them while it started: of {tally['calls']:,} calls"
+        f" {tally['whole']:,} were answered to their end, and each is settled once, at the cost that its client was told;"
+        f" {tally['lost']:,} attempts were open and are booked as lost, at their ceilings;"
+        f" all {tally['verified']:,} verifications found the books whole, and their heads agree."
+    )
 
 
 def one_life(books: Path, name: str, seconds: float) -> set[str]:
