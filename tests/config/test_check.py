@@ -61,7 +61,7 @@ def test_a_whole_project_file_is_read_without_a_word() -> None:
     assert checked.readable
     assert dotfile.profile == "careful"
     assert dotfile.steps == {StepKind.EDIT: Tier.PREMIUM, StepKind.RUN: Tier.FRUGAL}
-    assert dotfile.budget == Caps(2 * USD, 10 * USD, 0.8, "ask")
+    assert dotfile.budget == Caps(2 * USD, 10 * USD, None, 0.8, "ask")
     assert [rule.lines for rule in dotfile.paths] == [(8, 8), (12,)]
     assert {key: checked.lines[key] for key in ("profile", "steps", "steps.edit", "paths.1", "paths.0.match.1", "budget.on_limit")} == {
         "profile": 1,
@@ -247,7 +247,7 @@ def test_settings_are_read_as_they_are_documented() -> None:
     assert settings.models[0].price is not None
     assert settings.models[0].price.cache_write == 125_000
     assert settings.tiers.by_tier() == {Tier.FRUGAL: ("lab/small",)}
-    assert limits_of(settings) == UserLimits(None, 25 * USD, frozenset({"nightly"}))
+    assert limits_of(settings) == UserLimits(None, 25 * USD, None, frozenset({"nightly"}))
     assert not settings.privacy.titles
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 4884)
     assert checked.lines["models.0.price.output"] == 16

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stepfare.cli.budget_setting import set_caps
 from stepfare.control import protocol
 from stepfare.core.entry import Entry, Extended, Lost, Reserved, Settled, Voided
 from stepfare.core.money import PUSD_PER_USD
@@ -261,6 +262,42 @@ async def test_what_was_added_survives_a_restart_and_is_told(start: Start, tmp_p
     _, overview = await second.control("GET", "overview")
     assert overview["budgets"] == [cap]
     assert overview["sessions"][0]["budget"]["day_pusd"] == cap["cap_pusd"]
+
+
+async def test_a_cap_that_is_set_while_the_daemon_runs_holds_from_the_next_step_on(start: Start) -> None:
+    running = await start(stream())
+    body = ask("Explain this.", model="balanced")
+    async with running.chat(body) as answer:
+        assert "x-stepfare-budget" not in answer.headers
+        await answer.text()
+    set_caps(running.home / "config.toml", {"day_usd": "0.02"})
+    await running.control("POST", "reload")
+    async with running.chat(ask("And that?", model="balanced")) as answer:
+        assert answer.headers["x-stepfare-budget"] == "day reached"
+        await answer.text()
+
+
+async def test_a_project_has_days_and_months_of_its_own_by_its_file_and_by_the_users(start: Start, tmp_path: Path) -> None:
+    project, other = tmp_path / "shop", tmp_path / "other"
+    for folder in (project, other):
+        (folder / ".git").mkdir(parents=True)
+    (project / ".stepfare.toml").write_text("[budget]\nmonth_usd = 0.10\n")
+    running = await start(stream(), more="[budget]\nproject_day_usd = 0.12\non_limit = 'stop'\n")
+
+    async def served(folder: Path) -> bool:
+        async with running.chat(ask(f"What is in {folder.name}?", model="balanced"), x_stepfare_workspace=str(folder)) as answer:
+            await answer.text()
+            return answer.status == 200
+
+    for folder, scope in ((project, "project-month"), (other, "project")):
+        while await served(folder):
+            pass
+        _, told = await running.control("GET", "budgets")
+        cap = next(cap for cap in told["caps"] if (cap["scope"], cap["subject"]) == (scope, str(folder)))
+        assert 0 < cap["spent_pusd"] <= cap["cap_pusd"]
+    await extended(running, f"project-month/{str(project).removeprefix('/')}", 0.1)
+    assert await served(project)
+    assert not await served(other)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,21 @@
-"""`stepfare budget`: how the caps stand, and adding to one."""
+"""`stepfare budget`: how the caps stand, setting them, and adding to one."""
 
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import get_args
 
 import click
 
-from stepfare.cli.asking import USAGE, Trouble, ask, command_of, here, json_option, now_ms, print_message
+from stepfare.cli.asking import USAGE, Trouble, ask, command_of, here, json_option, now_ms, print_json, print_message, told_to_reload
 from stepfare.cli.spend import whole_id
 from stepfare.control.client import Daemon, Refused
 from stepfare.control.protocol import Budgets, Extend, Proposal, ScopeName
 from stepfare.core.money import PUSD_PER_USD
 
 BY = "cli"
+_SCOPES: dict[str, ScopeName] = {scope: scope for scope in get_args(ScopeName)}
 NO_SESSION = "no-session"
 
 
@@ -25,7 +27,8 @@ NO_SESSION = "no-session"
 def budget(context: click.Context, session_id: str | None, as_json: bool) -> None:
     """Show each budget: what is spent, reserved and left, how fast it goes, who set it; and what waits for an answer.
 
-    Budgets are set in config.toml and .stepfare.toml, under [budget]: session_usd, day_usd, month_usd, warn_at, on_limit.
+    Yours are set with `stepfare budget set`, or in config.toml under [budget]: session_usd, project_day_usd, project_month_usd, day_usd,
+    month_usd, team_month_usd, warn_at, on_limit. A project's own are in its .stepfare.toml: session_usd, day_usd, month_usd.
     """
     if context.invoked_subcommand is None:
         _show(session_id, as_json=as_json)
@@ -40,11 +43,45 @@ def show(session_id: str | None, as_json: bool) -> None:
     _show(session_id, as_json=as_json)
 
 
+@budget.command("set")
+@click.option("--session", "session_usd", metavar="USD", help="What one session may cost.")
+@click.option("--project", "project_day_usd", metavar="USD", help="What a day in one project may cost, in each of them.")
+@click.option("--project-month", "project_month_usd", metavar="USD", help="What a month in one project may cost, in each of them.")
+@click.option("--day", "day_usd", metavar="USD", help="What a day may cost.")
+@click.option("--month", "month_usd", metavar="USD", help="What a month may cost.")
+@click.option("--team-month", "team_month_usd", metavar="USD", help="What all who share the books may spend in a month.")
+@json_option
+@command_of
+def set_(as_json: bool, **usd: str | None) -> None:
+    """Set caps in your own config.toml, in dollars; `off` removes one. The rest of the file stays as it is, and the running daemon keeps to
+    them from its next decision on.
+
+    A project's own caps stand in its .stepfare.toml and are not changed; they can only lower yours.
+    """
+    from stepfare.cli.budget_setting import set_caps
+
+    wanted = {key: text for key, text in usd.items() if text is not None}
+    if not wanted:
+        raise Trouble("usage", "Say which cap, and how much: `stepfare budget set --day 25`, or `--day off` to have none.", USAGE)
+    path = here().config_toml
+    caps = set_caps(path, wanted)
+    daemon = told_to_reload()
+    if as_json:
+        told = {f"{key.removesuffix('_usd')}_pusd": pusd for key, pusd in caps.items()}
+        print_json({"file": str(path), "set": told, "daemon": daemon})
+        return
+    click.echo(f"Set in {path}.")
+    if daemon == "reloaded":
+        _show(None, as_json=False)
+    else:
+        click.echo("The daemon is not running; it keeps to it from its start on.")
+
+
 @budget.command("extend")
 @click.argument("usd", required=False)
 @click.option("--usd", "usd_option", metavar="USD", help="How many dollars to add. Without it, what the open question proposes.")
 @click.option("--session", "session_id", metavar="ID", help="Extend the budget of this session, for as long as it goes on.")
-@click.option("--project", type=click.Path(), help="Extend today's budget of the project in this folder.")
+@click.option("--project", type=click.Path(), help="Extend the budget of the project in this folder: today's, or with --month its month's.")
 @click.option("--day", is_flag=True, help="Extend today's budget.")
 @click.option("--month", is_flag=True, help="Extend this month's budget.")
 @json_option
@@ -62,9 +99,9 @@ def extend(
         (scope, subject)
         for scope, subject, given in (
             ("session", session_id or "", session_id is not None),
-            ("project", str(Path(project or ".").resolve()), project is not None),
+            ("project-month" if month else "project", str(Path(project or ".").resolve()), project is not None),
             ("day", "", day),
-            ("month", "", month),
+            ("month", "", month and project is None),
         )
         if given
     ]
@@ -99,10 +136,9 @@ async def _wanted(daemon: Daemon, named: list[tuple[str, str]], pusd: int | None
         return [one if pusd is None else one.model_copy(update={"pusd": pusd}) for one in questions[0].proposals]
     assert pusd is not None
     (scope, subject) = named[0]
-    names: dict[str, ScopeName] = {"session": "session", "project": "project", "day": "day", "month": "month"}
     if scope == "session":
         subject = await _session(daemon, subject)
-    return [Proposal(scope=names[scope], subject=subject, pusd=pusd)]
+    return [Proposal(scope=_SCOPES[scope], subject=subject, pusd=pusd)]
 
 
 async def _session(daemon: Daemon, given: str) -> str:

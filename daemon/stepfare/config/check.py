@@ -129,7 +129,17 @@ def check_dotfile(text: str | bytes, source: str, user: UserLimits | None = None
 
 def limits_of(settings: Settings) -> UserLimits:
     """What a project's file is measured against."""
-    return UserLimits(settings.budget.session_usd, settings.budget.day_usd, frozenset(settings.profiles))
+    budget = settings.budget
+    return UserLimits(
+        session_pusd=budget.session_usd,
+        day_pusd=_lowest(budget.project_day_usd, budget.day_usd),
+        month_pusd=_lowest(budget.project_month_usd, budget.month_usd),
+        profiles=frozenset(settings.profiles),
+    )
+
+
+def _lowest(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _without_forbidden(data: Mapping[str, Any], path: KeyPath, notes: Notes) -> dict[str, Any]:
@@ -207,6 +217,7 @@ def _project_caps(written: WrittenDotfile, user: UserLimits | None, notes: Notes
     return Caps(
         session_pusd=lower("session_usd", budget.session_usd, user.session_pusd if user else None),
         day_pusd=lower("day_usd", budget.day_usd, user.day_pusd if user else None),
+        month_pusd=lower("month_usd", budget.month_usd, user.month_pusd if user else None),
         warn_at=budget.warn_at,
         on_limit=budget.on_limit,
     )

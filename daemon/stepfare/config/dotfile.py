@@ -22,6 +22,7 @@ class Caps:
 
     session_pusd: int | None = None
     day_pusd: int | None = None
+    month_pusd: int | None = None
     warn_at: float | None = None
     on_limit: str | None = None
 
@@ -32,6 +33,7 @@ class UserLimits:
 
     session_pusd: int | None = None
     day_pusd: int | None = None
+    month_pusd: int | None = None
     profiles: frozenset[str] = frozenset()
 
 

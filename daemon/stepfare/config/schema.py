@@ -156,6 +156,8 @@ class BudgetSettings(Table):
     """Caps in US dollars (in picodollars once checked), and what to do when one is reached."""
 
     session_usd: Dollars | None = Field(default=None, description="What one session may cost.")
+    project_day_usd: Dollars | None = Field(default=None, description="What a day in one project may cost, in each of them.")
+    project_month_usd: Dollars | None = Field(default=None, description="What a month in one project may cost, in each of them.")
     day_usd: Dollars | None = Field(default=None, description="What a day may cost.")
     month_usd: Dollars | None = Field(default=None, description="What a month may cost; it begins on its first day, by your clock.")
     team_month_usd: Dollars | None = Field(
@@ -291,6 +293,7 @@ class ProjectBudget(Table):
 
     session_usd: Dollars | None = Field(default=None, description="What one session in this project may cost.")
     day_usd: Dollars | None = Field(default=None, description="What a day in this project may cost.")
+    month_usd: Dollars | None = Field(default=None, description="What a month in this project may cost.")
     warn_at: Share | None = Field(default=None, description="The share of a cap at which to warn: 0.8 is four fifths.")
     on_limit: OnLimit | None = Field(default=None, description="At the cap: ask (say so and wait), frugal (lower floors), stop (refuse).")
 

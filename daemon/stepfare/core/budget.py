@@ -15,14 +15,24 @@ _PARTS = 1_000_000
 
 
 class Scope(StrEnum):
-    """What a cap is a cap on. `TEAM` is that of all who share one set of books."""
+    """What a cap is a cap on: whose spending, in which time. `TEAM` is a month of all who share one set of books."""
 
     SESSION = "session"
     PROJECT = "project"
     """A day in one project."""
+    PROJECT_MONTH = "project-month"
     DAY = "day"
     MONTH = "month"
     TEAM = "team"
+
+    @property
+    def of_project(self) -> bool:
+        return self in (Scope.PROJECT, Scope.PROJECT_MONTH)
+
+    @property
+    def has_subject(self) -> bool:
+        """Whether there are many of the kind: each session and each project has its own."""
+        return self is Scope.SESSION or self.of_project
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,7 @@ class Extended:
 
     def __post_init__(self) -> None:
         assert self.pusd > 0, self
-        assert bool(self.subject) == (self.scope in (Scope.SESSION, Scope.PROJECT)), self
+        assert bool(self.subject) == self.scope.has_subject, self
 
     @property
     def session(self) -> str:

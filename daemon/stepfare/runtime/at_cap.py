@@ -8,6 +8,7 @@ without a question: nobody would see it, and a summary made of it would take the
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -36,7 +37,11 @@ ENDING_TOOLS = frozenset({"submit_and_exit"})
 """Where one of these is offered, the agent goes on until it is called."""
 MAKER = "stepfare/budget"
 HEADER = "x-stepfare-budget"
-ANEW = {Scope.DAY: "at midnight", Scope.PROJECT: "at midnight"} | dict.fromkeys((Scope.MONTH, Scope.TEAM), "on the first of next month")
+ANEW: Mapping[Scope, str] = {
+    Scope.DAY: "at midnight",
+    Scope.PROJECT: "at midnight",
+    **dict.fromkeys((Scope.MONTH, Scope.PROJECT_MONTH, Scope.TEAM), "on the first of next month"),
+}
 _FREE = ("", "auto", "none")
 
 
@@ -116,6 +121,7 @@ def standing(cap: Cap) -> str:
     of = {
         Scope.SESSION: "this session",
         Scope.PROJECT: f"{cap.subject} today",
+        Scope.PROJECT_MONTH: f"{cap.subject} this month",
         Scope.DAY: "today",
         Scope.MONTH: "this month",
         Scope.TEAM: "this month by all who share the books",
@@ -129,7 +135,13 @@ def standing(cap: Cap) -> str:
 
 def command(cap: Cap, pusd: int) -> str:
     """What extends this cap by so much."""
-    whose = {Scope.SESSION: f" --session {cap.subject}", Scope.PROJECT: f" --project {shlex.quote(cap.subject)}", Scope.MONTH: " --month"}
+    folder = shlex.quote(cap.subject)
+    whose = {
+        Scope.SESSION: f" --session {cap.subject}",
+        Scope.PROJECT: f" --project {folder}",
+        Scope.PROJECT_MONTH: f" --project {folder} --month",
+        Scope.MONTH: " --month",
+    }
     sum_ = f"{Decimal(pusd) / PUSD_PER_USD:.2f}"
     return f"stepfare budget extend --usd {sum_}{whose.get(Scope(cap.scope), ' --day')}"
 

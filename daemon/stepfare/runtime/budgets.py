@@ -6,7 +6,7 @@ say, who are asked with `claims`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stepfare.config.check import Checked
@@ -22,6 +22,15 @@ QUESTIONS_MAX = 100
 """Open questions; the oldest go first."""
 SETTINGS_FILE = "config.toml"
 FRUGAL = "frugal"
+OF_USER: Mapping[Scope, str] = {
+    Scope.SESSION: "session_usd",
+    Scope.DAY: "day_usd",
+    Scope.MONTH: "month_usd",
+    Scope.TEAM: "team_month_usd",
+    Scope.PROJECT: "project_day_usd",
+    Scope.PROJECT_MONTH: "project_month_usd",
+}
+"""The key of the user's [budget] for each scope; a project's file has `session_usd`, and `day_usd` and `month_usd` of the project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +97,24 @@ class Budgets:
             line = settings.lines.get(f"budget.{key}")
             return f"{SETTINGS_FILE}:{line}" if line else SETTINGS_FILE
 
-        dotfile, day, month = workspace.dotfile, self.day, self.month
-        of_session = Used(session.spent_pusd + session.lost_pusd, session.reserved_pusd) if session else Used()
-        name = session.id if session else ""
-        if session is not None and user.session_usd is not None:
-            yield _Rule(Scope.SESSION, user.session_usd, cited("session_usd"), of_session, name)
-        if user.day_usd is not None:
-            yield _Rule(Scope.DAY, user.day_usd, cited("day_usd"), day.used(), since_ms=day.start_ms)
-        if user.month_usd is not None:
-            yield _Rule(Scope.MONTH, user.month_usd, cited("month_usd"), month.used(), since_ms=month.start_ms)
-        if user.team_month_usd is not None:
-            yield _Rule(Scope.TEAM, user.team_month_usd, cited("team_month_usd"), self.team.used(), since_ms=self.team.start_ms)
-        if dotfile is not None:
-            caps, project = dotfile.budget, workspace.project
-            if session is not None and caps.session_pusd is not None:
-                yield _Rule(Scope.SESSION, caps.session_pusd, dotfile.cite("budget.session_usd"), of_session, name)
-            if caps.day_pusd is not None:
-                yield _Rule(Scope.PROJECT, caps.day_pusd, dotfile.cite("budget.day_usd"), day.used(project), project, day.start_ms)
+        limits: list[tuple[Scope, int | None, str]] = [(scope, getattr(user, key), cited(key)) for scope, key in OF_USER.items()]
+        if workspace.dotfile is not None:
+            caps, cite = workspace.dotfile.budget, workspace.dotfile.cite
+            limits += [
+                (Scope.SESSION, caps.session_pusd, cite("budget.session_usd")),
+                (Scope.PROJECT, caps.day_pusd, cite("budget.day_usd")),
+                (Scope.PROJECT_MONTH, caps.month_pusd, cite("budget.month_usd")),
+            ]
+        for scope, limit_pusd, source in limits:
+            subject = workspace.project if scope.of_project else session.id if session and scope is Scope.SESSION else ""
+            if limit_pusd is not None and (subject or not scope.has_subject):
+                yield _Rule(scope, limit_pusd, source, self._used(scope, session, workspace.project), subject, self.since_ms(scope))
+
+    def _used(self, scope: Scope, session: Session | None, project: str) -> Used:
+        if scope is Scope.SESSION:
+            return Used(session.spent_pusd + session.lost_pusd, session.reserved_pusd) if session else Used()
+        period = self._periods[scope]
+        return period.used(project if scope.of_project else None)
 
     def _cap(self, rule: _Rule, on_limit: str, warn_at: float) -> Cap:
         extended_pusd = sum(one.pusd for one in self._extensions_of(rule.scope, rule.subject, rule.since_ms))
@@ -120,10 +130,19 @@ class Budgets:
             extended_pusd=extended_pusd,
         )
 
+    @property
+    def _periods(self) -> Mapping[Scope, PeriodSpend]:
+        return {
+            Scope.PROJECT: self.day,
+            Scope.PROJECT_MONTH: self.month,
+            Scope.DAY: self.day,
+            Scope.MONTH: self.month,
+            Scope.TEAM: self.team,
+        }
+
     def since_ms(self, scope: Scope) -> int:
         """When the period of that scope began; 0 for a session."""
-        day_ms, month_ms, team_ms = self.day.start_ms, self.month.start_ms, self.team.start_ms
-        return {Scope.DAY: day_ms, Scope.PROJECT: day_ms, Scope.MONTH: month_ms, Scope.TEAM: team_ms}.get(scope, 0)
+        return 0 if scope is Scope.SESSION else self._periods[scope].start_ms
 
     def claims(self, caps: Sequence[Cap], tier: int) -> tuple[Claim, ...]:
         """What a call to a model of that tier must find room for in the books, whoever else spends from them."""
@@ -137,7 +156,7 @@ class Budgets:
         match Scope(cap.scope):
             case Scope.SESSION:
                 return Heap.SESSION, cap.subject
-            case Scope.PROJECT:
+            case Scope.PROJECT | Scope.PROJECT_MONTH:
                 return Heap.PROJECT, cap.subject
             case Scope.DAY | Scope.MONTH:
                 return Heap.USER, self.day.whose

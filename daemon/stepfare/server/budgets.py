@@ -68,11 +68,15 @@ def _addressed(request: web.Request, house: House) -> tuple[Scope, str]:
     """Whose cap the address names. Raises Refused where there is none, for an addition would then lift nothing."""
     name, subject = request.match_info["scope"], request.match_info.get("subject", "")
     if name not in tuple(Scope) or name == Scope.TEAM:
-        raise Refused(404, "no-scope", f"there is no budget of that kind ({name[:40]!r}): session, project, day and month can be extended")
+        raise Refused(
+            404,
+            "no-scope",
+            f"there is no budget of that kind ({name[:40]!r}): session, project, project-month, day and month can be extended",
+        )
     scope = Scope(name)
-    if scope is Scope.PROJECT and subject and not subject.startswith("/"):
+    if scope.of_project and subject and not subject.startswith("/"):
         subject = "/" + subject
-    if bool(subject) != (scope in (Scope.SESSION, Scope.PROJECT)):
+    if bool(subject) != scope.has_subject:
         needs = "name whose: budgets/session/ID or budgets/project/FOLDER" if not subject else "a day and a month are everybody's"
         raise Refused(400, "bad-request", needs)
     if scope is Scope.SESSION and house.state.sessions.get(subject) is None:
@@ -121,7 +125,7 @@ def _caps(house: House, session: str | None) -> Sequence[Cap]:
 def _cap(house: House, cap: Cap) -> protocol.Cap:
     state, scope = house.state, Scope(cap.scope)
     everybody = scope in (Scope.DAY, Scope.MONTH)
-    burn = state.budgets.pace.pusd_per_hour(house.world.now_ms(), None if everybody else cap.subject) if scope is not Scope.PROJECT else 0
+    burn = 0 if scope.of_project else state.budgets.pace.pusd_per_hour(house.world.now_ms(), None if everybody else cap.subject)
     return protocol.Cap(
         scope=scope.value,
         subject=cap.subject,

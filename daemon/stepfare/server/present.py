@@ -104,6 +104,7 @@ def budget(caps: Sequence[protocol.Cap]) -> protocol.Budget | None:
     return protocol.Budget(
         session_pusd=lowest.get("session"),
         project_day_pusd=lowest.get("project"),
+        project_month_pusd=lowest.get("project-month"),
         day_pusd=lowest.get("day"),
         month_pusd=lowest.get("month"),
         warn_at=caps[0].warn_at,

@@ -25,8 +25,8 @@ _SCOPES: dict[str, ScopeName] = {scope: scope for scope in get_args(ScopeName) i
 
 
 async def extend_budget(ls: StepfareServer, asked: Arguments) -> Result:
-    """Add `usd` to the budget of `scope` (session, project, day, month), once. Without a scope the newest open question is answered, with
-    the sum that it proposes where none is named. Raises JsonRpcInvalidParams."""
+    """Add `usd` to the budget of `scope` (session, project, project-month, day, month), once. Without a scope the newest open question is
+    answered, with the sum that it proposes where none is named. Raises JsonRpcInvalidParams."""
     if asked.scope is not None and asked.scope not in _SCOPES:
         raise JsonRpcInvalidParams(message=f"stepfare.extendBudget: `scope` is one of {', '.join(_SCOPES)}.")
     if asked.scope is not None and asked.usd is None:
@@ -52,7 +52,7 @@ async def _meant(ls: StepfareServer, daemon: Daemon, asked: Arguments) -> list[P
         return [one if pusd is None else one.model_copy(update={"pusd": pusd}) for one in questions[0].proposals]
     assert pusd is not None
     scope, subject = _SCOPES[asked.scope], ""
-    if scope in ("session", "project"):
+    if scope not in ("day", "month"):
         session = await session_meant(ls, daemon, asked)
         if isinstance(session, str):
             return session

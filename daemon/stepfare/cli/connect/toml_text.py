@@ -11,6 +11,7 @@ from typing import cast
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import Item
 
 from stepfare.cli.connect.json_text import Json, JsonObject, Keys, Unsuitable
 
@@ -27,7 +28,7 @@ def parse(text: str) -> JsonObject:
         raise Unsuitable("it is nested too deep") from problem
 
 
-def put(text: str, path: Keys, value: Json) -> str:
+def put(text: str, path: Keys, value: Json | Item) -> str:
     """The text with this value at this path; tables on the way are made where they are missing."""
     document = _document(text)
     table = document

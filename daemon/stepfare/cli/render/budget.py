@@ -10,8 +10,15 @@ from stepfare.control.protocol import Budgets, Cap, Proposal, Question
 
 SESSIONS_SHOWN = 5
 AT_LIMIT = {"ask": "asks", "frugal": "goes on with frugal models", "stop": "refuses"}
-NAMES = {"session": "a session", "project": "a day in a project", "day": "a day", "month": "a month"}
-NONE = "No budget is set. In config.toml or in a project's .stepfare.toml: [budget] session_usd = 2.00, day_usd = 10.00."
+NAMES = {
+    "session": "a session",
+    "project": "a day in a project",
+    "project-month": "a month in a project",
+    "day": "a day",
+    "month": "a month",
+    "team": "a month of the team",
+}
+NONE = "No budget is set. `stepfare budget set --day 10` sets one; a project's own stand in its .stepfare.toml, under [budget]."
 
 
 def budgets(message: Budgets, now_ms: int) -> list[Block]:
@@ -62,7 +69,15 @@ def agent(client: str) -> str:
 
 
 def _cap(cap: Cap) -> tuple[Cell, ...]:
-    whose = {"session": cap.subject, "project": f"{short_path(cap.subject)} today", "day": "today", "month": "this month"}
+    folder = short_path(cap.subject)
+    whose = {
+        "session": cap.subject,
+        "project": f"{folder} today",
+        "project-month": f"{folder} this month",
+        "day": "today",
+        "month": "this month",
+        "team": "the team this month",
+    }
     used = share(cap.spent_pusd, cap.cap_pusd)
     style = "bad" if not cap.left_pusd else "warn" if cap.warned else ""
     more = f", {money(cap.extended_pusd)} added" if cap.extended_pusd else ""
@@ -73,7 +88,7 @@ def _cap(cap: Cap) -> tuple[Cell, ...]:
         Span(spent, style) if style else spent,
         money(cap.reserved_pusd),
         money(cap.left_pusd),
-        money(cap.burn_pusd_per_hour) if cap.scope != "project" else "",
+        money(cap.burn_pusd_per_hour) if not cap.scope.startswith("project") else "",
         AT_LIMIT[cap.on_limit],
         f"{short_path(cap.source)}{more}",
     )

@@ -9,7 +9,7 @@ from pydantic import Field
 from stepfare.control.protocol.base import Message
 
 OnLimit = Literal["ask", "frugal", "stop"]
-ScopeName = Literal["session", "project", "day", "month", "team"]
+ScopeName = Literal["session", "project", "project-month", "day", "month", "team"]
 
 
 class Cap(Message):
@@ -34,10 +34,11 @@ class Cap(Message):
 
 
 class Budget(Message):
-    """The caps that hold for a session: the lowest of each scope, and all of them with what is used. A project's is one of a day."""
+    """The caps that hold for a session: the lowest of each scope, and all of them with what is used."""
 
     session_pusd: int | None = None
     project_day_pusd: int | None = None
+    project_month_pusd: int | None = None
     day_pusd: int | None = None
     month_pusd: int | None = None
     warn_at: float = 0.8
