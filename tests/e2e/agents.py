@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import cast
 
 from tests.e2e.counts import COUNTS
-from tests.e2e.installs import OUTPUT_CHARS_SHOWN, OUTSIDE, from_npm, from_pypi
+from tests.e2e.installs import SHELF
+from tests.installs import OUTPUT_CHARS_SHOWN, OUTSIDE
 
 RUN_S_MAX = 150
 NOWHERE = "http://127.0.0.1:9"
@@ -60,7 +61,7 @@ class Agent:
     program: str
     words: tuple[str, ...]
     connect: tuple[str, ...]
-    install: Callable[[str], Path] = from_npm
+    install: Callable[[str], Path] = SHELF.from_npm
     has_tools: bool = True
     """Whether its model is offered tools; the steps of one without are answers and edits alone."""
     says_where: bool = True
@@ -146,7 +147,7 @@ AIDER = Agent(
         *("--test-cmd", "python3 -m unittest", "--auto-test", "--message", TASK),
     ),
     ("aider",),
-    install=from_pypi,
+    install=SHELF.from_pypi,
     has_tools=False,
     says_where=False,
 )
@@ -157,7 +158,7 @@ MINI = Agent(
     "bin/mini",
     ("-t", TASK, "-y", "--exit-immediately"),
     ("mini-swe-agent",),
-    install=from_pypi,
+    install=SHELF.from_pypi,
     says_where=False,
 )
 

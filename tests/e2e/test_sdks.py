@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.bookkeeping import as_billed
 from tests.e2e.desk import COMMAND_S_MAX, FAMILIES, Desk, desk_with_daemon, desk_with_providers
-from tests.e2e.installs import LOCKS, from_pypi
+from tests.e2e.installs import SHELF
 from tests.e2e.provider import Simulator, simulator
 
 pytestmark = pytest.mark.e2e
@@ -183,7 +183,7 @@ def _said(desk: Desk, library: str, case: str, *, model: str = "", token: str = 
     environment = {**desk.environment, "BASE_URL": f"{desk.address}/v1", "TOKEN": token or desk.token}
     if model:
         environment["MODEL"] = model
-    python, script = from_pypi("sdks") / "bin/python", LOCKS / "sdks" / f"{library}_client.py"
+    python, script = SHELF.from_pypi("sdks") / "bin/python", SHELF.locks / "sdks" / f"{library}_client.py"
     done = subprocess.run(
         [str(python), str(script), case], env=environment, capture_output=True, text=True, timeout=COMMAND_S_MAX, check=False
     )
