@@ -47,6 +47,14 @@ async def test_daemons_that_write_at_once_make_one_whole_chain(shared: Postgres)
     assert (found.rows, found.problems) == (3 * 8 * 11, ())
 
 
+async def test_daemons_that_start_at_once_on_an_empty_database_make_one_set_of_tables(shared: Postgres) -> None:
+    stores = await asyncio.gather(*(asyncio.to_thread(open_store, elsewhere(shared, str(number))) for number in range(6)))
+    await asyncio.gather(*(store.append(opened(f"s{number}")) for number, store in enumerate(stores)))
+    for store in stores:
+        assert len(await journal_of(store)) == 6
+        await store.close()
+
+
 async def test_steps_of_one_session_by_turns_are_counted_once(shared: Postgres) -> None:
     async with books(elsewhere(shared, "a")) as one, books(elsewhere(shared, "b")) as other:
         await one.append(opened(), reserved("a1", step=1))

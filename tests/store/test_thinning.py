@@ -17,11 +17,13 @@ from tests.store.books import Place, books, verdict
 
 DAY_MS = 86_400_000
 SESSIONS = 12
+BEGUN_MS = NOW_MS - 1_000 * DAY_MS
+"""Long ago by any clock: a server lets nothing go that is younger than a day by its own."""
 
 
 async def decided(store: Store, number: int) -> None:
     """A session that was heard of so many days after the first."""
-    session, at_ms = f"s{number}", NOW_MS + number * DAY_MS
+    session, at_ms = f"s{number}", BEGUN_MS + number * DAY_MS
     attempt = reserved(f"a{number}", session, at_ms=at_ms)
     await store.append(opened(session, at_ms), attempt, decision=(f"d{number}", session, b"{}"))
     await store.append(settled(f"a{number}", session, at_ms + 1))
@@ -46,17 +48,17 @@ async def test_reasons_of_old_sessions_go_batch_by_batch(place: Place, monkeypat
         for number in range(SESSIONS):
             await decided(store, number)
         totals = await store.totals()
-        assert (await store.thin(NOW_MS + 7 * DAY_MS)).removed == 3
+        assert (await store.thin(BEGUN_MS + 7 * DAY_MS)).removed == 3
         assert await kept(store) == list(range(3, SESSIONS))
-        assert await daily.thin(store, NOW_MS + 7 * DAY_MS) == 4
-        assert await daily.thin(store, NOW_MS + 7 * DAY_MS) == 0
-        assert await daily.thin(store, NOW_MS) == 0
+        assert await daily.thin(store, BEGUN_MS + 7 * DAY_MS) == 4
+        assert await daily.thin(store, BEGUN_MS + 7 * DAY_MS) == 0
+        assert await daily.thin(store, BEGUN_MS) == 0
         assert await kept(store) == list(range(7, SESSIONS))
         # One that goes on is not old any more, and thinned when it is again.
-        await store.append(reserved("later", "s7", 2, NOW_MS + 20 * DAY_MS), decision=("later", "s7", b"{}"))
-        assert await daily.thin(store, NOW_MS + 9 * DAY_MS) == 1
+        await store.append(reserved("later", "s7", 2, BEGUN_MS + 20 * DAY_MS), decision=("later", "s7", b"{}"))
+        assert await daily.thin(store, BEGUN_MS + 9 * DAY_MS) == 1
         assert await kept(store) == [7, *range(9, SESSIONS)]
-        assert await daily.thin(store, NOW_MS + 30 * DAY_MS) == 5
+        assert await daily.thin(store, BEGUN_MS + 30 * DAY_MS) == 5
         assert await store.decision("later") is None
         assert (await store.totals()).spent_pusd == totals.spent_pusd
     assert verdict(place).problems == ()
@@ -75,7 +77,7 @@ async def test_no_program_can_remove_reasons_that_are_not_old(tmp_path: Path) ->
     async with books(tmp_path / "ledger.db") as store:
         for number in range(SESSIONS):
             await decided(store, number)
-        await daily.thin(store, NOW_MS + 2 * DAY_MS)
+        await daily.thin(store, BEGUN_MS + 2 * DAY_MS)
     other = sqlite3.connect(tmp_path / "ledger.db")
     with pytest.raises(sqlite3.IntegrityError, match="decisions stand"):
         other.execute("DELETE FROM decisions WHERE id = 'd5'")
@@ -85,7 +87,7 @@ async def test_no_program_can_remove_reasons_that_are_not_old(tmp_path: Path) ->
 async def test_it_is_done_once_a_day_with_the_days_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daily, "PAUSE_S", 0.0)
     monkeypatch.setattr(daily, "ROUND_S", 0.01)
-    now_ms = [NOW_MS + 10 * DAY_MS]
+    now_ms = [BEGUN_MS + 10 * DAY_MS]
     async with books(tmp_path / "ledger.db") as store:
         for number in range(SESSIONS):
             await decided(store, number)

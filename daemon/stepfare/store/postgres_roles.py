@@ -15,7 +15,8 @@ RIGHTS: Mapping[str, str] = {
     "about": "SELECT",
     "thinned": "SELECT",
 }
-"""What a daemon may do with each table. It can neither change nor remove what was written, nor take away what keeps it from that."""
+"""What a daemon may do with each table. It can neither change nor remove what was written, nor take away what keeps it from that. Old
+reasons go by a function of the owner's (`[ledger] keep_days`)."""
 
 
 def script() -> str:
@@ -41,6 +42,7 @@ DO $$ BEGIN
     ELSE
 {grants}
         GRANT USAGE ON SEQUENCE {SCHEMA}.decisions_row_seq TO {DAEMON};
+        GRANT EXECUTE ON FUNCTION {SCHEMA}.thin TO {DAEMON};
         GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {READER};
     END IF;
 END $$;

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from stepfare.ledger.calendar import DAY_MS
 from stepfare.ledger.chain import GENESIS
 from stepfare.store.database import Connection
 from stepfare.store.errors import StoreError
@@ -92,7 +93,31 @@ M001_SHARED_BOOKS: Migration = (
     f"INSERT INTO head (count, hash) VALUES (0, '\\x{GENESIS.hex()}')",
 )
 
-MIGRATIONS: Sequence[Migration] = (M001_SHARED_BOOKS,)
+M002_THINNING: Migration = (
+    # A daemon may not delete, but ask for what is old to go: as the owner of the tables, by a rule that it cannot bend. Whatever it says,
+    # the reasons of the last day stay.
+    f"""CREATE FUNCTION thin(until_ms BIGINT, sessions_max BIGINT, OUT removed BIGINT, OUT done BOOLEAN)
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = {SCHEMA}, pg_temp AS $$
+        DECLARE from_ms BIGINT; next_ms BIGINT; end_ms BIGINT;
+        BEGIN
+            SELECT before_ms INTO from_ms FROM thinned FOR UPDATE;
+            until_ms := least(until_ms, (extract(epoch FROM now()) * 1000)::BIGINT - {DAY_MS});
+            removed := 0;
+            done := true;
+            IF until_ms > from_ms THEN
+                SELECT last_ms INTO next_ms FROM sessions WHERE last_ms >= from_ms AND last_ms < until_ms
+                    ORDER BY last_ms LIMIT 1 OFFSET sessions_max;
+                end_ms := CASE WHEN next_ms IS NULL THEN until_ms ELSE greatest(next_ms, from_ms + 1) END;
+                UPDATE thinned SET before_ms = end_ms;
+                DELETE FROM decisions WHERE session IN (SELECT session FROM sessions WHERE last_ms >= from_ms AND last_ms < end_ms);
+                GET DIAGNOSTICS removed = ROW_COUNT;
+                done := next_ms IS NULL;
+            END IF;
+        END $$""",
+    "REVOKE ALL ON FUNCTION thin FROM PUBLIC",
+)
+
+MIGRATIONS: Sequence[Migration] = (M001_SHARED_BOOKS, M002_THINNING)
 
 
 def version_of(connection: Connection) -> int:
@@ -105,12 +130,19 @@ def version_of(connection: Connection) -> int:
 def migrate(connection: Connection, name: str) -> None:
     """Brings the tables to the newest version, in one transaction; daemons that start together wait for the first. Raises StoreError for
     tables of a newer stepfare, and the errors of the database for all else."""
-    version = version_of(connection)
-    if version == len(MIGRATIONS):
+    if version_of(connection) == len(MIGRATIONS):
         return
+    # Taken before the transaction begins: within one, the server may look at what it remembers of its catalogue from before it waited.
+    connection.execute(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
+    try:
+        _migrate(connection, name)
+    finally:
+        connection.execute(f"SELECT pg_advisory_unlock({MIGRATION_LOCK})")
+
+
+def _migrate(connection: Connection, name: str) -> None:
     connection.execute("BEGIN")
     try:
-        connection.execute(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
         version = version_of(connection)
         if version > len(MIGRATIONS):
             raise StoreError(refusal(version, name))

@@ -145,7 +145,8 @@ class Store:
     async def thin(self, before_ms: int) -> Thinned:
         """Removes the decisions of some sessions last heard of before that time; see `thinning.thin`. Raises StoreError."""
         found: list[Thinned] = []
-        job = Job(lambda connection: found.append(thinning.thin(connection, before_ms)), asyncio.get_running_loop().create_future())
+        thin = thinning.thin_shared if self.shared else thinning.thin
+        job = Job(lambda connection: found.append(thin(connection, before_ms)), asyncio.get_running_loop().create_future())
         await self._do(job)
         return found[0]
 

@@ -1,4 +1,6 @@
-"""The SQL that thins decisions. A trigger lets go only those of sessions last heard of before `thinned.before_ms`."""
+"""The SQL that thins decisions. A trigger lets go only those of sessions last heard of before `thinned.before_ms`. In books that are
+shared the rule is the owner's (`postgres_schema`), since a daemon may remove nothing there.
+"""
 
 from __future__ import annotations
 
@@ -37,3 +39,9 @@ def thin(connection: Connection, before_ms: int) -> Thinned:
     (removed,) = connection.execute(f"SELECT count(*) FROM decisions WHERE {old}", (from_ms, end_ms)).fetchone()
     connection.execute(f"DELETE FROM decisions WHERE {old}", (from_ms, end_ms))
     return Thinned(removed, next_one is None)
+
+
+def thin_shared(connection: Connection, before_ms: int) -> Thinned:
+    """The same on a server, whatever role asks."""
+    removed, done = connection.execute("SELECT removed, done FROM thin(?, ?)", (before_ms, SESSIONS_MAX)).fetchone()
+    return Thinned(removed, done)
