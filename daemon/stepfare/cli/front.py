@@ -32,6 +32,7 @@ COMMANDS = (
     Row("sessions", "stepfare.cli.spend:sessions", "List sessions and what they cost."),
     Row("session", "stepfare.cli.spend:session", "Show one session, step by step."),
     Row("report", "stepfare.cli.report:report", "Show what was spent and saved, by day, model or else."),
+    Row("dashboard", "stepfare.cli.dashboard:dashboard", "Open the dashboard in your browser."),
     Row("budget", "stepfare.cli.budget:budget", "Show what may be spent and what is left, or add to it."),
     Row("explain", "stepfare.cli.reasons:explain", "Say why a step got its model."),
     Row("replay", "stepfare.cli.replay:replay", "Say what another policy would have cost; no call is made."),

@@ -204,6 +204,10 @@ class Daemon:
     async def reload(self) -> protocol.Reloaded:
         return await self._ask(protocol.Reloaded, "POST", "reload")
 
+    async def dashboard_link(self) -> protocol.DashboardLink:
+        """A link that opens the dashboard once, within a minute."""
+        return await self._ask(protocol.DashboardLink, "POST", "dashboard-links")
+
     async def events(self, after: int) -> AsyncGenerator[protocol.Event, None]:
         """What happens from event `after` on. Ends when the daemon closes the feed, raises Unreachable when the connection breaks.
 

@@ -12,6 +12,7 @@ from stepfare import __version__
 from stepfare.dialects.openai_chat import BODY_BYTES_MAX, write_error
 from stepfare.runtime.startup import House
 from stepfare.server import control, inference
+from stepfare.server.dashboard import routes as dashboard
 from stepfare.server.guard import foreign
 from stepfare.server.inference import HOUSE
 
@@ -28,6 +29,7 @@ def application(house: House, host: str) -> web.Application:
     inference.add_routes(app)
     app.router.add_get("/health", _health)
     control.add_routes(app)
+    dashboard.add_routes(app)
     app.on_shutdown.append(_end_feeds)
     return app
 

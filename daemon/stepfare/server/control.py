@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ from stepfare.runtime.editors import Context, Document
 from stepfare.runtime.hub import TooManyListeners
 from stepfare.runtime.startup import House
 from stepfare.runtime.workspaces import Workspace
-from stepfare.server import budgets, catalogue, glance, present, reporting, saying
+from stepfare.server import budgets, catalogue, dashboard_links, glance, present, reporting, saying
 from stepfare.server.dry_run import dry_run
 from stepfare.server.guard import admitted, token_of
 from stepfare.server.inference import HOUSE
@@ -43,7 +44,7 @@ _NO_DECISION = (
 def add_routes(app: web.Application) -> None:
     """Every route of the control API, each behind the control token."""
     for route in routes():
-        app.router.add_route(route.method, f"{ROOT}/{route.path}", _for_control(route.handler))
+        app.router.add_route(route.method, f"{ROOT}/{route.path}", guarded(route.handler, _without_token))
 
 
 def routes() -> tuple[Route, ...]:
@@ -71,37 +72,46 @@ def routes() -> tuple[Route, ...]:
         Route("PUT", "budgets/{scope}/{subject:.+}", budgets.extend, protocol.Budgets, protocol.Extend),
         Route("POST", "decide", decide, protocol.Decision, protocol.Decide),
         Route("POST", "reload", reload, protocol.Reloaded),
+        Route("POST", "dashboard-links", dashboard_links.link, protocol.DashboardLink),
         Route("GET", "openapi.json", openapi),
     )
 
 
-def _for_control(handler: Handler) -> Handler:
-    async def guarded(request: web.Request) -> web.StreamResponse:
-        house = request.app[HOUSE]
-        if not admitted(token_of(request.headers), house.control_token):
-            return _failure(401, "token", "the control token is wrong; it is in daemon.json (the local token opens inference only)")
+def guarded(handler: Handler, refusal: Callable[[web.Request], web.Response | None]) -> Handler:
+    """The handler behind a door: `refusal` says who may not pass. What it cannot do is told as a `protocol.Failure`."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        refused = refusal(request)
+        if refused is not None:
+            return refused
         if request.method in ("POST", "PUT") and request.can_read_body and request.content_type != "application/json":
-            return _failure(415, "content-type", "send application/json")
+            return failure(415, "content-type", "send application/json")
         try:
             return await handler(request)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"])
-            return _failure(400, "bad-message", f"{place}: {first['msg']}")
+            return failure(400, "bad-message", f"{place}: {first['msg']}")
         except Refused as error:
-            return _failure(409, "not-so", str(error))
+            return failure(409, "not-so", str(error))
         except StoreError as error:
-            return _failure(503, "ledger", house.books.unmet or str(error))
+            return failure(503, "ledger", request.app[HOUSE].books.unmet or str(error))
         except BadRequest as error:
-            return _failure(400, "bad-request", str(error))
+            return failure(400, "bad-request", str(error))
         except web.HTTPRequestEntityTooLarge:
-            return _failure(413, "too-large", f"the message is longer than {BODY_BYTES_MAX // 1024 // 1024} MiB")
+            return failure(413, "too-large", f"the message is longer than {BODY_BYTES_MAX // 1024 // 1024} MiB")
 
-    return guarded
+    return answer
+
+
+def _without_token(request: web.Request) -> web.Response | None:
+    if admitted(token_of(request.headers), request.app[HOUSE].control_token):
+        return None
+    return failure(401, "token", "the control token is wrong; it is in daemon.json (the local token opens inference only)")
 
 
 async def overview(request: web.Request) -> web.Response:
-    return _message(await overview_of(request.app[HOUSE]))
+    return message(await overview_of(request.app[HOUSE]))
 
 
 async def overview_of(house: House) -> protocol.Overview:
@@ -148,22 +158,22 @@ async def events(request: web.Request) -> web.StreamResponse:
                     return response
                 await response.write(b"id: %d\ndata: %s\n\n" % (event.seq, event.model_dump_json(exclude_none=True).encode()))
     except TooManyListeners:
-        return _failure(503, "too-many-listeners", "the feed has as many listeners as it serves")
+        return failure(503, "too-many-listeners", "the feed has as many listeners as it serves")
 
 
 async def sessions(request: web.Request) -> web.Response:
     house = request.app[HOUSE]
     limit = min(max(1, _number(request, "limit", SESSIONS_SHOWN)), SESSIONS_SHOWN_MAX)
     rows = await house.store.sessions(limit, _number(request, "since_ms", 0), request.query.get("workspace"))
-    return _message(protocol.Sessions(sessions=[_session(house, row) for row in rows]))
+    return message(protocol.Sessions(sessions=[_session(house, row) for row in rows]))
 
 
 async def session(request: web.Request) -> web.Response:
     house, name = request.app[HOUSE], request.match_info["id"]
     detail = await session_detail(house, name)
     if detail is None:
-        return _failure(404, "no-session", _NOTHING_YET if name == LAST else "no session has this id; `stepfare sessions` lists them")
-    return _message(detail)
+        return failure(404, "no-session", _NOTHING_YET if name == LAST else "no session has this id; `stepfare sessions` lists them")
+    return message(detail)
 
 
 async def session_detail(house: House, name: str) -> protocol.SessionDetail | None:
@@ -184,24 +194,24 @@ async def decision(request: web.Request) -> web.Response:
     house, name = request.app[HOUSE], request.match_info["id"]
     record = await (house.store.latest_decision(request.query.get("session")) if name == LAST else house.store.decision(name))
     if record is None:
-        return _failure(
+        return failure(
             404,
             "no-decision",
             _NOTHING_YET if name == LAST else _NO_DECISION,
         )
-    return _message(protocol.Decision.model_validate_json(record))
+    return message(protocol.Decision.model_validate_json(record))
 
 
 async def report(request: web.Request) -> web.Response:
-    return _message(await reporting.report(request.app[HOUSE], request.query))
+    return message(await reporting.report(request.app[HOUSE], request.query))
 
 
 async def files(request: web.Request) -> web.Response:
-    return _message(await reporting.files(request.app[HOUSE], request.query))
+    return message(await reporting.files(request.app[HOUSE], request.query))
 
 
 async def glance_at(request: web.Request) -> web.Response:
-    return _message(await glance.glance(request.app[HOUSE], request.query))
+    return message(await glance.glance(request.app[HOUSE], request.query))
 
 
 async def prices(request: web.Request) -> web.Response:
@@ -211,11 +221,11 @@ async def prices(request: web.Request) -> web.Response:
     if request.query.get("look", "0") not in ("", "0"):
         await house.look_around()
     all_models = request.query.get("all", "0") not in ("", "0")
-    return _message(catalogue.prices(house.state, house.world.now_ms(), all_models=all_models))
+    return message(catalogue.prices(house.state, house.world.now_ms(), all_models=all_models))
 
 
 async def workspace(request: web.Request) -> web.Response:
-    return _message(await _workspace(request.app[HOUSE], _root(request.match_info["id"])))
+    return message(await _workspace(request.app[HOUSE], _root(request.match_info["id"])))
 
 
 async def put_workspace(request: web.Request) -> web.Response:
@@ -227,12 +237,12 @@ async def put_workspace(request: web.Request) -> web.Response:
         editors.tell(root, told.active, (Document(one.path, one.errors, one.warnings) for one in told.documents))
     else:
         editors.forget(root)
-    return _message(await _workspace(house, root))
+    return message(await _workspace(house, root))
 
 
 async def decide(request: web.Request) -> web.Response:
     """A dry run: what would be decided on this body now, with nothing sent, nothing booked and nothing remembered."""
-    return _message(present.decision(await dry_run(await request.read(), request.app[HOUSE])))
+    return message(present.decision(await dry_run(await request.read(), request.app[HOUSE])))
 
 
 async def openapi(_: web.Request) -> web.Response:
@@ -243,7 +253,7 @@ async def openapi(_: web.Request) -> web.Response:
 async def reload(request: web.Request) -> web.Response:
     house = request.app[HOUSE]
     await house.reload()
-    return _message(protocol.Reloaded(problems=[present.problem(one) for one in house.state.problems()]))
+    return message(protocol.Reloaded(problems=[present.problem(one) for one in house.state.problems()]))
 
 
 async def _workspace(house: House, root: str) -> protocol.Workspace:
@@ -293,9 +303,9 @@ def _number(request: web.Request, name: str, otherwise: int) -> int:
     return int(text)
 
 
-def _message(message: protocol.Message) -> web.Response:
+def message(message: protocol.Message) -> web.Response:
     return web.Response(text=message.model_dump_json(), content_type="application/json")
 
 
-def _failure(status: int, error: str, words: str) -> web.Response:
+def failure(status: int, error: str, words: str) -> web.Response:
     return web.Response(status=status, text=protocol.Failure(error=error, words=words).model_dump_json(), content_type="application/json")

@@ -161,6 +161,22 @@ def step(row: StepRow, record: bytes | None) -> protocol.Step:
     )
 
 
+def notch(row: StepRow) -> protocol.Notch:
+    """One step at a glance: the same as `step` says of it."""
+    said = step(row, None)
+    assert said.tier is not None, said
+    assert said.model is not None, said
+    return protocol.Notch(
+        decision=said.decision,
+        at_ms=said.at_ms,
+        kind=said.kind,
+        tier=said.tier,
+        model=said.model,
+        cost_pusd=said.cost_pusd,
+        escalated=said.escalated,
+    )
+
+
 def _kept(row: StepRow) -> list[str]:
     """Which caches were kept alive after it, and how often."""
     pings = Counter(one.reserved.model for one in row.attempts if isinstance(one.closing, Settled) and one.closing.outcome == KEPT_WARM)

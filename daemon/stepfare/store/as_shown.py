@@ -48,6 +48,17 @@ def steps(connection: Connection, name: str) -> list[StepRow]:
     return [replace(step, session=whole) for step in _steps_of(connection, pieces)]
 
 
+def latest_steps(connection: Connection, names: Sequence[str], latest: int) -> dict[str, list[StepRow]]:
+    """So many of the latest steps of each of these sessions, in their order."""
+    shown = Shown.of_all(remarks.all_of(connection))
+    found: dict[str, list[StepRow]] = {}
+    for name in names:
+        pieces = shown.pieces(shown.whole(name))
+        plain = len(pieces) == 1 and pieces[0].whole
+        found[name] = queries.steps(connection, pieces[0].session, latest) if plain else _steps_of(connection, pieces)[-latest:]
+    return found
+
+
 def booked_steps(connection: Connection, name: str) -> list[StepRow]:
     """The same with the session of the journal that each step is booked in."""
     shown = Shown.of_all(remarks.all_of(connection))

@@ -138,10 +138,16 @@ def last_reserved(connection: Connection, session: str) -> Reserved | None:
     return None if found is None else _reserved(found[0])
 
 
-def steps(connection: Connection, session: str) -> list[StepRow]:
+def steps(connection: Connection, session: str, latest: int | None = None) -> list[StepRow]:
+    """All of its steps, or those with the `latest` highest numbers."""
     attempts: dict[int, dict[str, AttemptRow]] = {}
+    after_step = -1
+    if latest is not None:
+        (last,) = connection.execute("SELECT max(step) FROM journal WHERE session = ?", (session,)).fetchone()
+        after_step = (last or 0) - latest
     rows = connection.execute(
-        "SELECT step, attempt, CAST(body AS BLOB) FROM journal WHERE session = ? AND phase <> 'opened' ORDER BY +row", (session,)
+        "SELECT step, attempt, CAST(body AS BLOB) FROM journal WHERE session = ? AND phase <> 'opened' AND step > ? ORDER BY +row",
+        (session, after_step),
     )
     for step, attempt, body in rows:
         entry = codec.decode(body)

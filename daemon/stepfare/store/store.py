@@ -265,6 +265,10 @@ class Store:
         """The session's steps in the order in which they were first reserved, each with its attempts."""
         return await self._readers.ask(lambda connection: as_shown.steps(connection, session))
 
+    async def latest_steps(self, sessions: Sequence[str], latest: int) -> dict[str, list[StepRow]]:
+        """So many of the latest steps of each of these sessions, in their order."""
+        return await self._readers.ask(lambda connection: as_shown.latest_steps(connection, sessions, latest))
+
     async def totals(
         self, since_ms: int = 0, until_ms: int | None = None, *, session: str | None = None, workspace: str | None = None
     ) -> Totals:

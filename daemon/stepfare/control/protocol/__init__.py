@@ -9,6 +9,7 @@ from stepfare.control.protocol.base import PROTOCOL, Bucket, Failure, Message, T
 from stepfare.control.protocol.budgets import Budget, Budgets, Cap, Extend, Extension, OnLimit, Proposal, Question, ScopeName
 from stepfare.control.protocol.catalogue import ModelInfo, PriceRow, Prices, ProviderInfo, TierInfo
 from stepfare.control.protocol.daemon_file import DaemonFile
+from stepfare.control.protocol.dashboard import DashboardLink, Notch, Strip, Strips
 from stepfare.control.protocol.decisions import Candidate, Contribution, CostLine, Decide, Decision, Floor, Gate, Rejection
 from stepfare.control.protocol.overview import Event, Glance, Overview, Problem, ProviderState, Reloaded
 from stepfare.control.protocol.replays import Audit, AuditedSession, Learned, LearnedFigures, Replay, ReplayedStep, ReplayFigures, Share
@@ -42,6 +43,7 @@ __all__ = [
     "Contribution",
     "CostLine",
     "DaemonFile",
+    "DashboardLink",
     "Decide",
     "Decision",
     "EditorDocument",
@@ -60,6 +62,7 @@ __all__ = [
     "Merge",
     "Message",
     "ModelInfo",
+    "Notch",
     "OnLimit",
     "Overview",
     "Pin",
@@ -90,6 +93,8 @@ __all__ = [
     "SplitAt",
     "Step",
     "StepUsage",
+    "Strip",
+    "Strips",
     "TierInfo",
     "TierName",
     "Totals",

@@ -1,0 +1,100 @@
+// One session step by step, with what holds for it: its pin, its budgets, what is warm.
+
+import * as budgets from "./budgets.js"
+import { h } from "./dom.js"
+import { compared, facts } from "./today.js"
+import { ago, clean, cost, count, counted, lasting, money, spent } from "./words.js"
+
+const TIERS = ["frugal", "balanced", "premium"]
+const OUTCOMES = {
+  ok: "",
+  open: "",
+  escalated: "",
+  cut: "the answer broke off",
+  "hang-up": "the client hung up",
+  busy: "was busy",
+  down: "was down",
+  slow: "was too slow",
+  refused: "refused the request",
+  overflow: "found the prompt too long",
+  key: "did not take the key",
+  lost: "was lost when the daemon died",
+}
+const STANDS_ALONE = ["cut", "hang-up"]
+
+export function of(detail, caps, nowMs) {
+  const one = detail.session
+  return [
+    h("div", { class: "head" }, h("h2", { tabindex: "-1" }, clean(one.title) || `Session ${one.id}`), closing()),
+    h("p", { class: "quiet" }, where(one, nowMs)),
+    h("p", { class: "sum" }, h("strong", { id: "session-spent" }, spent(one.totals)), ` for ${counted(one.totals.steps, "step")}`),
+    h("p", { class: "quiet" }, [...compared(one.totals), one.burn_pusd_per_hour ? `${money(one.burn_pusd_per_hour)} an hour at its pace of late` : ""].filter(Boolean).join(", ")),
+    h("dl", { class: "facts" }, facts(one.totals).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
+    pin(one),
+    budgets.ofSession(one, caps, nowMs),
+    warm(one, nowMs),
+    h("h3", {}, "Steps"),
+    steps(detail.steps),
+  ]
+}
+
+export function closing() {
+  return h("button", { type: "button", class: "close", "data-act": "close", "aria-label": "Close", title: "Close (Esc)" }, "×")
+}
+
+function where(one, nowMs) {
+  const place = [clean(one.workspace), one.branch ? `(${clean(one.branch)})` : ""].filter(Boolean).join(" ")
+  const parts = [clean(one.client) || "an unknown agent", place && `in ${place}`].filter(Boolean).join(" ")
+  return `${parts}, started ${ago(one.started_ms, nowMs)}, last step ${ago(one.last_ms, nowMs)}. Id ${one.id}`
+}
+
+function pin(one) {
+  const button = (tier, words) => h("button", { type: "button", "data-act": "pin", "data-session": one.id, "data-tier": tier, "aria-pressed": String((one.pin ?? "") === tier) }, words)
+  return h("p", { class: "choices" }, "Served by ", button("", "what each step needs"), TIERS.map((tier) => button(tier, `always ${tier}`)))
+}
+
+function warm(one, nowMs) {
+  const still = one.warm.filter((each) => each.until_ms > nowMs)
+  return still.length > 0 && h("p", { class: "quiet" }, "Warm: ", still.map((each) => `${each.model}, ${counted(each.tokens, "token")} for ${lasting(each.until_ms - nowMs)} more`).join("; "))
+}
+
+function steps(list) {
+  if (!list.length) return h("p", { class: "quiet" }, "No steps yet.")
+  const names = ["#", "Kind", "Tier", "Model", "In", "Cached", "Out", "Cost", "Why"]
+  const numbers = new Set(["#", "In", "Cached", "Out", "Cost"])
+  return h(
+    "table",
+    { class: "steps" },
+    h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col", class: numbers.has(name) ? "number" : null }, name)))),
+    h("tbody", {}, list.map((step, at) => row(step, at + 1)).reverse()),
+  )
+}
+
+function row(step, number) {
+  const used = step.usage
+  const cell = (name, value, kind = "") => h("td", { "data-name": name, class: kind || null }, value)
+  return h(
+    "tr",
+    { "data-key": step.decision },
+    h("td", { "data-name": "#", class: "number" }, h("a", { href: `#decision/${encodeURIComponent(step.decision)}`, "aria-label": `Step ${number}: why` }, String(number))),
+    cell("Kind", step.kind),
+    cell("Tier", h("span", { class: `tier ${step.tier}` }, step.tier ?? "")),
+    cell("Model", step.model ?? ""),
+    cell("In", used ? count(used.input_tokens) : "", "number spare"),
+    cell("Cached", used ? count(used.cache_read_tokens) : "", "number spare"),
+    cell("Out", used ? count(used.output_tokens) : "", "number spare"),
+    cell("Cost", cost(step), "number"),
+    cell("Why", why(step), "why"),
+  )
+}
+
+function why(step) {
+  const parts = step.predicted === step.kind ? [] : [`${step.predicted} was foreseen`]
+  parts.push(...step.because.slice(0, 1))
+  if (step.escalated) parts.push("the first answer needed a better model and was taken back")
+  for (const attempt of step.attempts) {
+    const words = OUTCOMES[attempt.outcome] ?? attempt.outcome
+    if (words) parts.push(STANDS_ALONE.includes(attempt.outcome) ? words : `${attempt.model} ${words}`)
+  }
+  return clean(parts.join("; "))
+}
