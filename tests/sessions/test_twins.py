@@ -98,3 +98,15 @@ def test_a_summary_takes_the_place_of_a_history_once(desk: Desk) -> None:
     main = desk.say([*talk, assistant("Mended."), user("And test it")], "Tested.")
     fork = desk.ask([*talk, user("Another way, please")])
     assert (main.session, fork.session, fork.identity.parent) == ("s1", "s2", "s1")
+
+
+def test_a_twin_that_waits_at_its_first_answer_takes_nothing_from_the_one_that_went_on(desk: Desk) -> None:
+    """Both were answered the same. What was answered behind that the one that waits has never heard."""
+    for _ in range(2):
+        desk.say(START, "Looked.")
+    desk.say([*START, assistant("Looked."), user("a long file")], "Found.")
+    talk = [*START, assistant("Looked."), user("[this file was removed]"), assistant("Found.")]
+    assert desk.say([*talk, user("And test it")], "Tested.").session == "s1"
+    desk.say([*talk, user("And test it"), assistant("Tested."), user("Thanks")], "Welcome.")
+    fork = desk.ask([*talk, user("Another way, please")])
+    assert (fork.session, fork.identity.parent) == ("s3", "s1")

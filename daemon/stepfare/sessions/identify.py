@@ -203,9 +203,9 @@ class _Asked:
     def told_apart(self, sessions: Sequence[str]) -> str:
         """Of sessions whose last requests this one begins with: twins that asked the same differ by what they were answered, or by the hour
         that their clients wrote beside it; where even that is equal, the one that waited longest goes on."""
-        echoed = [session for session in sessions if self._echoed(self.trail(session)) == self.trail(session).last_reply != ""]
+        echoed = [session for session in sessions if self._echoed(session) == self.trail(session).last_reply != ""]
         found = echoed or sessions
-        exact = [session for session in found if self.tail_before(self._after(self.trail(session))) == self.trail(session).last_tail]
+        exact = [session for session in found if self.tail_before(self.after(session)) == self.trail(session).last_tail]
         return (exact or found)[0]
 
     def answer_follows(self, session: str) -> bool:
@@ -213,29 +213,33 @@ class _Asked:
         answered, an answer that stands there was given to somebody else."""
         trail = self.trail(session)
         if not trail.answered:
-            return not self._answered_at(self._after(trail))
-        return trail.last_reply in ("", self._echoed(trail))
+            return not self._answered_at(self.after(session))
+        return trail.last_reply in ("", self._echoed(session))
 
     def one_answer_since(self, session: str) -> bool:
         """Whether a single answer follows the last request of this session."""
-        place = self._after(self.trail(session))
+        place = self.after(session)
         began = [at for at in range(place, len(self.view.turns)) if self._answered_at(at) and not self._is_part(at - 1)]
         return len(began) == 1
 
     def _answered_at(self, place: int) -> bool:
         return place < len(self.view.turns) and self.view.turns[place].role is Role.ASSISTANT
 
+    def missed(self, trail: Trail, place: int) -> bool:
+        """Whether somebody else was answered what stands behind this place, and this session never was."""
+        return any(at > place and said not in trail.replies and self.index.with_reply(said) for at, said in self.answers)
+
     def gone_on(self, session: str, place: int) -> bool:
         """Whether this session has asked already what stands up to somewhere behind this place."""
         known = self.trail(session).chains
         return any(chain in known for chain in self.chains[place:])
 
-    def _after(self, trail: Trail) -> int:
+    def after(self, session: str) -> int:
         """The place behind the last request of this session, with which this one begins."""
-        return self.chains.index(trail.last_chain) + 1
+        return self.chains.index(self.trail(session).last_chain) + 1
 
-    def _echoed(self, trail: Trail) -> str:
-        place = self._after(trail)
+    def _echoed(self, session: str) -> str:
+        place = self.after(session)
         while place < len(self.anchors) and not self.anchors[place]:
             place += 1
         return self.said_from(place)
@@ -330,7 +334,9 @@ def _by_chain(asked: _Asked, *, strict: bool) -> Identity | None:
             if chain == whole:
                 return None if asked.side else _same_turns(asked, owners, at_this_point)
             if strict:
-                at_this_point = [session for session in at_this_point if asked.answer_follows(session)]
+                at_this_point = [one for one in at_this_point if asked.answer_follows(one) and asked.one_answer_since(one)]
+            else:
+                at_this_point = [one for one in at_this_point if not asked.missed(asked.trail(one), asked.after(one))]
             if not at_this_point:
                 return None
             return asked.known(asked.told_apart(at_this_point), "it continues this session's conversation")
@@ -416,6 +422,8 @@ def _follows(asked: _Asked, trail: Trail, place: int, said: str) -> bool:
     nobody else was given, nor the session before (models say `Done.` to many), or those before it have to be the same too."""
     if place and asked.chains[place - 1] != trail.last_chain and asked.chains[place - 1] in trail.chains:
         return False  # What it was answered at an earlier point, in the same words.
+    if asked.missed(trail, place):
+        return False
     if not trail.last_tail or _said(trail.last_tail) == _said(asked.tail_before(place)):
         return True
     if not trail.repeats and len(asked.index.with_reply(said)) == 1:
@@ -436,13 +444,17 @@ def _forked(asked: _Asked) -> Identity | None:
     for chain in dict.fromkeys(reversed(asked.chains)):
         of_chain = [session for session in asked.index.with_chain(chain) if asked.fits(session)]
         if of_chain:
-            return asked.unknown(_GOES_BACK, parent=of_chain[-1])
-    said = [reply for _, reply in asked.answers]
-    answered = {session for reply in said for session in asked.index.with_reply(reply) if asked.alike(session)}
+            return asked.unknown(_GOES_BACK, parent=_answered_most(asked, of_chain))
+    answered = {session for _, reply in asked.answers for session in asked.index.with_reply(reply) if asked.alike(session)}
     if answered and (asked.beginning.words or len(answered) == 1):
-        alike = max(sorted(answered), key=lambda session: sum(reply in asked.trail(session).replies for reply in said))
-        return asked.unknown(_GOES_BACK, parent=alike)
+        return asked.unknown(_GOES_BACK, parent=_answered_most(asked, sorted(answered)))
     return None
+
+
+def _answered_most(asked: _Asked, sessions: Sequence[str]) -> str:
+    """Who was given most of the last answers of this conversation; of those that were given as many, the last one."""
+    said = [reply for _, reply in asked.answers]
+    return max(reversed(sessions), key=lambda session: sum(reply in asked.trail(session).replies for reply in said))
 
 
 def _rewritten(asked: _Asked) -> Identity | None:
