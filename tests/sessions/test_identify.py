@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stepfare.sessions import identify as identify_module
-from stepfare.sessions.identify import SIDE_CALL_WINDOW_MS, chain_of
+from stepfare.sessions import conversation
+from stepfare.sessions.identify import SIDE_CALL_WINDOW_MS
 from stepfare.sessions.index import SessionIndex
 from tests.sessions.desk import Desk, Message, assistant, state_of, tool, user
 from tests.sessions.speaking import THOUGHTS
@@ -431,19 +431,10 @@ def test_an_odd_name_of_a_session_is_kept_as_its_digest(desk: Desk, name: str) -
     assert desk.ask(START, headers={"x-session-id": name + "."}).session != session
 
 
-def test_each_turn_has_the_digest_of_all_before_it() -> None:
-    one, other = chain_of([b"a", b"b", b"c"]), chain_of([b"a", b"x", b"c"])
-    assert one[0] == other[0]
-    assert one[1] != other[1]
-    assert one[2] != other[2]
-    assert chain_of([b"ab"]) != chain_of([b"a", b"b"])[1:]
-    assert chain_of([]) == ()
-
-
 @pytest.mark.parametrize(("searched", "session"), [(2, "s2"), (3, "s1")])
 def test_only_the_end_of_a_conversation_is_searched_for_calls(monkeypatch: pytest.MonkeyPatch, searched: int, session: str) -> None:
     desk = Desk()
-    monkeypatch.setattr(identify_module, "TURNS_SEARCHED_MAX", searched)
+    monkeypatch.setattr(conversation, "TURNS_SEARCHED_MAX", searched)
     desk.say(START, "", "call_9f3b")
     talk = [user("rewritten"), assistant("", "call_9f3b"), tool("call_9f3b"), user("a"), user("b")]
     assert desk.ask(talk, workspace="").session == session

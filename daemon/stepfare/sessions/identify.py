@@ -6,29 +6,19 @@ Pure: a request and the index in, an identity out. Minting an id for a new sessi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
 
-from stepfare.core.digest import reply_digest
-from stepfare.core.request import RequestView, Role, Text, ToolCall, ToolResult
+from stepfare.core.request import RequestView, Role
+from stepfare.sessions.conversation import TURNS_SEARCHED_MAX, Conversation, same_words
 from stepfare.sessions.index import SessionIndex, Trail
 from stepfare.sessions.named import named
 from stepfare.sessions.quoting import quoted_in
 
-TURNS_SEARCHED_MAX = 12
-"""How many turns from the end are searched for tool-call ids: they stand in the last one or two, unless results follow apart."""
-SPREAD = {"responses": 3}
-"""Where a thought, a text and each call are turns of their own, so many times more are searched."""
 SIDE_CALL_WINDOW_MS = 10 * 60_000
 """How long after a session's last step a side call without marks of its own is still held to serve it."""
 
-TURNS_NEW_MAX = 48
-"""How far back the turn is looked for up to which a conversation's chain is known."""
-CHAINS_KEPT_MAX = 128
-
-TAIL_JOINT = "+"
 SPOKEN_MIN = 3
 """So many answers in a row are the same by chance in no two conversations that begin with the same words."""
 
@@ -74,20 +64,14 @@ def identify(
     asked = _Asked(view, index, client, workspace, side, now_ms, beginning, told.parent)
     if told.session:
         return asked.known(told.session, "the client says so", parent=told.parent)
-    return (
-        _by_calls(asked)
-        or _by_chain(asked, strict=True)
-        or _beside(asked)
-        or _by_reply(asked)
-        or _by_chain(asked, strict=False)
-        or _forked(asked)
-        or _rewritten(asked)
-        or asked.unknown("nothing of it was seen before")
-    )
+    found = next((identity for rule in RULES if (identity := rule(asked)) is not None), None)
+    return found or asked.unknown("nothing of it was seen before")
 
 
 @dataclass(frozen=True)
 class _Asked:
+    """A request held against the sessions that are known."""
+
     view: RequestView
     index: SessionIndex
     client: str
@@ -99,94 +83,17 @@ class _Asked:
     """Whom the client names as the parent of a session that it does not name."""
 
     @cached_property
-    def anchors(self) -> Sequence[bytes]:
-        return self.view.anchors if any(self.view.anchors) else self.view.digests
-
-    @cached_property
-    def chains(self) -> tuple[str, ...]:
-        return chain_of(self.anchors)
+    def talk(self) -> Conversation:
+        return Conversation(self.view)
 
     @property
-    def first_searched(self) -> int:
-        return max(0, len(self.view.turns) - TURNS_SEARCHED_MAX * SPREAD.get(self.view.dialect, 1))
-
-    @cached_property
-    def owners(self) -> Sequence[tuple[str, int]]:
-        """The sessions that were given the last known tool call of this conversation, each with the step in which it was."""
-        return self._last_known_call[1]
-
-    @cached_property
-    def _last_known_call(self) -> tuple[int, Sequence[tuple[str, int]]]:
-        turns = self.view.turns
-        for place in range(len(turns) - 1, self.first_searched - 1, -1):
-            for block in turns[place].blocks:
-                call_id = block.id if isinstance(block, ToolCall | ToolResult) else ""
-                owners = self.index.with_call(call_id) if call_id else ()
-                if owners and (len(owners) > 1 or _COUNTED.match(call_id)):
-                    owners = [session for session in owners if self.alike(session) and self._called_at(session, place)]
-                if owners:
-                    return place, [(session, self.trail(session).calls.get(call_id, 0)) for session in owners]
-        return 0, ()
-
-    def _called_at(self, session: str, place: int) -> bool:
-        """Whether a call that may only be called like one of this session's stands where that session was given one last: behind its last
-        turn, or before its last answer."""
-        trail = self.trail(session)
-        before = self._before_answer(place)
-        if not trail.answered or not before or not trail.last_tail or _said(trail.last_tail) == _said(before):
-            return True
-        if trail.last_chain in self.chains:
-            return True
-        # Or it said something since, without a call.
-        return not trail.called_last and any(at > place and said == trail.last_reply for at, said in self.answers)
-
-    def _before_answer(self, place: int) -> str:
-        """The tail before the answer that this turn belongs to, or gives a result of."""
-        while place > 0 and self.view.turns[place].role is not Role.ASSISTANT:
-            place -= 1
-        while self._is_part(place - 1):
-            place -= 1
-        return self.tail_before(place)
-
-    def likeliest(self, sessions: Sequence[str]) -> str:
-        """Of sessions that were given the last known call, and in whose conversations models count: the one that asked last what stands
-        before it, or else the last one."""
-        if len(sessions) > 1:
-            before = self._before_answer(self._last_known_call[0])
-            sessions = [session for session in sessions if self.trail(session).last_tail == before] or sessions
-        return sessions[-1]
-
-    @cached_property
-    def answers(self) -> Sequence[tuple[int, str]]:
-        """The last answers of this conversation that say something, the latest first: where each begins, and the digest of its text."""
-        found: list[tuple[int, str]] = []
-        place = len(self.view.turns) - 1
-        while place >= self.first_searched:
-            if self.view.turns[place].role is Role.ASSISTANT:
-                while self._is_part(place - 1):
-                    place -= 1
-                said = self.said_from(place)
-                if said:
-                    found.append((place, said))
-            place -= 1
-        return found
-
-    def said_from(self, place: int) -> str:
-        """Digest of the texts of the answer that begins at this turn; empty where none does, or where it says nothing."""
-        turns = self.view.turns
-        if place >= len(turns) or turns[place].role is not Role.ASSISTANT:
-            return ""
-        end = place + 1
-        while end < len(turns) and self._is_part(end):
-            end += 1
-        return reply_digest("".join(block.text for turn in turns[place:end] for block in turn.blocks if isinstance(block, Text)))
-
-    def _is_part(self, place: int) -> bool:
-        """Whether this turn may belong to the same answer as its neighbour: where one answer is several items, they stand in a row."""
-        return self.view.dialect in SPREAD and place >= 0 and self.view.turns[place].role is Role.ASSISTANT
+    def chains(self) -> tuple[str, ...]:
+        return self.talk.chains
 
     def trail(self, session: str) -> Trail:
         return self.index.trail(session) or Trail()
+
+    # Who may it be?
 
     def fits(self, session: str) -> bool:
         """Whether client and folder, where both are known, speak for this session."""
@@ -200,58 +107,81 @@ class _Asked:
         begins = self.trail(session).begins
         return self.fits(session) and not (self.beginning.words and begins and begins != self.beginning.words)
 
-    def told_apart(self, sessions: Sequence[str]) -> str:
-        """Of sessions whose last requests this one begins with: twins that asked the same differ by what they were answered, or by the hour
-        that their clients wrote beside it; where even that is equal, the one that waited longest goes on."""
-        echoed = [session for session in sessions if self._echoed(session) == self.trail(session).last_reply != ""]
-        found = echoed or sessions
-        exact = [session for session in found if self.tail_before(self.after(session)) == self.trail(session).last_tail]
-        return (exact or found)[0]
+    @cached_property
+    def last_call(self) -> tuple[int, Sequence[tuple[str, int]]]:
+        """The place of the last known tool call of this conversation, and the sessions that were given it, each with the step in which it
+        was."""
+        for place, call_id in self.talk.calls():
+            owners = self.index.with_call(call_id)
+            if owners and (len(owners) > 1 or _COUNTED.match(call_id)):
+                owners = [session for session in owners if self.alike(session) and self._called_at(session, place)]
+            if owners:
+                return place, [(session, self.trail(session).calls.get(call_id, 0)) for session in owners]
+        return 0, ()
 
-    def answer_follows(self, session: str) -> bool:
-        """Whether what this session was answered last stands behind its last request, as far as that can be told. Where it was not
-        answered, an answer that stands there was given to somebody else."""
+    def _called_at(self, session: str, place: int) -> bool:
+        """Whether a call that may only be called like one of this session's stands where that session was given one last: behind its last
+        turn, or before its last answer."""
         trail = self.trail(session)
-        if not trail.answered:
-            return not self._answered_at(self.after(session))
-        return trail.last_reply in ("", self._echoed(session))
+        before = self.talk.tail_before_answer(place)
+        if not trail.answered or not before or not trail.last_tail or same_words(trail.last_tail, before):
+            return True
+        if trail.last_chain in self.chains:
+            return True
+        # Or it said something since, without a call.
+        return not trail.called_last and any(at > place and said == trail.last_reply for at, said in self.talk.answers)
 
-    def one_answer_since(self, session: str) -> bool:
-        """Whether a single answer follows the last request of this session."""
-        place = self.after(session)
-        began = [at for at in range(place, len(self.view.turns)) if self._answered_at(at) and not self._is_part(at - 1)]
-        return len(began) == 1
+    @cached_property
+    def sent_before(self) -> tuple[str, Sequence[str]]:
+        """The longest beginning of this conversation that was sent before, and by whom."""
+        for chain in dict.fromkeys(reversed(self.chains)):
+            owners = [session for session in self.index.with_chain(chain) if self.fits(session)]
+            if owners:
+                return chain, owners
+        return "", ()
 
-    def _answered_at(self, place: int) -> bool:
-        return place < len(self.view.turns) and self.view.turns[place].role is Role.ASSISTANT
-
-    def missed(self, trail: Trail, place: int) -> bool:
-        """Whether somebody else was answered what stands behind this place, and this session never was."""
-        return any(at > place and said not in trail.replies and self.index.with_reply(said) for at, said in self.answers)
-
-    def gone_on(self, session: str, place: int) -> bool:
-        """Whether this session has asked already what stands up to somewhere behind this place."""
-        known = self.trail(session).chains
-        return any(chain in known for chain in self.chains[place:])
+    # Where does it stand?
 
     def after(self, session: str) -> int:
         """The place behind the last request of this session, with which this one begins."""
         return self.chains.index(self.trail(session).last_chain) + 1
 
-    def _echoed(self, session: str) -> str:
-        place = self.after(session)
-        while place < len(self.anchors) and not self.anchors[place]:
-            place += 1
-        return self.said_from(place)
+    def goes_on(self, session: str) -> bool:
+        """Whether behind the last request of this session there is what it was answered, where that said anything, and no other answer."""
+        trail, place = self.trail(session), self.after(session)
+        if not trail.answered:
+            return self.talk.answers_from(place) == 0
+        return trail.last_reply in ("", self.talk.said_next(place)) and self.talk.answers_from(place) <= 1
 
-    def tail_before(self, place: int) -> str:
-        """What stands before this turn, as it is remembered of a session's last request."""
-        for at in range(min(place, len(self.anchors)) - 1, -1, -1):
-            if self.anchors[at]:
-                # Both, where they differ: what it says, and what the client wrote beside it then.
-                anchor, digest = self.anchors[at].hex(), self.view.digests[at].hex()
-                return anchor if anchor == digest else f"{anchor}{TAIL_JOINT}{digest}"
-        return ""
+    def missed(self, session: str, place: int) -> bool:
+        """Whether others were answered what stands behind this place, and this session never was."""
+        heard = self.trail(session).replies
+        return any(at > place and said not in heard and self.index.with_reply(said) for at, said in self.talk.answers)
+
+    def gone_on(self, session: str, place: int) -> bool:
+        """Whether this session has asked already what stands up to somewhere behind this place."""
+        asked = self.trail(session).chains
+        return any(chain in asked for chain in self.chains[place:])
+
+    # Which of several is it?
+
+    def told_apart(self, sessions: Sequence[str]) -> str:
+        """Of sessions whose last requests this one begins with: twins that asked the same differ by what they were answered, or by the hour
+        that their clients wrote beside it; where even that is equal, the one that waited longest goes on."""
+        echoed = [session for session in sessions if self.talk.said_next(self.after(session)) == self.trail(session).last_reply != ""]
+        found = echoed or sessions
+        exact = [session for session in found if self.talk.tail_before(self.after(session)) == self.trail(session).last_tail]
+        return (exact or found)[0]
+
+    def likeliest(self, sessions: Sequence[str]) -> str:
+        """Of sessions that were given the last known call, and in whose conversations models count: the one that asked last what stands
+        before it, or else the last one."""
+        if len(sessions) > 1:
+            before = self.talk.tail_before_answer(self.last_call[0])
+            sessions = [session for session in sessions if self.trail(session).last_tail == before] or sessions
+        return sessions[-1]
+
+    # So it is:
 
     def known(self, session: str, because: str, parent: str = "") -> Identity:
         body = self.view.body_digest.hex()
@@ -269,49 +199,22 @@ class _Asked:
         return next((session for session in reversed(owners) if self.trail(session).begins != self.beginning.words), "")
 
     def _identity(self, session: str, parent: str, because: str, step: int = 0) -> Identity:
-        return Identity(session, step, parent, self.chains[-1], because, self.tail_before(len(self.anchors)))
-
-
-def chain_of(anchors: Sequence[bytes]) -> tuple[str, ...]:
-    """For each turn the digest of the conversation up to it; a turn without an anchor adds nothing. A step goes on from where the
-    conversation was left."""
-    turns = tuple(anchors)
-    known: tuple[str, ...] = ()
-    for end in range(len(turns), max(0, len(turns) - TURNS_NEW_MAX), -1):
-        kept = _chains.get(turns[end - 1])
-        if kept is not None and kept[0] == turns[:end]:
-            known = kept[1]
-            break
-    link = known[-1] if known else ""
-    new: list[str] = []
-    for anchor in turns[len(known) :]:
-        if anchor:
-            link = blake2b(bytes.fromhex(link) + anchor, digest_size=16).hexdigest()
-        new.append(link)
-    chain = (*known, *new)
-    if new and turns[-1]:
-        while len(_chains) >= CHAINS_KEPT_MAX:
-            _chains.pop(next(iter(_chains)), None)
-        _chains[turns[-1]] = (turns, chain)
-    return chain
-
-
-_chains: dict[bytes, tuple[tuple[bytes, ...], tuple[str, ...]]] = {}
-"""Conversations of late with their chains, by the anchor of their last turn; the oldest goes first."""
+        return Identity(session, step, parent, self.chains[-1], because, self.talk.tail)
 
 
 def _by_calls(asked: _Asked) -> Identity | None:
     """The session whose conversation this continues: it was given the call of late, or its last request is this one's beginning."""
-    chains = set(asked.chains)
-    exact = [session for session, _ in asked.owners if asked.trail(session).last_chain in chains]
+    _, owners = asked.last_call
+    exact = [session for session, _ in owners if asked.trail(session).last_chain in asked.chains]
     if exact:
         return asked.known(asked.told_apart(exact), "it answers a tool call of this session")
-    recent = [session for session, step in asked.owners if _goes_on(asked, asked.trail(session), session, step)]
+    recent = [session for session, step in owners if _lacks_nothing(asked, session, step)]
     return asked.known(asked.likeliest(recent), "it answers a tool call of this session") if recent else None
 
 
-def _goes_on(asked: _Asked, trail: Trail, session: str, step: int) -> bool:
+def _lacks_nothing(asked: _Asked, session: str, step: int) -> bool:
     """Whether a conversation that holds the calls of this step, and no later ones, lacks nothing of what its session was answered since."""
+    trail = asked.trail(session)
     if step >= trail.last_step:
         return True
     if step < trail.prior_step:
@@ -319,28 +222,27 @@ def _goes_on(asked: _Asked, trail: Trail, session: str, step: int) -> bool:
     if not trail.answered:
         return not asked.index.in_flight(session)
     if trail.last_reply:
-        return any(said == trail.last_reply for _, said in asked.answers)
+        return any(said == trail.last_reply for _, said in asked.talk.answers)
     return not trail.called_last
 
 
-def _by_chain(asked: _Asked, *, strict: bool) -> Identity | None:
-    """The session whose last request is the longest known beginning of this one, or this very one; `strict` is that the answer to it
-    follows, where it said anything."""
-    whole = asked.chains[-1]
-    for chain in dict.fromkeys(reversed(asked.chains)):
-        owners = [session for session in asked.index.with_chain(chain) if asked.fits(session)]
-        if owners:
-            at_this_point = [session for session in owners if asked.trail(session).last_chain == chain]
-            if chain == whole:
-                return None if asked.side else _same_turns(asked, owners, at_this_point)
-            if strict:
-                at_this_point = [one for one in at_this_point if asked.answer_follows(one) and asked.one_answer_since(one)]
-            else:
-                at_this_point = [one for one in at_this_point if not asked.missed(asked.trail(one), asked.after(one))]
-            if not at_this_point:
-                return None
-            return asked.known(asked.told_apart(at_this_point), "it continues this session's conversation")
-    return None
+def _by_chain(asked: _Asked) -> Identity | None:
+    """The session whose last request, with the answer to it, is the longest known beginning of this one, or this very one."""
+    chain, owners = asked.sent_before
+    at_this_point = [session for session in owners if asked.trail(session).last_chain == chain]
+    if owners and chain == asked.chains[-1]:
+        return None if asked.side else _same_turns(asked, owners, at_this_point)
+    going_on = [session for session in at_this_point if asked.goes_on(session)]
+    return asked.known(asked.told_apart(going_on), "it continues this session's conversation") if going_on else None
+
+
+def _by_chain_alone(asked: _Asked) -> Identity | None:
+    """The same, though the client has changed what was answered, or had its answers elsewhere for a while."""
+    chain, owners = asked.sent_before
+    if chain == asked.chains[-1]:
+        return None
+    found = [one for one in owners if asked.trail(one).last_chain == chain and not asked.missed(one, asked.after(one))]
+    return asked.known(asked.told_apart(found), "it continues this session's conversation") if found else None
 
 
 def _same_turns(asked: _Asked, owners: Sequence[str], at_this_point: Sequence[str]) -> Identity:
@@ -348,11 +250,10 @@ def _same_turns(asked: _Asked, owners: Sequence[str], at_this_point: Sequence[st
     was a first question, and otherwise the same session asking anew."""
     body = asked.view.body_digest.hex()
     waiting = [one for one in at_this_point if not asked.trail(one).answered and not asked.index.in_flight(one)]
-    if waiting:
-        # Two windows may have asked the same at other times of day: each repeats its own.
-        own = [session for session in waiting if body in asked.trail(session).unanswered]
-        if own:
-            return asked.known(own[-1], "it asks again what was not answered")
+    # Two windows may have asked the same at other times of day: each repeats its own.
+    own = [session for session in waiting if body in asked.trail(session).unanswered]
+    if own:
+        return asked.known(own[-1], "it asks again what was not answered")
     behind = _behind(asked)
     if behind:
         return asked.known(behind, "it continues this session's conversation")
@@ -370,7 +271,7 @@ def _behind(asked: _Asked) -> str:
     """A twin that was answered the same, and only now comes to where another one was before it."""
     for chain in dict.fromkeys(reversed(asked.chains[:-1])):
         waits = [one for one in asked.index.with_chain(chain) if asked.fits(one) and asked.trail(one).last_chain == chain]
-        found = [one for one in waits if asked.trail(one).answered and chain != asked.chains[-1] and asked.one_answer_since(one)]
+        found = [one for one in waits if asked.trail(one).answered and chain != asked.chains[-1] and asked.goes_on(one)]
         if found:
             return asked.told_apart(found)
     return ""
@@ -407,45 +308,41 @@ def _quoted(asked: _Asked) -> str:
 
 def _by_reply(asked: _Asked) -> Identity | None:
     """A conversation whose beginning the client has cut or rewritten still holds what its session was answered last."""
-    for place, said in asked.answers:
+    for place, said in asked.talk.answers:
         owners = [session for session in asked.index.with_reply(said) if asked.alike(session)]
         summed_up = [session for session in owners if asked.trail(session).summary == said and not asked.gone_on(session, place)]
         last = [session for session in owners if asked.trail(session).last_reply == said]
-        found = summed_up or [session for session in last if _follows(asked, asked.trail(session), place, said)]
+        found = summed_up or [session for session in last if _follows(asked, session, place, said)]
         if found:
             return asked.known(_newest(asked, found), "it holds this session's last answer; its history was rewritten by the client")
     return None
 
 
-def _follows(asked: _Asked, trail: Trail, place: int, said: str) -> bool:
+def _follows(asked: _Asked, session: str, place: int, said: str) -> bool:
     """Whether the answer at this place follows what the session asked last. Where that was rewritten too, it has to be an answer that
     nobody else was given, nor the session before (models say `Done.` to many), or those before it have to be the same too."""
+    trail = asked.trail(session)
     if place and asked.chains[place - 1] != trail.last_chain and asked.chains[place - 1] in trail.chains:
         return False  # What it was answered at an earlier point, in the same words.
-    if asked.missed(trail, place):
+    if asked.missed(session, place):
         return False
-    if not trail.last_tail or _said(trail.last_tail) == _said(asked.tail_before(place)):
+    if not trail.last_tail or same_words(trail.last_tail, asked.talk.tail_before(place)):
         return True
     if not trail.repeats and len(asked.index.with_reply(said)) == 1:
         return True
-    answers = [reply for at, reply in asked.answers if at <= place][:SPOKEN_MIN]
+    answers = [reply for at, reply in asked.talk.answers if at <= place][:SPOKEN_MIN]
     return len(answers) == SPOKEN_MIN and answers == list(reversed(trail.spoken))[:SPOKEN_MIN]
-
-
-def _said(tail: str) -> str:
-    """A tail without what the client wrote beside it."""
-    return tail.partition(TAIL_JOINT)[0]
 
 
 def _forked(asked: _Asked) -> Identity | None:
     """A conversation that goes back to an earlier point of a session is a session of its own."""
-    if asked.owners:
-        return asked.unknown(_GOES_BACK, parent=asked.owners[-1][0])
-    for chain in dict.fromkeys(reversed(asked.chains)):
-        of_chain = [session for session in asked.index.with_chain(chain) if asked.fits(session)]
-        if of_chain:
-            return asked.unknown(_GOES_BACK, parent=_answered_most(asked, of_chain))
-    answered = {session for _, reply in asked.answers for session in asked.index.with_reply(reply) if asked.alike(session)}
+    _, owners = asked.last_call
+    if owners:
+        return asked.unknown(_GOES_BACK, parent=owners[-1][0])
+    _, of_chain = asked.sent_before
+    if of_chain:
+        return asked.unknown(_GOES_BACK, parent=_answered_most(asked, of_chain))
+    answered = {session for _, reply in asked.talk.answers for session in asked.index.with_reply(reply) if asked.alike(session)}
     if answered and (asked.beginning.words or len(answered) == 1):
         return asked.unknown(_GOES_BACK, parent=_answered_most(asked, sorted(answered)))
     return None
@@ -453,7 +350,7 @@ def _forked(asked: _Asked) -> Identity | None:
 
 def _answered_most(asked: _Asked, sessions: Sequence[str]) -> str:
     """Who was given most of the last answers of this conversation; of those that were given as many, the last one."""
-    said = [reply for _, reply in asked.answers]
+    said = [reply for _, reply in asked.talk.answers]
     return max(reversed(sessions), key=lambda session: sum(reply in asked.trail(session).replies for reply in said))
 
 
@@ -497,3 +394,15 @@ def _recent(asked: _Asked, *, anywhere: bool) -> Iterator[str]:
 
 def _newest(asked: _Asked, sessions: Sequence[str]) -> str:
     return max(sessions, key=lambda session: known.last_ms if (known := asked.index.get(session)) else 0)
+
+
+# Order matters: the first that finds a session, or knows that it is a new one, has it. What proves more comes first.
+RULES: tuple[Callable[[_Asked], Identity | None], ...] = (
+    _by_calls,
+    _by_chain,
+    _beside,
+    _by_reply,
+    _by_chain_alone,
+    _forked,
+    _rewritten,
+)
