@@ -4,12 +4,15 @@ says much the same to all."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any
 
 from aiohttp import web
@@ -27,18 +30,27 @@ TASKS = (
     *("Rename total to sum_of", "Write tests for the limits", "Mend the rounding of prices", "Why is the start so slow?"),
     *("Use the new client everywhere", "Sort the orders by date", "Remove the old parser", "Log less", "Make it faster"),
 )
+BUSY_S = 0.1
 FOLDERS = ("/home/dev/shop", "/home/dev/site", "/srv/work")
+
+
+class Left(Enum):
+    """When a client hangs up: never, before the answer begins, or in the middle of it."""
+
+    NOT = "not"
+    EARLY = "early"
+    MIDWAY = "midway"
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A request as it is sent, and whose it is. A call beside the conversation changes nothing of it; `left` is hung up upon."""
+    """A request as it is sent, and whose it is. A call beside the conversation changes nothing of it."""
 
     truth: str
     body: dict[str, Any]
     headers: dict[str, str]
     beside: str = ""
-    left: bool = False
+    left: Left = Left.NOT
 
 
 @dataclass
@@ -66,7 +78,8 @@ class Agent:
     headers: dict[str, str] = field(default_factory=dict)
 
     def next(self) -> Ask:
-        return Ask(self.truth, self.body(), self.headers, left=self.answered > 0 and self.dice.random() < 0.02)
+        left = self.dice.choices((Left.NOT, Left.EARLY, Left.MIDWAY), (96, 2, 2))[0]
+        return Ask(self.truth, self.body(), self.headers, left=left)
 
     def body(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -336,23 +349,35 @@ class Aider(Agent):
 
 
 class Model(Provider):
-    """Says what comes to its mind, often what it said to others before. It numbers its calls anew in some conversations, and now and then
-    it is busy, or breaks off."""
+    """Says what comes to its mind, often what it said to others before: the same to the same words asked as often, whoever else asks
+    meanwhile. It numbers its calls anew in some conversations, takes its time, and now and then it is busy."""
 
     def __init__(self, seed: int) -> None:
         super().__init__([Play()])
-        self.dice = random.Random(seed)
-        self.calls = 0
+        self.seed = seed
+        self.heard: Counter[bytes] = Counter()
+        self.since_s: dict[str, float] = {}
+        """When it was asked this conversation first."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        body = json.loads(await request.read())
-        self.script = [self._play(body)]
+        raw = await request.read()
+        self.heard[raw] += 1
+        body = json.loads(raw)
+        dice = random.Random(f"{self.seed} {self.heard[raw]} {hashlib.sha256(raw).hexdigest()}")
+        if self._is_busy(body, dice):
+            self.script = [refusal(503, "busy")]
+        else:
+            self.script = [replace(self._play(body, dice), before_s=dice.random() * 0.02, pause_s=0.001)]
         return await super().answer(request)
 
-    def _play(self, body: dict[str, Any]) -> Play:
-        dice = self.dice
-        if dice.random() < 0.02:
-            return refusal(503, "busy")
+    def _is_busy(self, body: dict[str, Any], dice: random.Random) -> bool:
+        """For a moment, so that another try is answered; or for so long that the client hears of it, whoever is asked in its stead."""
+        asked = json.dumps(body["messages"])
+        now_s = asyncio.get_running_loop().time()
+        since_s = self.since_s.setdefault(asked, now_s)
+        return dice.random() < 0.02 or (random.Random(f"{self.seed} {asked}").random() < 0.02 and now_s - since_s < BUSY_S)
+
+    def _play(self, body: dict[str, Any], dice: random.Random) -> Play:
         if not body.get("stream"):
             return whole(dice.choice(("Fix the total", "fix: mend the limit", "Orders and limits")) + f" {dice.randint(1, 3)}")
         first = str(body["messages"][0]["content"])
@@ -366,9 +391,8 @@ class Model(Provider):
             return stream(self._xml(body))
         if dice.random() < 0.3:
             return stream(dice.choice(REPORTS) if dice.random() < 0.3 else f"Done: {dice.randint(0, 99_999)} lines are better now.")
-        self.calls += 1
         counted = int(hashlib.sha256(str(body["messages"][1]["content"]).encode()).hexdigest(), 16) % 4 == 0
-        call_id = f"call_{len(body['messages'])}" if counted else f"call_{self.calls:04}{dice.randint(0, 1 << 40):x}"
+        call_id = f"call_{len(body['messages'])}" if counted else f"call_{dice.getrandbits(64):016x}"
         offered = [tool["function"]["name"] for tool in body["tools"]]
         if "spawn_agent" in offered and dice.random() < 0.06:
             told = {

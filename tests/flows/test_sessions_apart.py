@@ -5,56 +5,80 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from stepfare.routing import failover
+from stepfare.runtime.clock import World
+from tests.fakes.clock import FakeClock
 from tests.flows.conftest import Running, daemon
-from tests.flows.headerless import Agent, Answer, Ask, Model, troupe
+from tests.flows.headerless import Agent, Answer, Ask, Left, Model, troupe
 
-SEEDS = (2, 3, 4)
+SEEDS = (1, 8, 10)
 STEPS = 14
 """Of each session, about."""
+AT_ONCE = 6
+"""So many agents wait for an answer at a time."""
+TICK_MS = 4_000
+"""Between two agents that begin to ask. A provider that was busy is asked again by the clock, as anywhere."""
+PATIENCE_S = 0.01
+"""Those who leave before the answer begins wait so long."""
 
 
-ENVELOPE = re.compile("<environment_details>.*?</environment_details>")
+@dataclass(frozen=True)
+class Booking:
+    """A step as it was asked: whose it truly is, which session it was booked in, what it was, and the body as it was sent."""
+
+    truth: str
+    session: str
+    what: str
+    said: str
+    answered: bool
 
 
 @dataclass
 class Booked:
-    """What was answered: whose each step truly is, which session it was booked in, and what became of it."""
+    """What was answered, and what is true of those who asked."""
 
-    steps: list[tuple[str, str, str]] = field(default_factory=list)
-    """Of these only the ones that can be told: twins that were asked and answered the same so far are the same to anybody."""
-    same: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    taken: list[tuple[str, str, str, str]] = field(default_factory=list)
+    steps: list[Booking] = field(default_factory=list)
     parents: dict[str, str] = field(default_factory=dict)
     tasks: dict[str, str] = field(default_factory=dict)
+    waiting: int = 0
+    waiting_max: int = 0
+    """So many have waited for an answer at the same time."""
 
-    def take(self, ask: Ask, session: str, what: str) -> None:
-        said = ENVELOPE.sub("", json.dumps(ask.body["messages"]))
-        self.same[said].add(ask.truth)
-        self.taken.append((ask.truth, session, what, said))
+    @cached_property
+    def same(self) -> Mapping[str, set[str]]:
+        """Who has sent these very bytes. Where that is more than one, nobody can tell which of them it is that asks."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for step in self.steps:
+            found[step.said].add(step.truth)
+        return found
 
-    def close(self) -> None:
-        self.steps = [(truth, session, what) for truth, session, what, said in self.taken if len(self.same[said]) == 1]
+    @cached_property
+    def homes(self) -> Mapping[str, str]:
+        """Where most of each session's steps are, of those that nobody else has sent the like of."""
+        own: dict[str, Counter[str]] = defaultdict(Counter)
+        for step in sorted(self.steps, key=lambda step: len(self.same[step.said])):
+            if len(self.same[step.said]) == 1 or step.truth not in own:
+                own[step.truth][step.session] += 1
+        return {truth: sessions.most_common(1)[0][0] for truth, sessions in own.items()}
 
-    @property
-    def homes(self) -> dict[str, str]:
-        """Where most of each session's steps are."""
-        found: dict[str, Counter[str]] = defaultdict(Counter)
-        for truth, session, _ in self.steps:
-            found[truth][session] += 1
-        return {truth: sessions.most_common(1)[0][0] for truth, sessions in found.items()}
-
-    def misplaced(self) -> list[tuple[str, str, str]]:
-        homes = self.homes
-        return [step for step in self.steps if homes[step[0]] != step[1]]
+    def misplaced(self) -> list[Booking]:
+        """A step is at home where its session is. What several have sent byte for byte is at home with any of them, as long as not more
+        of them were answered than sessions were found for that."""
+        found = [step for step in self.steps if step.session not in {self.homes[truth] for truth in self.same[step.said]}]
+        for said, truths in self.same.items():
+            answered = [step for step in self.steps if step.said == said and step.answered] if len(truths) > 1 else []
+            found += answered[: len({step.truth for step in answered}) - len({step.session for step in answered})]
+        return found
 
     def merged(self) -> list[str]:
         """Sessions that more than one has for its home."""
@@ -62,14 +86,24 @@ class Booked:
 
 
 async def sent(running: Running, ask: Ask) -> tuple[str, Answer | None]:
-    """The session that a call was booked in, and its answer where it came to its end."""
+    """The session that a call was booked in, empty where its client did not stay to hear of it, and its answer if it came to its end."""
+    asking = asyncio.ensure_future(_sent(running, ask))
+    if ask.left is Left.EARLY:
+        await asyncio.wait([asking], timeout=PATIENCE_S)
+        asking.cancel()
+        with suppress(asyncio.CancelledError):
+            return await asking
+        return "", None
+    return await asking
+
+
+async def _sent(running: Running, ask: Ask) -> tuple[str, Answer | None]:
     async with running.chat(ask.body, **ask.headers) as response:
         session = response.headers.get("x-stepfare-session", "")
-        running.house.state.health.clear()  # However busy the provider was, the next one is sent to it.
         if response.status != 200:
             assert response.status in (429, 503), await response.text()
             return session, None
-        if ask.left:
+        if ask.left is not Left.NOT:
             await response.content.readany()
             response.close()
             return session, None
@@ -95,31 +129,60 @@ def answer_of(raw: bytes, content_type: str) -> Answer:
 
 
 async def step(running: Running, agent: Agent, booked: Booked) -> None:
-    """The agent asks, and what it asks beside its conversation as soon as it is answered. What failed it asks again the next time."""
+    """The agent asks, and what it asks beside its conversation as soon as it is answered. What failed it asks again, at once or the next
+    time that it is its turn."""
     booked.parents[agent.truth] = agent.parent
     booked.tasks[agent.truth] = agent.task
     asks = [agent.next()]
     while asks:
         ask = asks.pop(0)
+        booked.waiting += 1
+        booked.waiting_max = max(booked.waiting, booked.waiting_max)
         session, answer = await sent(running, ask)
-        # Until one of them has been answered, nobody can tell which of two windows asked the same.
-        if session and (answer is not None or agent.answered):
-            booked.take(ask, session, ask.beside or type(agent).__name__)
+        booked.waiting -= 1
+        if session:
+            said = json.dumps(ask.body)
+            booked.steps.append(Booking(agent.truth, session, ask.beside or type(agent).__name__, said, answer is not None))
         if answer is not None:
             agent.take(ask, answer)
             asks += agent.beside
             agent.beside = []
+        elif agent.dice.random() < 0.5:
+            asks.append(replace(ask, left=Left.NOT))
 
 
-async def play(running: Running, agents: list[Agent], dice: random.Random, booked: Booked, moves: int) -> None:
-    """The agents go on in any order that the dice say: one after the other, so that the same dice play the same again."""
-    for _ in range(moves):
-        for agent in dice.sample(agents, dice.randint(1, min(4, len(agents)))):
-            await step(running, agent, booked)
-            agents += agent.born
-            agent.born = []
-            if agent.answered > 4 and dice.random() < 0.02:
-                agents.append(agent.fork(f"{agent.truth}'{len(agents)}"))
+@dataclass
+class Stage:
+    """Where the agents go on in any order that the dice say, several at a time: the same dice begin the same again, whoever of those who
+    wait is answered first."""
+
+    running: Running
+    dice: random.Random
+    booked: Booked
+    clock: FakeClock
+    agents: list[Agent]
+    waiting: list[tuple[Agent, asyncio.Task[None]]] = field(default_factory=list)
+
+    async def play(self, moves: int) -> None:
+        for _ in range(moves):
+            waiting = {agent.truth for agent, _ in self.waiting}
+            await self.begin(self.dice.choice([agent for agent in self.agents if agent.truth not in waiting]))
+        while self.waiting:
+            await self.end()
+
+    async def begin(self, *agents: Agent) -> None:
+        self.clock.advance(TICK_MS)
+        self.waiting += [(agent, asyncio.create_task(step(self.running, agent, self.booked))) for agent in agents]
+        while len(self.waiting) >= AT_ONCE:
+            await self.end()
+
+    async def end(self) -> None:
+        agent, asking = self.waiting.pop(self.dice.randrange(len(self.waiting)))
+        await asking
+        self.agents += agent.born
+        agent.born = []
+        if agent.answered > 4 and self.dice.random() < 0.02:
+            self.agents.append(agent.fork(f"{agent.truth}'{len(self.agents)}"))
 
 
 async def served(seed: int) -> tuple[Model, web.AppRunner]:
@@ -136,25 +199,26 @@ async def served(seed: int) -> tuple[Model, web.AppRunner]:
 
 async def fifty(home: Path, seed: int) -> tuple[Booked, dict[str, str]]:
     """Fifty sessions and those that they give rise to, with a restart of the daemon among them; and what the books say of parents."""
-    dice, booked = random.Random(seed), Booked()
-    model, runner = await served(seed)
+    dice, booked, clock = random.Random(seed), Booked(), FakeClock()
     agents: list[Agent] = []
+    model, runner = await served(seed)
     try:
-        async with daemon(home, model) as running:
+        async with daemon(home, model, world=World(now_ms=clock)) as running:
+            stage = Stage(running, dice, booked, clock, agents)
             for together in troupe(dice):
-                await asyncio.gather(*(step(running, agent, booked) for agent in together))
+                await stage.begin(*together)
                 agents += together
-                await play(running, agents, dice, booked, 1)
-            assert len({agent.truth for agent in agents}) >= 50
-            await play(running, agents, dice, booked, 50 * STEPS // 5)
-        async with daemon(home, model) as running:
-            await play(running, agents, dice, booked, 50 * STEPS // 5)
+            await stage.play(50 * STEPS // 2)
+        async with daemon(home, model, world=World(now_ms=clock)) as running:
+            await Stage(running, dice, booked, clock, agents).play(50 * STEPS // 2)
             await running.house.books.finish()
             _, listed = await running.control("GET", "sessions?limit=1000")
     finally:
         await runner.cleanup()
-    booked.close()
-    return booked, {one["id"]: one["parent"] or "" for one in listed["sessions"]}
+    parents = {one["id"]: one["parent"] or "" for one in listed["sessions"]}
+    # What was refused before it was sent to anybody is booked nowhere.
+    booked.steps = [step for step in booked.steps if step.session in parents]
+    return booked, parents
 
 
 async def test_fifty_sessions_without_headers_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,6 +228,8 @@ async def test_fifty_sessions_without_headers_are_told_apart(tmp_path: Path, mon
     for seed in SEEDS:
         booked, parents = await fifty(tmp_path / str(seed), seed)
         assert len(booked.steps) > 700
+        assert booked.waiting_max >= AT_ONCE
+        assert sum(not step.answered for step in booked.steps) >= 5
         assert booked.merged() == []
         steps += len(booked.steps)
         misplaced += booked.misplaced()
@@ -177,7 +243,7 @@ async def test_fifty_sessions_without_headers_are_told_apart(tmp_path: Path, mon
                 assert above == home[parent], (truth, parent)
             elif parent:
                 # Twins that went the same way so far may each be what another one goes on from.
-                assert begun[above] == booked.tasks[truth], (truth, parent)
+                assert begun.get(above) == booked.tasks[truth], (truth, parent)
             else:
                 assert above == "", truth
     assert len(misplaced) <= steps / 1000, (len(misplaced), steps, misplaced)
