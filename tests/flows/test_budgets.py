@@ -277,6 +277,54 @@ async def test_a_cap_that_is_set_while_the_daemon_runs_holds_from_the_next_step_
         await answer.text()
 
 
+async def spent_up(running: Running, session: str) -> int:
+    """How many steps this session has room for."""
+    for served in range(50):
+        async with running.chat(ask(f"Question {served} of {session}", model="balanced"), x_stepfare_session=session) as answer:
+            await answer.text()
+            if "x-stepfare-budget" in answer.headers:
+                return served
+    raise AssertionError("it is never asked")
+
+
+TEN_CENTS = "[budget]\nsession_usd = 0.10\n"
+
+
+async def test_a_cap_holds_for_all_that_were_merged_into_one_session_and_so_does_what_is_added(start: Start) -> None:
+    running = await start(stream(), more=TEN_CENTS)
+    alone = await spent_up(running, "one")
+    async with running.chat(ask("Hello", model="balanced"), x_stepfare_session="other") as answer:
+        await answer.text()
+    assert alone > 1
+    assert (await running.control("PUT", "sessions/other/merge", {"into": "one"}))[0] == 200
+    assert await spent_up(running, "other") == 0
+    await extended(running, "session/one", 0.1)
+    assert await spent_up(running, "other") > 0
+    assert await spent_up(running, "one") == 0
+    # What memory has let go of the one counts on for the other.
+    running.house.state.sessions.forget("one")
+    assert await spent_up(running, "other") <= 1  # Its first question is a token shorter than the last that found no room.
+    # Taken out again, each is held to its own.
+    assert (await running.control("DELETE", "sessions/other/merge"))[0] == 200
+    assert await spent_up(running, "other") == 0
+    assert await spent_up(running, "one") > 0
+
+
+async def test_a_session_that_memory_has_let_go_comes_back_as_what_it_was(start: Start, tmp_path: Path) -> None:
+    running = await start(stream(), more=TEN_CENTS, home=tmp_path / "home")
+    served = await spent_up(running, "mine")
+    before = running.house.state.sessions.get("mine")
+    running.house.state.sessions.forget("mine")
+    assert await spent_up(running, "mine") == 0
+    after = running.house.state.sessions.get("mine")
+    assert before is not None
+    assert after is not None
+    assert (after.spent_pusd, after.steps, after.reserved_pusd) == (before.spent_pusd, served, 0)
+    _, overview = await running.control("GET", "overview")
+    assert overview["today"]["spent_pusd"] == before.spent_pusd
+    assert running.house.state.budgets.day.used().pusd == before.spent_pusd
+
+
 async def test_a_project_has_days_and_months_of_its_own_by_its_file_and_by_the_users(start: Start, tmp_path: Path) -> None:
     project, other = tmp_path / "shop", tmp_path / "other"
     for folder in (project, other):
@@ -295,7 +343,7 @@ async def test_a_project_has_days_and_months_of_its_own_by_its_file_and_by_the_u
         _, told = await running.control("GET", "budgets")
         cap = next(cap for cap in told["caps"] if (cap["scope"], cap["subject"]) == (scope, str(folder)))
         assert 0 < cap["spent_pusd"] <= cap["cap_pusd"]
-    await extended(running, f"project-month/{str(project).removeprefix('/')}", 0.1)
+    await extended(running, f"project-month{project}", 0.1)
     assert await served(project)
     assert not await served(other)
 

@@ -236,6 +236,24 @@ async def test_a_claim_finds_all_that_was_spent_and_reserved(place: Place, purse
     assert verdict(place).problems == ()
 
 
+async def test_sessions_that_were_merged_have_one_purse_whoever_writes(shared: Postgres) -> None:
+    """What is read of it when it is asked for and what is kept while it is written are the same."""
+    claim = Claim(Purse(Heap.SESSION, "s1", merged=("s2",)), 2_000)
+    entries = [opened("s1"), opened("s2"), opened("s3"), reserved("a1", "s1"), settled("a1", "s1")]
+    async with books(elsewhere(shared, "a"), entries) as one, books(elsewhere(shared, "b")) as other:
+        await other.append(reserved("a2", "s2"), claims=[replace(claim, purse=Purse(Heap.SESSION, "s2", merged=("s1",)))])
+        await one.append(reserved("a3", "s3"), settled("a3", "s3"))
+        for store in (one, other, other):
+            with pytest.raises(OverCap) as refused:
+                await store.append(reserved("a4", "s1", 2), claims=[claim])
+            assert refused.value.used_pusd == 1_400
+        await other.append(settled("a2", "s2"))
+        await other.append(reserved("a4", "s1", 2), claims=[claim])
+        with pytest.raises(OverCap) as refused:
+            await other.append(reserved("a5", "s2", 2), claims=[claim])
+        assert refused.value.used_pusd == 1_900
+
+
 async def test_64_reservations_at_once_on_three_daemons_never_pass_a_cap(shared: Postgres) -> None:
     stores = [open_store(elsewhere(shared, name)) for name in ("a", "b", "c")]
     claim = Claim(Purse(Heap.ALL, since_ms=MIDNIGHT_MS), 10_000)

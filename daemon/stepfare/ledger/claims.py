@@ -21,18 +21,19 @@ class Heap(StrEnum):
 class Purse:
     """What was settled or lost since a time (the beginning of a quarter of an hour), and all that is reserved, in one heap.
 
-    `name` is that of the session, project or user; empty for all.
+    `name` is that of the session, project or user; empty for all. `merged` are sessions that count with that one.
     """
 
     heap: Heap
     name: str = ""
     since_ms: int = 0
+    merged: tuple[str, ...] = ()
 
     def holds(self, session: str, place: Place) -> bool:
         """Whether what that session spends counts."""
         match self.heap:
             case Heap.SESSION:
-                return session == self.name
+                return session == self.name or session in self.merged
             case Heap.PROJECT:
                 return place.project == self.name
             case Heap.USER:

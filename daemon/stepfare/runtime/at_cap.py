@@ -50,7 +50,7 @@ async def at_cap(refusal: Refusal, decision: Decision, turn: Turn, asked: Asked,
     Why nobody served the step is kept for `explain` in either case."""
     state, now_ms = daemon.state, daemon.world.now_ms()
     session = state.sessions.get(asked.session.id) or asked.session
-    found = reached(decision, turn.floor.tier, asked.view, asked.snapshot, state.caps(session, asked.workspace))
+    found = reached(decision, turn.floor.tier, asked.view, asked.snapshot, state.caps(asked.session, asked.workspace))
     if found is None:
         return refusal
     if turn.attempts:

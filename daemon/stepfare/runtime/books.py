@@ -139,6 +139,18 @@ class Books:
         if len(said) > self._state.shown.count:
             self._state.shown = Shown.of_all(said)
 
+    async def recall(self, sessions: Sequence[str]) -> None:
+        """Take up again what the books know of sessions that memory does not hold: a cap counts on where it stood, and so do steps. Where
+        the books cannot be asked, they begin anew."""
+        for name in sessions:
+            try:
+                entries = await self._store.entries_of(name)
+            except StoreError as error:
+                _log.warning("what session %s did before cannot be read: %s", name, error)
+                return
+            if self._state.sessions.get(name) is None:  # Else it was heard of meanwhile.
+                self._state.recall(entries)
+
     async def look(self) -> None:
         """Returns when all is known that other daemons have posted by now."""
         self._say_put_aside()

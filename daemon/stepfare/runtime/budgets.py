@@ -84,13 +84,16 @@ class Budgets:
         other.pace, other.extensions = self.pace, self.extensions
         return other
 
-    def caps(self, settings: Checked[Settings], session: Session | None, workspace: Workspace) -> tuple[Cap, ...]:
-        """The caps that hold for a session in that workspace, the user's own first. Without a session, those that hold anyway."""
+    def caps(
+        self, settings: Checked[Settings], session: Session | None, workspace: Workspace, merged: Sequence[str] = ()
+    ) -> tuple[Cap, ...]:
+        """The caps that hold for a session in that workspace, the user's own first. Without a session, those that hold anyway. What was
+        added for one of those that it is `merged` with holds for all; what they spent is in the session."""
         user = settings.value.budget
         project = workspace.dotfile.budget if workspace.dotfile else None
         on_limit = (project.on_limit if project else None) or user.on_limit or "ask"
         warn_at = (project.warn_at if project else None) or user.warn_at or WARN_AT_DEFAULT
-        return tuple(self._cap(rule, on_limit, warn_at) for rule in self._rules(user, settings, session, workspace))
+        return tuple(self._cap(rule, on_limit, warn_at, merged) for rule in self._rules(user, settings, session, workspace))
 
     def _rules(self, user: BudgetSettings, settings: Checked[Settings], session: Session | None, workspace: Workspace) -> Iterator[_Rule]:
         def cited(key: str) -> str:
@@ -116,8 +119,9 @@ class Budgets:
         period = self._periods[scope]
         return period.used(project if scope.of_project else None)
 
-    def _cap(self, rule: _Rule, on_limit: str, warn_at: float) -> Cap:
-        extended_pusd = sum(one.pusd for one in self._extensions_of(rule.scope, rule.subject, rule.since_ms))
+    def _cap(self, rule: _Rule, on_limit: str, warn_at: float, merged: Sequence[str]) -> Cap:
+        subjects = (rule.subject, *merged) if rule.scope is Scope.SESSION else (rule.subject,)
+        extended_pusd = sum(one.pusd for one in self._extensions_of(rule.scope, subjects, rule.since_ms))
         return Cap(
             scope=rule.scope,
             cap_pusd=rule.limit_pusd + extended_pusd,
@@ -144,10 +148,12 @@ class Budgets:
         """When the period of that scope began; 0 for a session."""
         return 0 if scope is Scope.SESSION else self._periods[scope].start_ms
 
-    def claims(self, caps: Sequence[Cap], tier: int) -> tuple[Claim, ...]:
+    def claims(self, caps: Sequence[Cap], tier: int, merged: Sequence[str] = ()) -> tuple[Claim, ...]:
         """What a call to a model of that tier must find room for in the books, whoever else spends from them."""
         return tuple(
-            Claim(Purse(*self._purse(cap), self.since_ms(Scope(cap.scope))), cap.cap_pusd)
+            Claim(
+                Purse(*self._purse(cap), self.since_ms(Scope(cap.scope)), tuple(merged) if cap.scope == Scope.SESSION else ()), cap.cap_pusd
+            )
             for cap in caps
             if cap.on_limit != FRUGAL or tier  # The user chose to go on with frugal models.
         )
@@ -180,11 +186,11 @@ class Budgets:
             if any((cap.scope, cap.subject) == (one.scope, one.subject) for cap, _ in question.asks):
                 del self._questions[session]
 
-    def _extensions_of(self, scope: Scope, subject: str, since_ms: int) -> Iterator[Extended]:
+    def _extensions_of(self, scope: Scope, subjects: Sequence[str], since_ms: int) -> Iterator[Extended]:
         """What was added to that cap since then. A day and a month are those of their user, in books that several share."""
         for one in self.extensions.values() if self.extensions else ():
             theirs = scope in (Scope.DAY, Scope.MONTH) and self.day.whose and one.user not in ("", self.day.whose)
-            if (one.scope, one.subject) == (scope, subject) and one.at_ms >= since_ms and not theirs:
+            if one.scope is scope and one.subject in subjects and one.at_ms >= since_ms and not theirs:
                 yield one
 
     def questions(self) -> tuple[Question, ...]:

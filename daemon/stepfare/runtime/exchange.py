@@ -26,6 +26,7 @@ from stepfare.runtime.refusals import BUDGET_REACHED, Refusal, in_words_of, over
 from stepfare.runtime.state import State
 from stepfare.runtime.told import headers_of, record_of
 from stepfare.runtime.turn import Turn
+from stepfare.sessions.named import named
 from stepfare.store.errors import StoreError
 from stepfare.upstream.client import CallFailed
 
@@ -40,7 +41,13 @@ async def exchange(view: RequestView, reply: Reply, daemon: Daemon) -> None:
     """Carry one request to a provider and its answer back, and write down what it cost. Raises BadRequest."""
     world, state = daemon.world, daemon.state
     await daemon.books.look()
+    told = named(view).session
+    await daemon.books.recall(state.let_go(told) if told else ())
     asked = consider(view, state, now_ms=world.now_ms(), new_session=world.new_id("s"), decision_id=world.new_id("d"))
+    merged = state.let_go(*state.merged_with(asked.session.id))
+    if merged:
+        await daemon.books.recall(merged)
+        asked = consider(view, state, now_ms=world.now_ms(), new_session=world.new_id("s"), decision_id=world.new_id("d"))
     drift = _drifted(asked, state)
     asked = replace(asked, drift=drift) if drift else asked
     state.surroundings.follow(asked.session.id, asked.workspace, asked.features)
@@ -154,8 +161,7 @@ async def _refuse(refusal: Refusal, turn: Turn, asked: Asked, reply: Reply, daem
 
 def _by_now(asked: Asked, state: State) -> Decision:
     """The decision with those left out for whom there is no budget any more."""
-    session = state.with_merged(state.sessions.get(asked.session.id) or asked.session)
-    return within_budget(asked.decision, asked.view, state.caps(session, asked.workspace))
+    return within_budget(asked.decision, asked.view, state.caps(asked.session, asked.workspace))
 
 
 def _drifted(asked: Asked, state: State) -> str:

@@ -173,11 +173,13 @@ class State:
         if minute != self._minute:  # No day begins within one.
             self._minute = minute
             self.budgets.begin(self._world.day_start_ms(), self._world.month_start_ms(), self._world.team_month_start_ms())
-        return self.budgets.caps(self.play.settings, session, workspace)
+        if session is None:
+            return self.budgets.caps(self.play.settings, None, workspace)
+        return self.budgets.caps(self.play.settings, self.with_merged(session), workspace, self.merged_with(session.id))
 
     def claims(self, session: Session, workspace: Workspace, tier: int) -> tuple[Claim, ...]:
         """What a reservation for a model of that tier must find room for in books that others spend from too."""
-        return self.budgets.claims(self.caps(self.sessions.get(session.id) or session, workspace), tier)
+        return self.budgets.claims(self.caps(session, workspace), tier, self.merged_with(session.id))
 
     def caps_of(self, session: str) -> tuple[Cap, ...]:
         """The same by the session's name, in its workspace as it was last seen."""
@@ -215,18 +217,36 @@ class State:
         known = self.sessions.get(session)
         return known if known is not None else Session(session, client=client, workspace=workspace, started_ms=self._world.now_ms())
 
-    def with_merged(self, session: Session) -> Session:
-        """The session with what was spent by those that it was merged with: a cap holds for all of them together."""
+    def merged_with(self, session: str) -> tuple[str, ...]:
+        """The other sessions of the journal that people made one with this one."""
         if not self.shown.into:
+            return ()
+        others = [piece.session for piece in self.shown.pieces(self.shown.going_on(session)) if piece.session != session]
+        return tuple(dict.fromkeys(others))
+
+    def with_merged(self, session: Session) -> Session:
+        """The session as it stands now, with what was spent by those that it was merged with: a cap holds for all of them together."""
+        session = self.sessions.get(session.id) or session
+        merged = [known for name in self.merged_with(session.id) if (known := self.sessions.get(name)) is not None]
+        if not merged:
             return session
-        others = [piece.session for piece in self.shown.pieces(self.shown.going_on(session.id)) if piece.session != session.id]
-        merged = [known for name in dict.fromkeys(others) if (known := self.sessions.get(name)) is not None]
         return replace(
             session,
             spent_pusd=session.spent_pusd + sum(one.spent_pusd for one in merged),
             reserved_pusd=session.reserved_pusd + sum(one.reserved_pusd for one in merged),
             lost_pusd=session.lost_pusd + sum(one.lost_pusd for one in merged),
         )
+
+    def let_go(self, *sessions: str) -> tuple[str, ...]:
+        """Those of these sessions, and of the ones that they were merged with, that memory does not hold."""
+        names = dict.fromkeys(name for one in sessions for name in (one, *self.merged_with(one)))
+        return tuple(name for name in names if self.sessions.get(name) is None)
+
+    def recall(self, entries: Sequence[Entry]) -> None:
+        """Take up a session again that memory had let go. What it spent counts in its days already."""
+        for entry in entries:
+            self.sessions.apply(entry)
+            self.thoughts.apply(entry)
 
     def cache_rule_of(self, model: str) -> CacheRule | None:
         """How the provider of this model caches prompts; None where nobody knows."""

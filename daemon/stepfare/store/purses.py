@@ -23,11 +23,14 @@ class Purses:
     def __init__(self) -> None:
         self._used: dict[Purse, int] = {}
         self._sinces: dict[Heap, set[int]] = {}
+        self._merged: dict[str, set[Purse]] = {}
+        """A session -> the purses of those that it was merged with, and of itself with them."""
 
     def forget(self) -> None:
         """Others have written: all is read anew."""
         self._used.clear()
         self._sinces.clear()
+        self._merged.clear()
 
     def open(self, connection: Connection, purses: Iterable[Purse]) -> None:
         """Read what is not known yet of these, before anything of a transaction is posted that is not on disk yet."""
@@ -38,7 +41,11 @@ class Purses:
         for purse in fresh:
             ceilings = (one.ceiling_pusd or 0 for one, place in reserved if purse.holds(one.session, place))
             self._used[purse] = _closed_pusd(connection, purse) + sum(ceilings)
-            self._sinces.setdefault(purse.heap, set()).add(purse.since_ms)
+            if purse.merged:
+                for name in (purse.name, *purse.merged):
+                    self._merged.setdefault(name, set()).add(purse)
+            else:
+                self._sinces.setdefault(purse.heap, set()).add(purse.since_ms)
 
     def used_pusd(self, purse: Purse) -> int:
         """Picodollars settled, lost or reserved."""
@@ -59,6 +66,7 @@ class Purses:
 
     def _of(self, session: str, place: Place) -> Iterator[Purse]:
         """The purses that are kept of what this session spends."""
+        yield from self._merged.get(session, ())
         names = {Heap.SESSION: session, Heap.PROJECT: place.project, Heap.USER: place.who, Heap.ALL: ""}
         for heap, sinces in self._sinces.items():
             for since_ms in sinces:
@@ -78,12 +86,14 @@ def _change_pusd(entry: Entry, reserved: Reserved | None, since_ms: int) -> int:
 def _closed_pusd(connection: Connection, purse: Purse) -> int:
     """What was settled or lost: whole days from their sums, the quarters before the first whole day from theirs."""
     if purse.heap is Heap.SESSION:
-        table, where, values = "session_slices", "session = ? AND start_ms >= ?", [purse.name, purse.since_ms]
+        names = [purse.name, *purse.merged]
+        table, where = "session_slices", f"session IN ({', '.join('?' * len(names))}) AND start_ms >= ?"
+        values: list[int | str] = [*names, purse.since_ms]
     else:
         midnight_ms = -(-purse.since_ms // DAY_MS) * DAY_MS
         table = "time_slices"
         where = "((span_ms = ? AND start_ms >= ? AND start_ms < ?) OR (span_ms = ? AND start_ms >= ?))"
-        values: list[int | str] = [QUARTER_MS, purse.since_ms, midnight_ms, DAY_MS, midnight_ms]
+        values = [QUARTER_MS, purse.since_ms, midnight_ms, DAY_MS, midnight_ms]
         if purse.heap in _COLUMNS:
             where, values = f"{where} AND {_COLUMNS[purse.heap]} = ?", [*values, purse.name]
     return connection.execute(f"SELECT coalesce(sum(spent_pusd + lost_pusd), 0) FROM {table} WHERE {where}", values).fetchone()[0]

@@ -95,6 +95,11 @@ def recent_entries(connection: Connection, since_ms: int, sessions_max: int) -> 
     return [codec.decode(body) for (body,) in rows]
 
 
+def entries_of(connection: Connection, session: str) -> list[Entry]:
+    rows = connection.execute("SELECT CAST(body AS BLOB) FROM journal WHERE session = ? ORDER BY +row", (session,))
+    return [codec.decode(body) for (body,) in rows]
+
+
 def extensions(connection: Connection) -> list[Extended]:
     """All that was ever added to caps: people made them, so they are few."""
     rows = connection.execute("SELECT CAST(body AS BLOB) FROM journal WHERE session = '' AND phase = 'extended' ORDER BY row")

@@ -234,6 +234,10 @@ class Store:
             after_row = batch[-1].row
             limit = None if limit is None else limit - size
 
+    async def entries_of(self, session: str) -> list[Entry]:
+        """All entries of that session, in journal order; none where the books do not know it."""
+        return await self._readers.ask(lambda connection: queries.entries_of(connection, session))
+
     async def recent_entries(self, since_ms: int, sessions_max: int = RECENT_SESSIONS_MAX) -> list[Entry]:
         """All entries, in journal order, of the sessions heard of since then (the newest `sessions_max` of them)."""
         return await self._readers.ask(lambda connection: queries.recent_entries(connection, since_ms, sessions_max))
