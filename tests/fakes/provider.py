@@ -13,7 +13,8 @@ from aiohttp import web
 
 @dataclass(frozen=True)
 class Play:
-    """One answer. `pieces` are written one by one with `pause_s` between them; `cut` breaks the connection after the last one."""
+    """One answer. `pieces` are written one by one with `pause_s` between them; `cut` breaks the connection after the last one. After
+    `silent_after` of them nothing is written any more until the other side leaves."""
 
     status: int = 200
     content_type: str = "text/event-stream"
@@ -22,6 +23,7 @@ class Play:
     before_s: float = 0.0
     pause_s: float = 0.0
     cut: bool = False
+    silent_after: int | None = None
 
 
 @dataclass
@@ -42,6 +44,8 @@ class Provider:
         self.script = list(script)
         self.asked: list[Asked] = []
         self.cancelled = 0
+        self.written = 0
+        """Pieces of all answers."""
         self.base_url = ""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -51,9 +55,12 @@ class Provider:
             await asyncio.sleep(play.before_s)
             response = web.StreamResponse(status=play.status, headers={"content-type": play.content_type, **play.headers})
             await response.prepare(request)
-            for piece in play.pieces:
+            for piece in play.pieces[: play.silent_after]:
                 await response.write(piece)
+                self.written += 1
                 await asyncio.sleep(play.pause_s)
+            if play.silent_after is not None:
+                await asyncio.Event().wait()
             if play.cut:
                 assert request.transport is not None
                 request.transport.abort()

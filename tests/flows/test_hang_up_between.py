@@ -7,7 +7,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from itertools import permutations
+from itertools import permutations, product
 
 import pytest
 from aiohttp import web
@@ -70,6 +70,34 @@ async def test_the_same_body_after_a_hang_up_is_a_retry_of_the_same_step(start: 
     assert told.ended
     _, detail = await running.control("GET", f"sessions/{told.headers['x-stepfare-session']}")
     assert [[one["outcome"] for one in step["attempts"]] for step in detail["steps"]] == [["hang-up", "ok"]]
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize(("client", "provider"), list(product(DIALECTS, DIALECTS)))
+async def test_a_provider_is_stopped_without_another_byte_of_it(start: Start, client: str, provider: str, streamed: bool) -> None:
+    """It falls silent at a random point, and only then does the client leave: whoever noticed that at the next byte never would."""
+    dice = random.Random(f"{client} {provider}")
+    said = answer(provider, "word " * 40)
+    whole = [b"{", b'"id"', b': "1"', b"}"]
+    points = [dice.randrange(len(said.pieces) if streamed else len(whole)) for _ in range(5)]
+    plays = [
+        said.play(silent_after=point) if streamed else Play(content_type="application/json", pieces=whole, silent_after=point)
+        for point in points
+    ]
+    running = await start(*plays, settings=settings(provider))
+    for number, point in enumerate(points, 1):
+        before = running.provider.written
+        asking = asyncio.ensure_future(listen(running, client, question(client, f"question {number}", stream=streamed)))
+        await until(lambda: running.provider.written == before + point and len(running.provider.asked) == number, "it said so much")  # noqa: B023
+        asking.cancel()
+        await until(lambda: running.provider.cancelled == number, "the provider was stopped")  # noqa: B023
+        assert [one["outcome"] for one in (await booked(running))["attempts"]] == ["hang-up"]
+        assert running.provider.written == before + point
+
+
+async def listen(running: Running, client: str, body: object) -> None:
+    async with running.client.post(running.url + PATHS[client], json=body, headers=running.headers()) as response:
+        await response.read()
 
 
 class Echo:

@@ -1,6 +1,7 @@
-"""Every fifth call is hung up on at a random point of its answer: the books against the simulator's own bill, and how soon it was told.
+"""Every fifth call is hung up on at a random point of its answer, streamed, bridged or in one piece: the books against the simulator's
+own bill.
 
-`pytest -s` prints the figures."""
+`pytest -s` prints the figures; how soon a provider is stopped is measured by `scripts/bench.py --only streams`."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ import aiohttp
 import pytest
 
 import stepfare
-from stepfare.core.entry import Settled
+from stepfare.core.entry import Entry, Settled
 from stepfare.core.money import PUSD_PER_USD
 from stepfare.simulator.app import running as simulating
 from stepfare.simulator.options import SimulatorOptions
@@ -26,15 +27,12 @@ from stepfare.simulator.reply import Reply
 from tests.fakes.provider import stream
 from tests.flows.conftest import Running, Start
 
-SESSIONS, STEPS, AT_ONCE = 12, 10, 6
-LEAVES_EVERY = 4
-"""Steps; whoever leaves asks again, so that it is every fifth call."""
-CHUNK_MS = 3
-CANCELLED_SHARE_MIN = 0.15
-"""Some have had their whole answer before they could leave."""
+STEPS, AT_ONCE = 10, 6
+LEAVES_EVERY = 3
+"""Steps; whoever leaves asks again, and some have had their whole answer before they could: so it is about every fifth call."""
+CHUNK_MS, HELD_BACK_MS = 3, 600_000
+CANCELLED_SHARE_MIN = 0.12
 ERROR_SHARE_MAX = 0.005
-TYPICAL_MS, SLOWEST_MS = 300.0, 3_000.0
-"""What was promised is 100 ms. A machine that runs other tests beside this one is given more time, and the figures are printed."""
 
 CODE = "\n".join(file.read_text(encoding="utf-8") for file in sorted((Path(stepfare.__file__).parent / "core").glob("*.py")))
 """What agents read and write: code. Every message is a piece of it."""
@@ -42,61 +40,75 @@ CODE = "\n".join(file.read_text(encoding="utf-8") for file in sorted((Path(stepf
 
 @dataclass(frozen=True)
 class Way:
-    """A client's format, the provider that it speaks to, and a model there."""
+    """A client's format, a model of some provider, and whether it wants its answers as streams."""
 
-    path: str
+    client: str
     model: str
-    key: str
+    stream: bool = True
 
 
-WAYS = {
-    "openai": Way("chat/completions", "deepseek/deepseek-v4-pro", "DEEPSEEK_API_KEY"),
-    "anthropic": Way("messages", "anthropic/claude-haiku-5-5", "ANTHROPIC_API_KEY"),
-    "responses": Way("responses", "openai/gpt-6.1-terra", "OPENAI_API_KEY"),
-}
+PATHS = {"openai": "chat/completions", "anthropic": "messages", "responses": "responses"}
+KEYS = {"deepseek": "DEEPSEEK_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+WAYS = [
+    Way("openai", "deepseek/deepseek-v4-pro"),
+    Way("anthropic", "anthropic/claude-haiku-5-5"),
+    Way("responses", "openai/gpt-6.1-terra"),
+    # Bridged.
+    Way("openai", "anthropic/claude-haiku-5-5"),
+    Way("anthropic", "openai/gpt-6.1-terra"),
+    Way("responses", "deepseek/deepseek-v4-pro"),
+    # In one piece, each with a model of its own: the simulator is told by its name to hold an answer back.
+    Way("openai", "deepseek/deepseek-flash", stream=False),
+    Way("anthropic", "anthropic/claude-haiku-4-5", stream=False),
+    Way("responses", "openai/gpt-6-luna", stream=False),
+    Way("anthropic", "openai/gpt-6-astra", stream=False),
+]
 
 
 @dataclass
 class Seen:
-    """What clients saw: when each of those who left did so, by the id of its answer."""
+    """What clients saw: when each of those who left did so, by the id of its answer. `asked` is what the provider was asked last, in each
+    call that reached it."""
 
     calls: int = 0
+    simulator: str = ""
+    asked: set[str] = field(default_factory=set)
     left_ms: dict[str, float] = field(default_factory=dict)
 
 
 class Conversation:
     """A client that asks step by step, each time with all that was said so far. Who hangs up asks the same again, as agents do."""
 
-    def __init__(self, number: int, client: str) -> None:
-        self.client = client
-        self.dice = random.Random(f"{client} {number}")
-        self.messages = [{"role": "user", "content": f"Task {number} of {client}.\n{self.piece(2_000, 24_000)}"}]
+    def __init__(self, number: int, way: Way) -> None:
+        self.way = way
+        self.dice = random.Random(f"{way} {number}")
+        self.messages = [{"role": "user", "content": f"Task {number} of {way}.\n{self.piece(2_000, 24_000)}"}]
 
     def piece(self, shortest: int, longest: int) -> str:
         start = self.dice.randrange(len(CODE) - longest)
         return CODE[start : start + self.dice.randint(shortest, longest)]
 
     def body(self) -> dict[str, Any]:
-        model = WAYS[self.client].model
-        match self.client:
+        body: dict[str, Any] = {"model": self.way.model, "stream": self.way.stream}
+        match self.way.client:
             case "openai":
-                return {"model": model, "stream": True, "messages": self.messages, "stream_options": {"include_usage": True}}
+                return {**body, "messages": self.messages, **({"stream_options": {"include_usage": True}} if self.way.stream else {})}
             case "anthropic":
-                return {"model": model, "stream": True, "max_tokens": 8_000, "messages": self.messages}
+                return {**body, "max_tokens": 8_000, "messages": self.messages}
             case _:
-                return {"model": model, "stream": True, "input": self.messages, "store": False}
+                return {**body, "input": self.messages, "store": False}
 
     async def go(self, running: Running, seen: Seen, places: asyncio.Semaphore) -> None:
         for _ in range(STEPS):
             async with places:
                 if self.dice.randrange(LEAVES_EVERY) == 0:
-                    await self.leave(running, seen)
+                    await (self.leave if self.way.stream else self.lose_patience)(running, seen)
                 said = await self.listen(running, seen)
             self.messages += [{"role": "assistant", "content": said}, {"role": "user", "content": self.piece(500, 6_000)}]
 
     def ask(self, running: Running, seen: Seen) -> aiohttp.client._RequestContextManager:
         seen.calls += 1
-        return running.client.post(f"{running.url}/v1/{WAYS[self.client].path}", json=self.body(), headers=running.headers())
+        return running.client.post(f"{running.url}/v1/{PATHS[self.way.client]}", json=self.body(), headers=running.headers())
 
     async def leave(self, running: Running, seen: Seen) -> None:
         """Hang up after so many pieces of the answer, or before the first."""
@@ -110,10 +122,23 @@ class Conversation:
             answer.close()
             seen.left_ms[answer_id(got) or f"before the first piece {seen.calls}"] = time.time() * 1000
 
+    async def lose_patience(self, running: Running, seen: Seen) -> None:
+        """Hang up on an answer in one piece while it is in the making."""
+        held_back = {"faults": [{"spec": f"first-byte-ms={HELD_BACK_MS}", "model": self.way.model.partition("/")[2]}]}
+        async with running.client.post(f"{seen.simulator}/simulator/faults", json=held_back) as answer:
+            assert answer.status == 200, await answer.text()
+        asking = asyncio.ensure_future(self.listen(running, seen))
+        while self.messages[-1]["content"] not in seen.asked:
+            assert not asking.done()
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(self.dice.uniform(0.005, 0.05))
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+
     async def listen(self, running: Running, seen: Seen) -> str:
         async with self.ask(running, seen) as answer:
             assert answer.status == 200, await answer.text()
-            return text_of(await answer.text())
+            return text_of(await answer.text()) if self.way.stream else whole_text(await answer.json())
 
 
 def events_of(text: str) -> list[dict[str, Any]]:
@@ -141,10 +166,18 @@ def text_of(text: str) -> str:
     return said
 
 
-def player(dice: random.Random) -> Any:
+def whole_text(answer: dict[str, Any]) -> str:
+    if "choices" in answer:
+        return answer["choices"][0]["message"]["content"]
+    blocks = answer["content"] if "content" in answer else [part for item in answer["output"] for part in item.get("content", [])]
+    return "".join(block.get("text", "") for block in blocks)
+
+
+def player(dice: random.Random, seen: Seen) -> Any:
     """A model that writes code of random length."""
 
-    def reply(_request: Request) -> Reply:
+    def reply(request: Request) -> Reply:
+        seen.asked.add(request.messages[-1].text)
         start = dice.randrange(len(CODE) - 4_000)
         return Reply(CODE[start : start + dice.randint(100, 800)])
 
@@ -159,16 +192,13 @@ async def bill_of(running: Running, base_url: str) -> dict[str, Any]:
 @pytest.fixture
 async def driven(start: Start, request: pytest.FixtureRequest) -> tuple[Seen, dict[str, Any], list[Settled]]:
     """All conversations at once, through a whole daemon to a simulator that plays three providers, and what either booked."""
-    async with simulating(SimulatorOptions(chunk_ms=CHUNK_MS), player(random.Random(5))) as base_url:
-        root = base_url.removesuffix("/v1")
-        names = [way.model.partition("/")[0] for way in WAYS.values()]
-        settings = "".join(
-            f'[providers.{name}]\nbase_url = "{root}/{name}/v1"\napi_key = "env:{way.key}"\n'
-            for name, way in zip(names, WAYS.values(), strict=True)
-        )
-        running = await start(stream(), settings=settings, keys=[way.key for way in WAYS.values()])
-        seen, places = Seen(), asyncio.Semaphore(AT_ONCE)
-        conversations = [Conversation(number, client) for client in WAYS for number in range(SESSIONS // len(WAYS))]
+    seen = Seen()
+    async with simulating(SimulatorOptions(chunk_ms=CHUNK_MS), player(random.Random(5), seen)) as base_url:
+        root = seen.simulator = base_url.removesuffix("/v1")
+        settings = "".join(f'[providers.{name}]\nbase_url = "{root}/{name}/v1"\napi_key = "env:{key}"\n' for name, key in KEYS.items())
+        running = await start(stream(), settings=settings, keys=list(KEYS.values()))
+        places = asyncio.Semaphore(AT_ONCE)
+        conversations = [Conversation(number, way) for way in WAYS for number in range(2 if way.stream else 1)]
         await asyncio.gather(*(one.go(running, seen, places) for one in conversations))
         await running.house.books.finish()
         bill = await bill_of(running, base_url)
@@ -177,8 +207,11 @@ async def driven(start: Start, request: pytest.FixtureRequest) -> tuple[Seen, di
                 break
             await asyncio.sleep(0.01)
             bill = await bill_of(running, base_url)
-        entries = [row.entry async for batch in running.house.store.entries() for row in batch]
-        return seen, bill, [entry for entry in entries if isinstance(entry, Settled)]
+        return seen, bill, [entry for entry in await journal(running) if isinstance(entry, Settled)]
+
+
+async def journal(running: Running) -> list[Entry]:
+    return [row.entry async for batch in running.house.store.entries() for row in batch]
 
 
 async def test_the_books_are_the_providers_bill_though_every_fifth_call_is_hung_up_on(
@@ -194,11 +227,9 @@ async def test_the_books_are_the_providers_bill_though_every_fifth_call_is_hung_
         f"\n{seen.calls} calls, {len(cancelled)} cancelled, after {median(waits_ms):.1f} ms (median) and {waits_ms[-1]:.1f} ms (slowest)"
         f"; billed ${billed / PUSD_PER_USD:.6f}, booked {off(booked, billed)}, of what was cancelled {off(ours, theirs)}"
     )
-    assert len(entries) == seen.calls
+    assert len(entries) == bill["calls"] == seen.calls
     assert len(cancelled) >= CANCELLED_SHARE_MIN * seen.calls
     assert abs(booked - billed) <= ERROR_SHARE_MAX * billed
-    assert median(waits_ms) <= TYPICAL_MS
-    assert waits_ms[-1] <= SLOWEST_MS
     # Whoever guesses says between which bounds: what was cancelled cost what lies between them.
     assert all(entry.source == "estimated" and entry.confidence in ("likely", "guess") for entry in hung_up)
     assert sum(entry.low_pusd or 0 for entry in hung_up) <= theirs <= sum(entry.high_pusd or 0 for entry in hung_up)

@@ -63,12 +63,13 @@ class Charge:
 @dataclass(frozen=True, slots=True)
 class Telling:
     """What is known of how a model counts and answers: the tokens of this prompt, the characters of its tokens, the tokens that it thinks
-    unseen; and for how long it may have done so this time, before anything was heard."""
+    unseen; for how long it may have done so this time, before anything was heard; and whether it says what it says at once."""
 
     prompt_tokens: int
     chars_of_token: float
     unseen_tokens: int = 0
     silent_ms: int = 0
+    streams: bool = True
 
     @property
     def long(self) -> float:
@@ -182,7 +183,7 @@ def _searched(usages: Sequence[Usage], searches: int) -> Sequence[Usage]:
 def _said(chars: int, begun: int, candidate: Candidate, heard: Heard, told: Telling) -> tuple[int, int, int]:
     """Tokens of so many characters behind those that are known (`begun`): likely, at least, and at most."""
     beyond = UNHEARD_TOKENS if heard.started and not heard.finished else 0
-    if Capability.REASONING in candidate.model.capabilities and not heard.thinking_chars:
+    if (Capability.REASONING in candidate.model.capabilities and not heard.thinking_chars) or not (told.streams or heard.finished):
         beyond = max(beyond, THOUGHT_TOKENS_PER_S * told.silent_ms // 1_000)
     known = begun if heard.reported_chars else 0
     return begun + round(chars / told.chars_of_token), known + round(chars / told.long), begun + round(chars / told.short) + beyond

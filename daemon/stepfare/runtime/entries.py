@@ -46,8 +46,8 @@ FILE_CHARS_MAX = 300
 
 @dataclass(slots=True)
 class Run:
-    """One attempt while it runs. `answered` says that the provider accepted the request: from then on it may cost something. `needs` is
-    the floor that its answer turned out to need and it does not meet."""
+    """One attempt while it runs. `sent` says that the request went out to its provider, `answered` that it was accepted: from then on it
+    may cost something. `needs` is the floor that its answer turned out to need and it does not meet."""
 
     id: str
     ranked: Ranked
@@ -63,6 +63,9 @@ class Run:
     closed: bool = False
     needs: Floor | None = None
     held_ms: int = 0
+
+    def goes_out(self) -> None:
+        self.sent = True
 
 
 def opening(asked: Asked, run: Run, *, titles: bool, user: str = "") -> list[Entry]:
@@ -199,7 +202,7 @@ def _telling(asked: Asked, run: Run, lengths: Lengths, total_ms: int) -> Telling
         known = (session.last_prompt_tokens, grown_bytes) if goes_on and grown_bytes >= 0 else (0, body_bytes)
         prompt_tokens = known[0] + round(known[1] / bytes_of)
     silent_ms = total_ms if run.first_byte_ms is None else run.first_byte_ms
-    return Telling(prompt_tokens, lengths.of(model), lengths.unseen(model), silent_ms)
+    return Telling(prompt_tokens, lengths.of(model), lengths.unseen(model), silent_ms, asked.view.stream)
 
 
 def may_have_cost(run: Run) -> bool:

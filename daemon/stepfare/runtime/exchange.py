@@ -128,8 +128,7 @@ async def _attempt(ranked: Ranked, turn: Turn, asked: Asked, once: Sequence[str]
     await daemon.books.reserve(*entries, decision=record, claims=claims)
     closed: Settled | Voided | None = None
     try:
-        run.sent = True
-        async with daemon.upstream.open(carriage.call) as answer:
+        async with daemon.upstream.open(carriage.call, run.goes_out) as answer:
             run.fault = await Attempt(run, turn, asked, carriage, reply, daemon).carry(answer)
     except CallFailed as failure:
         run.fault = failure.fault

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -89,12 +90,22 @@ class Answer:
         return self.without_key(b"".join(pieces)) if self.status != OK else b"".join(pieces)
 
 
+def _nobody_asks() -> None:
+    """For calls of which it does not matter."""
+
+
+async def _sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams) -> None:
+    context.trace_request_ctx()
+
+
 class Upstream:
     """The pool of connections to all providers. Open it once; close it at shutdown."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._proxies: dict[str, str | None] = {}
+        watched = aiohttp.TraceConfig()
+        watched.on_request_headers_sent.append(_sent)
         # Not `trust_env`: it also sends what stands in ~/.netrc for a provider's host, and asks two threads at every call.
         self._pool = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ttl_dns_cache=300),
@@ -102,14 +113,16 @@ class Upstream:
             max_line_size=HEADER_BYTES_MAX,
             max_field_size=HEADER_BYTES_MAX,
             cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[watched],
         )
 
     async def close(self) -> None:
         await self._pool.close()
 
     @asynccontextmanager
-    async def open(self, call: HttpCall) -> AsyncGenerator[Answer]:
-        """Send the call; the answer's headers are there on entry. Leaving closes the connection if the answer was not read to its end."""
+    async def open(self, call: HttpCall, sent: Callable[[], None] = _nobody_asks) -> AsyncGenerator[Answer]:
+        """Send the call; the answer's headers are there on entry. Leaving closes the connection if the answer was not read to its end.
+        `sent` is called once the connection stands and the request goes out: before that nobody can have worked on it."""
         try:
             secret = keys.look_up(call.key)
             headers = {**call.headers, **keys.auth_headers(call.auth, secret)}
@@ -118,7 +131,13 @@ class Upstream:
         try:
             async with asyncio.timeout(self._limits.first_byte_s):
                 response = await self._pool.request(
-                    call.method, call.url, data=call.body, headers=headers, allow_redirects=False, proxy=self._proxy(call.url)
+                    call.method,
+                    call.url,
+                    data=call.body,
+                    headers=headers,
+                    allow_redirects=False,
+                    proxy=self._proxy(call.url),
+                    trace_request_ctx=sent,
                 )
         except aiohttp.ConnectionTimeoutError:
             raise CallFailed(Fault(Failure.DOWN, f"no connection within {self._limits.connect_s:g} s")) from None
