@@ -85,7 +85,14 @@ def ask(text: str = "What does this do?", *, stream: bool = True, model: str = "
 
 @asynccontextmanager
 async def daemon(
-    home: Path, provider: Provider, settings: str = SETTINGS, more: str = "", keys: Sequence[str] = (), world: World | None = None
+    home: Path,
+    provider: Provider,
+    settings: str = SETTINGS,
+    more: str = "",
+    keys: Sequence[str] = (),
+    world: World | None = None,
+    *,
+    until_opened: bool = True,
 ) -> AsyncGenerator[Running]:
     home.mkdir(exist_ok=True)
     (home / "config.toml").write_text(more + settings.format(base_url=provider.base_url))
@@ -97,6 +104,8 @@ async def daemon(
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
+        if until_opened:
+            await house.opened()
         async with aiohttp.ClientSession() as client:
             yield Running(house, f"http://127.0.0.1:{runner.addresses[0][1]}", client, provider, home)
     finally:
@@ -110,7 +119,7 @@ Start = Callable[..., Awaitable[Running]]
 @pytest.fixture
 async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Start]:
     """Starts a daemon whose provider plays this script; `more` is put before the settings, `keys` are variables that hold a key, `world`
-    is another time than that of now."""
+    is another time than that of now. With `until_opened`, it has opened its books."""
     monkeypatch.setenv("LAB_KEY", "sk-lab")
     async with AsyncExitStack() as stack:
 
@@ -121,10 +130,12 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerat
             home: Path | None = None,
             keys: Sequence[str] = (),
             world: World | None = None,
+            until_opened: bool = True,
         ) -> Running:
             for variable in keys:
                 monkeypatch.setenv(variable, "sk-lab")
             provider = await stack.enter_async_context(playing(*script))
-            return await stack.enter_async_context(daemon(home or tmp_path / "stepfare-home", provider, settings, more, keys, world))
+            running = daemon(home or tmp_path / "stepfare-home", provider, settings, more, keys, world, until_opened=until_opened)
+            return await stack.enter_async_context(running)
 
         yield begin

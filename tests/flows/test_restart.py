@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -15,11 +16,14 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stepfare.core.entry import Entry, Lost, Reserved, Settled, Voided
 from stepfare.ledger import codec
+from stepfare.store.errors import StoreError
+from stepfare.store.store import Remembered, Store
 from stepfare.store.verify import verify
 from tests.fakes.provider import stream
 from tests.flows.conftest import Start, ask
@@ -47,6 +51,56 @@ async def test_a_session_goes_on_after_a_restart(start: Start, tmp_path: Path) -
     async with second.chat({**ask(), "messages": conversation}) as answer:
         assert answer.headers["x-stepfare-session"] == session
         await answer.text()
+
+
+async def test_who_asks_before_all_is_remembered_waits_and_lands_in_the_old_session(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, more = tmp_path / "kept-home", "[budget]\nday_usd = 5\n"
+    conversation = [{"role": "user", "content": "Begin"}]
+    first = await start(stream("An answer"), home=home)
+    async with first.chat({**ask(), "messages": conversation}) as answer:
+        session = answer.headers["x-stepfare-session"]
+        await answer.text()
+    await first.house.close()
+    read, go_on = Store.remembered, asyncio.Event()
+
+    async def slowly(*arguments: Any) -> Remembered:
+        await go_on.wait()
+        return await read(*arguments)
+
+    monkeypatch.setattr(Store, "remembered", slowly)
+    second = await start(stream("More"), home=home, more=more, until_opened=False)
+    conversation += [{"role": "assistant", "content": "An answer"}, {"role": "user", "content": "Go on"}]
+
+    async def go() -> tuple[int, str, str]:
+        async with second.chat({**ask(), "messages": conversation}) as answer:
+            return answer.status, answer.headers["x-stepfare-session"], await answer.text()
+
+    asked, looked = asyncio.create_task(go()), asyncio.create_task(second.control("GET", "overview"))
+    async with second.client.get(f"{second.url}/health") as health:
+        assert (await health.json())["status"] == "ok"
+    await asyncio.wait([asked, looked], timeout=0.2)
+    assert not asked.done()
+    assert not looked.done()
+    assert second.provider.asked == []
+    go_on.set()
+    assert (await asked)[:2] == (200, session)
+    status, overview = await looked
+    assert (status, overview["today"]["steps"] >= 1) == (200, True)
+    _, overview = await second.control("GET", "overview")
+    assert overview["today"]["steps"] == 2
+    assert overview["budgets"][0]["spent_pusd"] == overview["today"]["spent_pusd"] > 0
+
+
+async def test_books_that_cannot_be_read_end_the_start_in_words(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: Any) -> Remembered:
+        raise StoreError("the ledger cannot be read: the disk is broken.")
+
+    monkeypatch.setattr(Store, "remembered", refuse)
+    running = await start(stream(), until_opened=False)
+    with pytest.raises(StoreError, match="the disk is broken"):
+        await running.house.opened()
 
 
 def free_port() -> int:

@@ -6,6 +6,7 @@ import pytest
 
 from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
 from stepfare.core.money import Usage
+from stepfare.ledger.totals import Spending
 from stepfare.runtime import spend as spend_module
 from stepfare.runtime.spend import HOUR_MS, MINUTE_MS, PACE_MS, PACE_MS_MIN, Pace, Payer, PeriodSpend
 
@@ -127,12 +128,15 @@ def test_what_is_reserved_is_told_apart_from_what_is_spent() -> None:
 
 
 def test_a_period_starts_from_what_the_books_say_and_goes_on_from_there() -> None:
-    spend = PeriodSpend(TODAY)
-    spend.apply(opened())
-    spend.start_from({Payer("/p", "ann"): 200, Payer("/elsewhere", ""): 300})
-    spend.apply(reserved())
-    spend.apply(settled())
-    assert (spend.used().pusd, spend.used("/p").pusd, spend.used("/other").pusd) == (530, 230, 0)
+    spent = Spending({"ann": 200, "": 300, "bob": 5_000}, {"/p": 5_200, "/elsewhere": 300})
+    for whose, all_pusd in (("ann", 530), ("", 5_530)):
+        spend = PeriodSpend(TODAY, whose)
+        spend.apply(opened())
+        spend.start_from(spent, [(Payer("/p", "bob"), reserved("b1"))])
+        spend.apply(reserved())
+        spend.apply(settled())
+        spend.apply(settled("b1"))
+        assert (spend.used().pusd, spend.used("/p").pusd, spend.used("/other").pusd) == (all_pusd + (0 if whose else 30), 5_260, 0)
 
 
 def test_a_copy_goes_its_own_way() -> None:

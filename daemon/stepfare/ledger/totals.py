@@ -115,6 +115,14 @@ FIRST_UNPRICED: Firsts = 2
 
 
 @dataclass(frozen=True, slots=True)
+class Spending:
+    """What was spent in some time, or lost sight of in a crash, in picodollars: all of it by users, and all of it by projects."""
+
+    by_user: Mapping[str, int]
+    by_project: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """Sums of the attempts that share these labels (the kind is what the turn was; for lost attempts, what it was to be)."""
 

@@ -5,11 +5,12 @@ Where a period begins is for the caller to say; which cap holds for whom is the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from stepfare.core.entry import Entry, Extended, Lost, Opened, Reserved, Settled, Voided
+from stepfare.ledger.totals import Spending
 
 SESSIONS_MAX = 10_000
 """Sessions whose project is remembered; the oldest go first, and what they spend then counts for no project."""
@@ -72,11 +73,11 @@ class PeriodSpend:
         for payer, ceiling in self._open.values():
             self._add(payer, 0, ceiling)
 
-    def start_from(self, spent_pusd: Mapping[Payer, int], still_open: Iterable[tuple[Payer, Reserved]] = ()) -> None:
+    def start_from(self, spent: Spending, still_open: Iterable[tuple[Payer, Reserved]] = ()) -> None:
         """What the books say was spent in this period, and what is open, before anything else is folded in."""
-        self._all, self._by_project, self._open = NOTHING, {}, {}
-        for payer, pusd in spent_pusd.items():
-            self._add(payer, pusd, 0)
+        self._all = Used(sum(pusd for who, pusd in spent.by_user.items() if self._counts(who)))
+        self._by_project = {project: Used(pusd) for project, pusd in spent.by_project.items()}
+        self._open = {}
         for payer, reserved in still_open:
             self._open[reserved.attempt] = (payer, reserved.ceiling_pusd or 0)
             self._add(payer, 0, reserved.ceiling_pusd or 0)
@@ -119,9 +120,12 @@ class PeriodSpend:
             self._add(payer, pusd if at_ms >= self.start_ms else 0, -ceiling)
 
     def _add(self, payer: Payer, spent_pusd: int, reserved_pusd: int) -> None:
-        if not self.whose or payer.who in ("", self.whose):
+        if self._counts(payer.who):
             self._all = self._all.plus(spent_pusd, reserved_pusd)
         self._by_project[payer.project] = self._by_project.get(payer.project, NOTHING).plus(spent_pusd, reserved_pusd)
+
+    def _counts(self, who: str) -> bool:
+        return not self.whose or who in ("", self.whose)
 
 
 class Pace:

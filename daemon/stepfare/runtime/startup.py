@@ -50,6 +50,8 @@ UNMET = (
     "The books were not reached since this daemon started, so what has been spent is not known here, and no cap can be held:"
     " calls are refused until they are, which is tried every second."
 )
+FOLDED_AT_ONCE = 200
+"""Entries that are folded in before others get their turn: some milliseconds."""
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +81,7 @@ class House:
     _errands: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
     """What is asked of the world outside at start; nobody waits for it."""
     _stop_simulator: Callable[[], Awaitable[None]] | None = field(default=None)
+    _opening: asyncio.Task[None] | None = None
 
     @property
     def daemon(self) -> Daemon:
@@ -121,6 +124,17 @@ class House:
     async def _thin(self) -> None:
         await self._opened.wait()
         await thin_daily(self.store, self.world, self.state.settings.ledger.keep_days)
+
+    def start_opening(self) -> None:
+        """Begin to open the books; nobody is to be served before they are `opened`."""
+        self._opening = asyncio.create_task(self.open_books())
+
+    async def opened(self) -> None:
+        """Returns when all is known that the books hold, or that they cannot be reached: who is served earlier would be served as if
+        nothing had been before. Raises StoreError."""
+        assert self._opening is not None, "nobody has begun to open the books"
+        # Shielded: a client that leaves must not take the memory with it.
+        await asyncio.shield(self._opening)
 
     async def open_books(self) -> None:
         """Fold what the books hold. Where their server cannot be reached yet, calls are refused until it is, which is tried beside."""
@@ -215,9 +229,10 @@ class House:
         """Put everything away: what is being posted is on disk afterwards."""
         if self.watch is not None:
             await asyncio.to_thread(self.watch.close)
-        for errand in self._errands:
-            errand.cancel()
-        await asyncio.gather(*self._errands, return_exceptions=True)
+        tasks = [*self._errands, *([self._opening] if self._opening else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.books.finish()
         await self.upstream.close()
         self.state.tokenizer.close()
@@ -228,7 +243,7 @@ class House:
 
 
 async def wake(paths: Paths, environ: Mapping[str, str], world: World | None = None) -> House:
-    """The daemon, ready to serve. Raises StoreError where the books cannot be opened."""
+    """The daemon, ready to listen; who wants to be served waits until it has `opened` its books. Raises StoreError where they cannot be."""
     world = world or World()
     last = last_daemon_file(paths)
     settings = read_settings(paths)
@@ -259,7 +274,7 @@ async def wake(paths: Paths, environ: Mapping[str, str], world: World | None = N
         await house.simulate()
         state.replace_play(_play_of(paths, settings, environ, house.simulator_url))
         _log.warning("no provider has a key: the built-in simulator answers, with play money")
-    await house.open_books()
+    house.start_opening()
     return house
 
 
@@ -281,13 +296,14 @@ async def _remember(house: House) -> None:
     periods = (budgets.day, budgets.month, budgets.team)
     known = await house.store.remembered(now_ms - REMEMBERED_MS, [period.start_ms for period in periods])
     left = await house.store.left_open(now_ms)
-    # Nothing is waited for from here on, so that it is done whole or not at all, and may be done again.
-    for entry in (*known.entries, *known.extensions):
+    # Nothing is asked of the books from here on, so that it is done whole or not at all, and may be done again.
+    for number, entry in enumerate((*known.entries, *known.extensions)):
+        if number % FOLDED_AT_ONCE == 0:
+            await asyncio.sleep(0)  # Whoever asks whether this daemon is well has an answer meanwhile.
         house.state.apply(entry)
     # What was folded in holds the latest sessions only; the books' own sums hold all.
     for period in periods:
-        spent = {Payer(project, who): sums.spent_pusd + sums.lost_pusd for (project, who), sums in known.sums[period.start_ms].items()}
-        period.start_from(spent, [(Payer(place.project, place.who), reserved) for reserved, place in known.still_open])
+        period.start_from(known.spent[period.start_ms], [(Payer(place.project, place.who), one) for one, place in known.still_open])
     house.store.follow(known.row, house.books.heard, len(said), house.books.remarked)
     for reserved in left:
         await house.books.close(Lost(reserved.attempt, reserved.session, now_ms, reserved.ceiling_pusd))

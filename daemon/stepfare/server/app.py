@@ -18,6 +18,7 @@ from stepfare.server.inference import HOUSE
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HOST = web.AppKey("host", str)
+HEALTH = "/health"
 
 
 def application(house: House, host: str) -> web.Application:
@@ -27,7 +28,7 @@ def application(house: House, host: str) -> web.Application:
     app[HOUSE] = house
     app[HOST] = host
     inference.add_routes(app)
-    app.router.add_get("/health", _health)
+    app.router.add_get(HEALTH, _health)
     control.add_routes(app)
     dashboard.add_routes(app)
     app.on_shutdown.append(_end_feeds)
@@ -44,6 +45,9 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     why = foreign(request.headers, request.app[HOST], request.app[HOUSE].state.settings.server.names)
     if why is not None:
         return _plain_error(403, why, "foreign")
+    if request.path != HEALTH:
+        # Served before what was known is known again, it would be taken for a new session with all its budgets untouched.
+        await request.app[HOUSE].opened()
     try:
         return await handler(request)
     except web.HTTPNotFound:

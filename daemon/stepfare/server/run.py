@@ -82,18 +82,24 @@ async def _serve(options: ServeOptions) -> None:
         except OSError as error:
             await runner.cleanup()
             raise CannotServe(_taken(host, port, error)) from None
+        house.start_watching()
+        stop = _told_to_stop()  # Before anybody can ask: who is answered may end it in the same moment.
         await web.SockSite(runner, bound, backlog=BACKLOG).start()
         port = bound.getsockname()[1]
-        house.start_watching()
+        house.announce(host, port)
+        try:
+            await house.opened()
+        except StoreError as error:
+            await runner.cleanup()
+            raise CannotServe(str(error)) from None
         house.start_looking()
         house.start_keeping()
         house.start_thinning()
-        house.announce(host, port)
         # What lives until the end need not be walked through at every collection.
         gc.collect()
         gc.freeze()
         _greet(house, host, port)
-        await _stopped()
+        await stop.wait()
         _log.info("stopping: streams that run get %s s to end", SHUTDOWN_S)
         await runner.cleanup()
     finally:
@@ -110,12 +116,12 @@ def _greet(house: House, host: str, port: int) -> None:
         _log.warning("others on the network can reach this daemon at %s: whoever knows the local token can spend your money", host)
 
 
-async def _stopped() -> None:
-    loop = asyncio.get_running_loop()
+def _told_to_stop() -> asyncio.Event:
+    """Set from the first signal on that asks this process to end."""
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
-    await stop.wait()
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    return stop
 
 
 def _port(options: ServeOptions, house: House) -> int:

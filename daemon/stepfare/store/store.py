@@ -16,7 +16,7 @@ from stepfare.core.entry import Entry, Extended, Reserved
 from stepfare.ledger.calendar import OffsetAt, utc
 from stepfare.ledger.claims import Claim
 from stepfare.ledger.groups import Group, Place
-from stepfare.ledger.totals import Names, Totals
+from stepfare.ledger.totals import Spending, Totals
 from stepfare.store import annotations as remarks
 from stepfare.store import as_shown, queries, reports, rollups, slices, thinning
 from stepfare.store.database import Connection, Database
@@ -57,14 +57,14 @@ class Remembered:
     """The books as of a row of the journal, from which there is `follow`.
 
     `entries` are those of `recent_entries`; `extensions` all that was ever added to caps; `still_open` all open reservations, each with
-    where its session is at work; `sums` the totals by project and user since the beginning of each period that was asked for.
+    where its session is at work; `spent` what was spent since the beginning of each period that was asked for.
     """
 
     row: int
     entries: list[Entry]
     extensions: list[Extended]
     still_open: list[tuple[Reserved, Place]]
-    sums: dict[int, Mapping[Names, Totals]]
+    spent: Mapping[int, Spending]
 
 
 class Store:
@@ -298,7 +298,6 @@ def _remembered(connection: Connection, since_ms: int, periods_ms: Sequence[int]
         entries=queries.recent_entries(connection, since_ms, sessions_max),
         extensions=queries.extensions(connection),
         still_open=list(reports.open_places(connection)),
-        sums={
-            start_ms: reports.report(connection, ("project", "user"), reports.Span(start_ms), EVERYTHING).parts for start_ms in periods_ms
-        },
+        # The same month for a person and for a team is asked for once.
+        spent={start_ms: reports.spending(connection, reports.Span(start_ms)) for start_ms in {*periods_ms}},
     )
