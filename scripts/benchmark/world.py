@@ -217,15 +217,15 @@ class Daemon:
 
 
 @contextmanager
-def daemon(upstream_port: int, books: Path | None = None) -> Iterator[Daemon]:
+def daemon(upstream_port: int, books: Path | None = None, more: str = "") -> Iterator[Daemon]:
     """A daemon whose only provider is the fake upstream, in a home that is thrown away afterwards; with the books of that folder, which
-    are moved into its home."""
+    are moved into its home, and with more settings."""
     home = Path(tempfile.mkdtemp(prefix="stepfare-bench-home-"))
     for file in books.iterdir() if books is not None else ():
         shutil.move(file, home / file.name)
     port = free_port()
     models = "".join(MODEL.format(**row) for row in MODELS)
-    (home / "config.toml").write_text(CONFIG.format(port=port, upstream=upstream_port, key=KEY_VARIABLE, models=models))
+    (home / "config.toml").write_text(CONFIG.format(port=port, upstream=upstream_port, key=KEY_VARIABLE, models=models) + more)
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY") and not name.startswith("STEPFARE_")}
     environment |= {"STEPFARE_HOME": str(home), KEY_VARIABLE: "bench-key", "HOME": str(home), "XDG_CONFIG_HOME": str(home), "NO_COLOR": "1"}
     command = [sys.executable, str(Path(sys.executable).parent / "stepfare"), "serve", "--port", str(port)]
