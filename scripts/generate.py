@@ -8,18 +8,29 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "daemon"), str(ROOT / "lsp")]
+sys.path[:0] = [str(ROOT / "daemon"), str(ROOT / "lsp"), str(ROOT / "scripts")]
 
-from stepfare.config.json_schema import dotfile_schema_text  # noqa: E402
+from stepfare.config.json_schema import dotfile_schema_text, settings_schema_text  # noqa: E402
+from writers import elisp, lua, typescript, vscode  # noqa: E402
 
 GENERATED: Mapping[str, Callable[[], str]] = {
     "integrations/schemas/stepfare.schema.json": dotfile_schema_text,
+    "integrations/schemas/config.schema.json": settings_schema_text,
+    "integrations/vscode/src/protocol.gen.ts": typescript.protocol_text,
+    "integrations/neovim/lua/stepfare/protocol.gen.lua": lua.protocol_text,
+    "integrations/emacs/stepfare-protocol.el": elisp.protocol_text,
+    "integrations/vscode/package.json": lambda: vscode.package_json(ROOT),
 }
 
 
 def stale() -> list[str]:
     """The generated files that are missing or differ from what the code says now."""
-    return [name for name, make in GENERATED.items() if not (ROOT / name).is_file() or (ROOT / name).read_text(encoding="utf-8") != make()]
+    return [name for name, make in GENERATED.items() if (text := make()) and text != _lying(name)]
+
+
+def _lying(name: str) -> str | None:
+    path = ROOT / name
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def main() -> int:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from lsprotocol import types
+from pydantic import ValidationError
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
-from pygls.protocol import LanguageServerProtocol
+from pygls.protocol import JsonRPCNotification, JsonRPCRequestMessage, LanguageServerProtocol
 
 from stepfare import __version__
 from stepfare.config.check import SETTINGS_BYTES_MAX, Checked, check_settings
@@ -22,7 +24,8 @@ from stepfare.control.protocol import ModelInfo
 from stepfare.paths import Paths
 from stepfare_lsp.link import Link, State
 from stepfare_lsp.places import Page, page_of, path_of, table_of
-from stepfare_lsp.spend import METHOD, Spend, SpendLine
+from stepfare_lsp.spend import METHOD, SpendLine
+from stepfare_lsp.wire import TO_SERVER, Options, Spend
 
 FILES_KEPT_S = 30.0
 MODELS_KEPT_S = 60.0
@@ -35,9 +38,15 @@ log = logging.getLogger(__name__)
 
 
 class Protocol(LanguageServerProtocol):
-    """pygls' protocol, which also answers requests that it cannot read: who asked would else wait for ever."""
+    """pygls' protocol, which also answers requests that it cannot read (who asked would else wait for ever), and reads ours as models."""
 
     def structure_message(self, data: dict[str, Any]) -> Any:
+        method = data.get("method")
+        if "jsonrpc" in data and isinstance(method, str) and method in TO_SERVER:
+            version, params = data["jsonrpc"], data.get("params")
+            if "id" in data:
+                return JsonRPCRequestMessage(id=data["id"], method=method, jsonrpc=version, params=params)
+            return JsonRPCNotification(method=method, jsonrpc=version, params=params)
         try:
             return super().structure_message(data)
         except JsonRpcException as error:
@@ -55,12 +64,17 @@ class StepfareServer(LanguageServer):
             "stepfare-lsp", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Full, protocol_cls=Protocol
         )
         self.paths = paths
+        self.options = Options()
         self.spend = SpendLine(self._send_spend, self.folders, self._ask_tier)
         self.link = Link(paths, self._daemon_changed)
         self.start: Callable[[], Awaitable[object]] = self._cannot_start
         """What starts the daemon; a feature, so `server` puts it in."""
         self.watch: Callable[[State], None] = lambda _: None
         """Told of every new state of the daemon, besides the line of the spend."""
+        self.pages_served: dict[str, None] = {}
+        """The virtual documents that the editor asked for, the latest last."""
+        self.scratch: Path | None = None
+        """The folder of what was written to be read, once there is one."""
         self._offered = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._files: dict[str, tuple[float, tuple[str, ...] | None]] = {}
@@ -80,6 +94,22 @@ class StepfareServer(LanguageServer):
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+
+    def take_options(self, given: object) -> None:
+        """Options as the editor names them; what it does not name stays as it is. One that cannot be read changes nothing, but trust that
+        is not plainly given is none."""
+        if not isinstance(given, dict):
+            return
+        told = cast("dict[str, Any]", given)
+        now = self.options.model_dump()
+        lens = told.get("lens")
+        if isinstance(lens, dict):
+            told = {**told, "lens": {**now["lens"], **cast("dict[str, Any]", lens)}}
+        try:
+            self.options = Options.model_validate({**now, **told})
+        except ValidationError as error:
+            log.warning("the editor's options cannot be read: %s", error)
+            self.options = self.options.model_copy(update={"trusted": self.options.trusted and told.get("trusted", True) is True})
 
     def folders(self) -> list[str]:
         """The folders that the editor has open; the old single root where it knows no folders."""
@@ -142,23 +172,40 @@ class StepfareServer(LanguageServer):
         self.window_show_message(types.ShowMessageParams(kind, words))
 
     @property
+    def shows_documents(self) -> bool:
+        """Whether the editor opens a document that it is told to open."""
+        window = self.client_capabilities.window
+        return window is not None and window.show_document is not None and window.show_document.support
+
+    @property
+    def knows_pages(self) -> bool:
+        """Whether the editor asks for the text of virtual documents."""
+        workspace = self.client_capabilities.workspace
+        return workspace is not None and workspace.text_document_content is not None
+
+    @property
     def can_ask(self) -> bool:
         """Whether the editor can show a question with buttons."""
         window = self.client_capabilities.window
         return window is not None and window.show_message is not None
 
+    async def choose(self, words: str, options: Sequence[str], kind: types.MessageType = types.MessageType.Info) -> str | None:
+        """Ask the person to choose; None where they do not, and where the editor cannot show a question."""
+        if not self.can_ask:
+            return None
+        buttons = [types.MessageActionItem(option) for option in options]
+        answer = await self.window_show_message_request_async(types.ShowMessageRequestParams(kind, words, buttons))
+        return answer.title if answer is not None and answer.title in options else None
+
     def offer_to_start(self, *, running: bool) -> None:
         """Ask, once for an editor's life, whether to start the daemon: where it is down, and where the editor can show a question."""
-        if running or self._offered or not self.can_ask:
+        if running or self._offered or not self.can_ask or not self.options.offer_to_start:
             return
         self._offered = True
         self.run_aside(self._offer())
 
     async def _offer(self) -> None:
-        answer = await self.window_show_message_request_async(
-            types.ShowMessageRequestParams(types.MessageType.Info, "Start the stepfare daemon now?", [types.MessageActionItem(START)])
-        )
-        if answer is not None and answer.title == START:
+        if await self.choose("Start the stepfare daemon now?", [START]) == START:
             await self.start()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
@@ -173,7 +220,18 @@ class StepfareServer(LanguageServer):
         self.watch(state)
 
     def _send_spend(self, spend: Spend) -> None:
-        self.protocol.notify(METHOD, spend)
+        self.protocol.notify(METHOD, spend.model_dump(mode="json"))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Have the editor ask anew for what is shown beside texts, where it takes that hint."""
+        workspace = self.client_capabilities.workspace
+        if workspace is None:
+            return
+        if workspace.code_lens is not None and workspace.code_lens.refresh_support:
+            self.workspace_code_lens_refresh(None)
+        if workspace.inlay_hint is not None and workspace.inlay_hint.refresh_support:
+            self.workspace_inlay_hint_refresh(None)
 
     def _ask_tier(self, session: str) -> None:
         self.run_aside(self._tell_tier(session))

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from lsprotocol import types
 
-from stepfare.control.protocol import Decision, ModelInfo, Overview, PriceRow, Proposal, Question, Session, Sessions, Totals
+from stepfare.control.protocol import Cap, Decision, ModelInfo, Overview, PriceRow, Proposal, Question, Session, Sessions, Totals
 from stepfare.core.problem import Problem
 from stepfare_lsp.places import Page
 
@@ -20,6 +20,7 @@ TITLE_CHARS_MAX = 48
 SESSIONS_NAMED_MAX = 3
 SOURCE = "stepfare"
 PLAY_MONEY = "play money"
+UNPRICED, FREE = "unpriced", "free"
 START_IT = "In this editor: the command stepfare.startDaemon."
 
 
@@ -59,11 +60,17 @@ def steps(number: int) -> str:
 def spent(totals: Totals) -> str:
     """The sum that is known. Steps without a price alone make no sum: they are unpriced, never $0."""
     if totals.steps and totals.unpriced_steps == totals.steps and not totals.spent_pusd:
-        return "unpriced"
+        return UNPRICED
     if totals.steps and totals.input_tokens and not (totals.spent_pusd or totals.unpriced_steps):
-        return "free"
+        return FREE
     unpriced = f" and {steps(totals.unpriced_steps)} without a known price" if totals.unpriced_steps else ""
     return money(totals.spent_pusd) + unpriced
+
+
+def in_short(totals: Totals) -> str:
+    """The same for a status bar."""
+    said = spent(totals)
+    return said if said in (UNPRICED, FREE) else coins(totals.spent_pusd)
 
 
 def session_line(session: Session, mode: str = "") -> str:
@@ -105,6 +112,20 @@ def status_line(overview: Overview) -> str:
     return "; ".join(
         [f"stepfare {overview.version} {mode}", f"{coins(overview.today.spent_pusd)} today", *filter(None, [providers]), *problems]
     )
+
+
+def pin_question(session: Session) -> str:
+    return f"Which tier shall serve all that comes of {_name(session)} at least?"
+
+
+def pinned_line(session: Session) -> str:
+    if session.pin is None:
+        return f"{_name(session)} is no longer pinned: project and profile say its tiers again."
+    return f"{_name(session)} is pinned: {session.pin} or better serves all that comes of it, from the next step on."
+
+
+def left_of(cap: Cap) -> str:
+    return f"{money(cap.left_pusd)} of {money(cap.cap_pusd)} left"
 
 
 def question_line(question: Question) -> str:

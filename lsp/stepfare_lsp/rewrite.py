@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import tomlkit
@@ -10,8 +10,8 @@ from tomlkit.exceptions import TOMLKitError
 
 from stepfare.config.check import DOTFILE_BYTES_MAX
 from stepfare.config.dotfile import DOTFILE_NAME
-from stepfare.config.places import Places
-from stepfare.config.read import read
+from stepfare.config.places import KeyPath, Places
+from stepfare.config.read import Read, read
 from stepfare.core.step import StepKind, Tier
 
 TEMPLATE = """\
@@ -47,20 +47,48 @@ def with_tier(text: str, kind: StepKind, tier: Tier) -> str:
     return _with(text, ("steps", kind.value), tier.word)
 
 
+def with_path_floor(text: str, glob: str, tier: Tier) -> str:
+    """The text with a `[[paths]]` rule of this glob alone: the floor of the one that is there, else a new one at the end. Raises
+    CannotWrite."""
+    before = _readable(text)
+    rules = cast("list[Any]", before.data.get("paths", []))
+    same = [index for index, rule in enumerate(rules) if isinstance(rule, dict) and cast("dict[str, Any]", rule).get("match") == [glob]]
+    if same:
+        return _with(text, ("paths", same[-1], "floor"), tier.word)
+    plain = text.replace("\r\n", "\n")
+    ended = plain if not plain or plain.endswith("\n") else plain + "\n"
+    apart = "\n" if ended and not ended.endswith("\n\n") else ""
+    quoted = glob.replace("\\", "\\\\").replace('"', '\\"')
+    written = f'{ended}{apart}[[paths]]\nmatch = ["{quoted}"]\nfloor = "{tier.word}"\n'
+    wanted = {**before.data, "paths": [*rules, {"match": [glob], "floor": tier.word}]}
+    if read(written, DOTFILE_NAME, DOTFILE_BYTES_MAX).data != wanted:
+        raise CannotWrite(f"A rule for {glob} cannot be added to this {DOTFILE_NAME} as it is written; it was left alone.")
+    return written.replace("\n", "\r\n") if _is_windows(text) else written
+
+
 def with_profile(text: str, profile: str) -> str:
     """The text with `profile = "NAME"`. Raises CannotWrite."""
     return _with(text, ("profile",), profile)
 
 
-def _with(text: str, path: tuple[str, ...], value: str) -> str:
-    key = ".".join(path)
-    before = read(text, DOTFILE_NAME, DOTFILE_BYTES_MAX)
-    if not before.readable:
-        problem = before.problems[-1]
+def _readable(text: str) -> Read:
+    found = read(text, DOTFILE_NAME, DOTFILE_BYTES_MAX)
+    if not found.readable:
+        problem = found.problems[-1]
         raise CannotWrite(
             f"{DOTFILE_NAME} cannot be changed while it is broken (line {problem.line}: {problem.words}) Mend it, then try again."
         )
-    windows = "\r\n" in text and "\n" not in text.replace("\r\n", "")
+    return found
+
+
+def _is_windows(text: str) -> bool:
+    return "\r\n" in text and "\n" not in text.replace("\r\n", "")
+
+
+def _with(text: str, path: KeyPath, value: str) -> str:
+    key = ".".join(str(part) for part in path)
+    before = _readable(text)
+    windows = _is_windows(text)
     plain = text.replace("\r\n", "\n")
     wanted = _set(before.data, path, value)
     for write in (_in_place, _by_library):
@@ -73,7 +101,7 @@ def _with(text: str, path: tuple[str, ...], value: str) -> str:
     )
 
 
-def _in_place(text: str, places: Places, path: tuple[str, ...], value: str) -> str | None:
+def _in_place(text: str, places: Places, path: KeyPath, value: str) -> str | None:
     """Over the old value, or as a line behind the last one of its table; None where neither is plain."""
     lines = text.split("\n")
     old = places.values.get(path)
@@ -89,13 +117,13 @@ def _in_place(text: str, places: Places, path: tuple[str, ...], value: str) -> s
     return "\n".join([*lines[:last], f"{indent}{path[-1]} = {value}", *(lines[last:] or [""])])
 
 
-def _by_library(text: str, _: Places, path: tuple[str, ...], value: str) -> str | None:
+def _by_library(text: str, _: Places, path: KeyPath, value: str) -> str | None:
     """As tomlkit would; it knows inline tables, dotted keys and where a first key goes."""
     try:
         document = tomlkit.parse(text)
-        table: MutableMapping[str, Any] = document
+        table: Any = document
         for name in path[:-1]:
-            if name not in table:
+            if isinstance(name, str) and name not in table:
                 table[name] = tomlkit.table()
             table = table[name]
         table[path[-1]] = value.strip('"')
@@ -104,10 +132,15 @@ def _by_library(text: str, _: Places, path: tuple[str, ...], value: str) -> str 
         return None
 
 
-def _set(data: Any, path: tuple[str, ...], value: str) -> Mapping[str, Any] | None:
-    """The data with one value changed; None where something else than a table stands in the way."""
-    if not isinstance(data, Mapping):
+def _set(data: Any, path: KeyPath, value: str) -> Any:
+    """The data with one value changed; None where something else than a table or a list of them stands in the way."""
+    part = path[0]
+    if isinstance(data, list) and isinstance(part, int):
+        items = cast("list[Any]", data)
+        inner = _set(items[part], path[1:], value)
+        return None if inner is None else [*items[:part], inner, *items[part + 1 :]]
+    if not isinstance(data, Mapping) or not isinstance(part, str):
         return None
     table = cast("Mapping[str, Any]", data)
-    inner = value if len(path) == 1 else _set(table.get(path[0], {}), path[1:], value)
-    return None if inner is None else {**table, path[0]: inner}
+    inner = value if len(path) == 1 else _set(table.get(part, {}), path[1:], value)
+    return None if inner is None else {**table, part: inner}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from lsprotocol import types
 
 from stepfare.paths import Paths, paths_from
+from stepfare_lsp import wire
 from stepfare_lsp.base import StepfareServer
-from stepfare_lsp.features import actions, budgets, commands, completion, diagnostics, hover, wishes
+from stepfare_lsp.features import actions, answers, budgets, commands, completion, diagnostics, hover, showing
 from stepfare_lsp.features.arguments import Arguments, arguments_of
-
-COMMANDS = dict([*commands.QUESTIONS, *wishes.WISHES, *budgets.BUDGETS])
+from stepfare_lsp.features.palette import PALETTE_KIND
+from stepfare_lsp.features.table import ROWS, Row
 
 
 def stepfare_server(environ: Mapping[str, str] | None = None) -> StepfareServer:
@@ -24,19 +25,33 @@ def stepfare_server(environ: Mapping[str, str] | None = None) -> StepfareServer:
     ls.watch = budgets.Asking(ls).update
     _wire_life(ls)
     _wire_pages(ls)
-    for name, command in COMMANDS.items():
-        _wire_command(ls, name, command)
+    for method in answers.requests():
+        _wire_request(ls, method)
+    for row in ROWS:
+        _wire_command(ls, row)
     return ls
 
 
 def _wire_life(ls: StepfareServer) -> None:
+    @ls.feature(types.INITIALIZE)
+    def initialize(params: types.InitializeParams) -> None:
+        ls.take_options(params.initialization_options)
+
     @ls.feature(types.INITIALIZED)
     async def initialized(_: types.InitializedParams) -> None:
         ls.begin()
+        await showing.offer_pages(ls)
+
+    @ls.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
+    async def configured(params: types.DidChangeConfigurationParams) -> None:
+        if isinstance(params.settings, dict):
+            ls.take_options(cast("dict[str, Any]", params.settings).get("stepfare"))
+            ls.refresh()
 
     @ls.feature(types.SHUTDOWN)
     def shutdown(*_: object) -> None:
         ls.end()
+        showing.clean_up(ls)
 
     @ls.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
     async def folders(_: types.DidChangeWorkspaceFoldersParams) -> None:
@@ -44,6 +59,10 @@ def _wire_life(ls: StepfareServer) -> None:
 
 
 def _wire_pages(ls: StepfareServer) -> None:
+    @ls.feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT, types.TextDocumentContentOptions(schemes=[showing.SCHEME]))
+    async def content(params: types.TextDocumentContentParams) -> types.TextDocumentContentResult:
+        return types.TextDocumentContentResult(text=await showing.content(ls, params.uri))
+
     @ls.feature(types.TEXT_DOCUMENT_DID_OPEN)
     async def opened(params: types.DidOpenTextDocumentParams) -> None:
         await diagnostics.publish(ls, params.text_document.uri)
@@ -69,17 +88,21 @@ def _wire_pages(ls: StepfareServer) -> None:
     async def show(params: types.HoverParams) -> types.Hover | None:
         return await hover.hover(ls, params.text_document.uri, params.position)
 
-    kinds: list[types.CodeActionKind | str] = [types.CodeActionKind.QuickFix, actions.PALETTE_KIND]
+    kinds: list[types.CodeActionKind | str] = [types.CodeActionKind.QuickFix, PALETTE_KIND]
 
     @ls.feature(types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=kinds))
     def offer(params: types.CodeActionParams) -> list[types.CodeAction]:
         return actions.actions(ls, params)
 
 
-def _wire_command(
-    ls: StepfareServer, name: str, command: Callable[[StepfareServer, Arguments], Awaitable[Mapping[str, Any] | None]]
-) -> None:
+def _wire_request(ls: StepfareServer, method: wire.Method) -> None:
+    @ls.feature(method.name)
+    async def answer(params: Any) -> Mapping[str, Any]:
+        return await answers.answered(ls, method, params)
+
+
+def _wire_command(ls: StepfareServer, row: Row) -> None:
     # Whatever the editor sends along is taken and judged by us: pygls honours no defaults.
-    @ls.command(name)
+    @ls.command(row.id)
     async def run(*given: Any) -> Mapping[str, Any] | None:
-        return await command(ls, arguments_of(name, given))
+        return await row.run(ls, arguments_of(row.id, given))

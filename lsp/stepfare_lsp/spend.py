@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from stepfare.control.protocol import Overview, Session
 from stepfare_lsp.link import Connecting, Offline, Online, State
+from stepfare_lsp.markdown import tooltip
 from stepfare_lsp.places import is_inside
-from stepfare_lsp.present import PLAY_MONEY, coins
+from stepfare_lsp.present import PLAY_MONEY, clean, in_short
+from stepfare_lsp.wire import Severity, Spend
 
 METHOD = "stepfare/spend"
 PAUSE_S_MIN = 1.0
 SESSIONS_KEPT_MAX = 200
-
-Spend: TypeAlias = Mapping[str, str | int | None]
+OFF = "stepfare is off"
 
 
 def newest_session(sessions: Sequence[Session], folders: Sequence[str]) -> Session | None:
@@ -33,60 +33,33 @@ def spend_of(state: State, folders: Sequence[str], tier: str | None = None) -> S
     match state:
         case Connecting():
             return None
-        case Offline():
-            return _spend("stepfare is off", mode="offline")
+        case Offline(words):
+            return Spend(text=OFF, mode="offline", tooltip=words)
         case Online(_, overview):
             session = newest_session(overview.sessions, folders)
-            if session is None:
-                text = f"{coins(overview.today.spent_pusd)} today"
-            else:
-                text = " . ".join(filter(None, [coins(session.totals.spent_pusd), tier]))
-            return _spend(
-                f"{text} . {PLAY_MONEY}" if overview.mode == "simulator" else text,
+            today = in_short(overview.today)
+            text = " . ".join(filter(None, [in_short(session.totals), tier])) if session else f"{today} today"
+            return Spend(
+                text=f"{text} . {PLAY_MONEY}" if overview.mode == "simulator" else text,
                 session=session.id if session else None,
+                title=clean(session.title) if session else "",
+                workspace=session.workspace if session else "",
                 spent_pusd=session.totals.spent_pusd if session else None,
                 today_pusd=overview.today.spent_pusd,
                 tier=tier if session else None,
                 severity=_severity(session, overview),
                 mode=overview.mode,
+                tooltip=tooltip(session, overview),
+                version=overview.version,
             )
 
 
-def _spend(
-    text: str,
-    *,
-    session: str | None = None,
-    spent_pusd: int | None = None,
-    today_pusd: int | None = None,
-    tier: str | None = None,
-    severity: str = "info",
-    mode: str,
-) -> Spend:
-    return {
-        "text": text,
-        "session": session,
-        "spent_pusd": spent_pusd,
-        "today_pusd": today_pusd,
-        "tier": tier,
-        "severity": severity,
-        "mode": mode,
-    }
-
-
-def _severity(session: Session | None, overview: Overview) -> str:
+def _severity(session: Session | None, overview: Overview) -> Severity:
     """info, warning from a budget's `warn_at` on, error from the cap on."""
-    if session is None or session.budget is None:
-        return "info"
-    budget = session.budget
-    if any(not cap.left_pusd for cap in budget.caps):
+    caps = session.budget.caps if session and session.budget else overview.budgets
+    if any(cap.left_pusd <= 0 for cap in caps):
         return "error"
-    if any(cap.warned for cap in budget.caps):
-        return "warning"
-    pairs = ((session.totals.spent_pusd, budget.session_pusd), (overview.today.spent_pusd, budget.day_pusd))
-    against = [(spent, cap) for spent, cap in pairs if cap is not None]
-    if any(spent >= cap for spent, cap in against):
-        return "error"
-    return "warning" if any(spent >= cap * budget.warn_at for spent, cap in against) else "info"
+    return "warning" if any(cap.warned for cap in caps) else "info"
 
 
 def _rose(before: Overview, after: Overview) -> bool:

@@ -29,6 +29,8 @@ class Editor:
         self.takes_edits = True
         self.edits: list[types.WorkspaceEdit] = []
         self.texts: dict[str, str] = {}
+        self.refreshed: list[str] = []
+        """What the server asked to be shown anew."""
         self._news = asyncio.Event()
         self._listen()
 
@@ -50,6 +52,13 @@ class Editor:
             self.edits.append(params.edit)
             return types.ApplyWorkspaceEditResult(applied=self.takes_edits, failure_reason=None if self.takes_edits else "read only")
 
+        for method in (types.WORKSPACE_CODE_LENS_REFRESH, types.WORKSPACE_INLAY_HINT_REFRESH):
+
+            @self.client.feature(method)
+            def refresh(*_: object, method: str = method) -> None:
+                self.refreshed.append(method)
+                self._news.set()
+
     async def until(self, seen: Callable[[], object]) -> None:
         """Wait for news until something is so."""
         async with asyncio.timeout(WAIT_S_MAX):
@@ -68,6 +77,10 @@ class Editor:
     async def run(self, command: str, *arguments: object) -> Any:
         """Run a command; what it returns."""
         return await self.client.workspace_execute_command_async(types.ExecuteCommandParams(f"stepfare.{command}", list(arguments)))
+
+    async def ask(self, method: str, params: object) -> Any:
+        """A silent request of ours."""
+        return await self.client.protocol.send_request_async(method, params)
 
     def open(self, path: Path, text: str) -> str:
         """Open a file with a text that need not be on disk; its URI."""
@@ -142,5 +155,16 @@ async def editor(
         yield shown
         await client.shutdown_session()
         assert client.error is None
+    except BaseException:
+        leave(client)  # or the wait for its end would have none
+        raise
     finally:
         await client.stop()
+
+
+def leave(client: LanguageClient) -> None:
+    """End the server without a word, as an editor does that crashed."""
+    server = client._server  # pyright: ignore[reportPrivateUsage]
+    assert server is not None
+    if server.returncode is None:
+        server.kill()

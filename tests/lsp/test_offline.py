@@ -107,9 +107,17 @@ async def _keys_and_values_are_completed(shown: Editor, uri: str) -> None:
 
 
 async def _the_palette_is_there(shown: Editor, uri: str, project: Path) -> None:
-    titles = [action.title for action in await shown.actions(uri)]
-    assert titles == ["stepfare: start the daemon", "stepfare: create .stepfare.toml for this project"]
-    assert [action.title for action in await shown.actions((project / "src" / "main.py").as_uri(), only=["source"])] == titles
+    start, profile, create = "start the daemon", "set the profile of this project", "create .stepfare.toml for this project"
+    titles = [action.title.removeprefix("stepfare: ") for action in await shown.actions(uri)]
+    assert titles == [start, profile, create]
+    in_code = await shown.actions((project / "src" / "main.py").as_uri(), only=["source"])
+    assert [action.title.removeprefix("stepfare: ") for action in in_code] == [start, "set the tier for this folder", profile, create]
+    menu = await shown.ask("stepfare/menu", {})
+    assert [(item.label, item.command, [one._asdict() for one in item.arguments]) for item in menu.items] == [
+        ("Start the daemon", "stepfare.startDaemon", [{}]),
+        ("Set the profile of this project", "stepfare.setTier", [{"workspace": str(project)}]),
+        ("Create .stepfare.toml for this project", "stepfare.createDotfile", [{"workspace": str(project)}]),
+    ]
     assert await shown.actions(uri, only=["refactor"]) == []
 
 
@@ -153,7 +161,9 @@ async def test_a_tier_is_set_through_the_editor_and_through_the_disk(project: Pa
         shown.change(uri, "[steps\n")
         assert await shown.run("setTier", {"tier": "premium"}) is None
         assert "broken (line 1" in shown.said[-1]
-        for wrong in ({}, {"tier": "cheap"}, {"tier": "careful", "kind": "edit"}, {"tier": "frugal", "kind": "edits"}):
+        assert await shown.run("setTier") is None  # asked, and not answered
+        assert [action.title for action in shown.questions[-1].actions or ()] == ["frugal", "balanced", "careful", "premium", "ladder"]
+        for wrong in ({"tier": "cheap"}, {"tier": "careful", "kind": "edit"}, {"tier": "frugal", "kind": "edits"}):
             with pytest.raises(JsonRpcException):
                 await shown.run("setTier", wrong)
         assert (await shown.run("createDotfile"))["created"] is False

@@ -10,6 +10,7 @@ from stepfare.control.protocol import (
     Bucket,
     Budget,
     Candidate,
+    Cap,
     DaemonFile,
     Decision,
     Floor,
@@ -22,6 +23,7 @@ from stepfare.control.protocol import (
 from stepfare_lsp import present
 from stepfare_lsp.link import Connecting, Offline, Online
 from stepfare_lsp.spend import newest_session, spend_of
+from stepfare_lsp.wire import Spend
 
 USD = 10**12
 UNASKED = Daemon(DaemonFile(protocol=PROTOCOL, version="1", pid=1, port=1, started_ms=0, local_token="", control_token=""))
@@ -121,16 +123,27 @@ def test_the_newest_session_is_that_of_the_open_folders() -> None:
 
 
 def test_the_line_has_spend_and_tier() -> None:
-    told = spend_of(online(session(), spent_pusd=USD), ["/p"], "balanced")
-    assert told == {
-        "text": "$0.42 . balanced",
-        "session": "s_1",
-        "spent_pusd": 42 * USD // 100,
-        "today_pusd": USD,
-        "tier": "balanced",
-        "severity": "info",
-        "mode": "live",
-    }
+    told = spend_of(online(session(title="fix\nthe test"), spent_pusd=USD), ["/p"], "balanced")
+    assert told is not None
+    assert told == Spend(
+        text="$0.42 . balanced",
+        session="s_1",
+        title="fix the test",
+        workspace="/p",
+        spent_pusd=42 * USD // 100,
+        today_pusd=USD,
+        tier="balanced",
+        mode="live",
+        tooltip=told.tooltip,
+        version="1",
+    )
+    assert told.tooltip.split("\n\n") == [
+        "**fix the test**",
+        "$0.4200 in 3 steps",
+        "- frugal: 2 steps, $0.00\n- balanced: 1 step, $0.00",
+        "$0.5800 less than always balanced",
+        "Today: $1.00 in 0 steps",
+    ]
     assert spend_of(Connecting(), []) is None
 
 
@@ -146,21 +159,18 @@ def test_the_line_has_spend_and_tier() -> None:
 def test_the_line_is_honest_without_a_session_a_daemon_or_a_model(state: Offline | Online, text: str) -> None:
     told = spend_of(state, ["/p"])
     assert told is not None
-    assert told["text"] == text
+    assert told.text == text
+
+
+def cap(left_pusd: int, *, warned: bool = False) -> Cap:
+    return Cap(scope="session", cap_pusd=USD, spent_pusd=USD - left_pusd, reserved_pusd=0, left_pusd=left_pusd, warned=warned)
 
 
 @pytest.mark.parametrize(
-    ("budget", "severity"),
-    [
-        (Budget(session_pusd=USD), "info"),
-        (Budget(session_pusd=USD // 2), "warning"),
-        (Budget(session_pusd=USD // 4), "error"),
-        (Budget(day_pusd=2 * USD), "info"),
-        (Budget(day_pusd=USD), "error"),
-        (Budget(session_pusd=USD, warn_at=0.4), "warning"),
-    ],
+    ("caps", "severity"),
+    [([], "info"), ([cap(USD)], "info"), ([cap(USD), cap(1, warned=True)], "warning"), ([cap(1, warned=True), cap(0)], "error")],
 )
-def test_the_line_is_coloured_near_a_cap_only(budget: Budget, severity: str) -> None:
-    told = spend_of(online(session(budget=budget), spent_pusd=USD), ["/p"])
+def test_the_line_is_coloured_near_a_cap_only(caps: list[Cap], severity: str) -> None:
+    told = spend_of(online(session(budget=Budget(caps=caps)), spent_pusd=USD), ["/p"])
     assert told is not None
-    assert told["severity"] == severity
+    assert told.severity == severity

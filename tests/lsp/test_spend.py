@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from stepfare.control.client import Daemon
 from stepfare.control.protocol import PROTOCOL, Bucket, DaemonFile, Overview, Session, Totals
 from stepfare_lsp.link import Offline, Online
-from stepfare_lsp.spend import Spend, SpendLine
+from stepfare_lsp.spend import SpendLine
+from stepfare_lsp.wire import Spend
 
 PAUSE_S = 0.05
 UNASKED = Daemon(DaemonFile(protocol=PROTOCOL, version="1", pid=1, port=1, started_ms=0, local_token="", control_token=""))
@@ -31,7 +32,7 @@ class Bar:
         self._news.set()
 
     def texts(self) -> list[object]:
-        return [spend["text"] for spend in self.got]
+        return [spend.text for spend in self.got]
 
     async def next(self) -> None:
         self._news.clear()
@@ -86,7 +87,7 @@ async def test_what_a_step_cost_does_not_wait_for_the_news_that_it_began() -> No
 async def test_what_is_no_news_is_not_sent() -> None:
     bar = Bar()
     bar.line.update(Offline("a"))
-    bar.line.update(Offline("b"))
+    bar.line.update(Offline("a"))
     bar.line.update(state(CENT, {"frugal": 1}))
     await bar.next()
     bar.line.update(state(CENT, {"frugal": 1}))
@@ -98,7 +99,7 @@ async def test_the_tier_is_that_of_the_last_step() -> None:
     bar.line.update(state(CENT, {"frugal": 1}))
     bar.line.update(state(2 * CENT, {"frugal": 1, "balanced": 1}))
     await bar.next()
-    assert bar.got[-1]["tier"] == "balanced"
+    assert bar.got[-1].tier == "balanced"
     assert bar.asked == []
 
 

@@ -1,34 +1,47 @@
-"""The JSON Schema of a project's file, for tools that know nothing of stepfare; made from the same tables that check it."""
+"""The JSON Schemas of both files, for tools that know nothing of stepfare; made from the same tables that check them."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, cast
 
-from stepfare.config.schema import WrittenDotfile
+from stepfare.config.schema import Settings, Table, WrittenDotfile
 
 DOTFILE_SCHEMA_ID = "urn:stepfare:dotfile:1"
+SETTINGS_SCHEMA_ID = "urn:stepfare:settings:1"
 
 _LEFT_OUT = ("title", "default")
 
 
 def dotfile_schema() -> dict[str, Any]:
-    """The schema in draft-07, the one that every tool reads."""
-    generated = WrittenDotfile.model_json_schema(ref_template="#/definitions/{model}")
-    definitions = generated.pop("$defs", {})
-    body = cast("dict[str, Any]", _plain(generated))
-    return {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "$id": DOTFILE_SCHEMA_ID,
-        **body,
-        "title": ".stepfare.toml",
-        "definitions": _plain(definitions),
-    }
+    """The schema of a project's `.stepfare.toml` in draft-07, the one that every tool reads."""
+    return _schema(WrittenDotfile, DOTFILE_SCHEMA_ID, ".stepfare.toml")
+
+
+def settings_schema() -> dict[str, Any]:
+    """The schema of the user's own `config.toml`."""
+    return _schema(Settings, SETTINGS_SCHEMA_ID, "config.toml")
 
 
 def dotfile_schema_text() -> str:
     """The schema as it is shipped."""
-    return json.dumps(dotfile_schema(), indent=2, ensure_ascii=False) + "\n"
+    return _text(dotfile_schema())
+
+
+def settings_schema_text() -> str:
+    return _text(settings_schema())
+
+
+def _schema(table: type[Table], schema_id: str, title: str) -> dict[str, Any]:
+    generated = table.model_json_schema(ref_template="#/definitions/{model}")
+    definitions = generated.pop("$defs", {})
+    body = cast("dict[str, Any]", _plain(generated))
+    head = {"$schema": "http://json-schema.org/draft-07/schema#", "$id": schema_id}
+    return {**head, **body, "title": title, "definitions": _plain(definitions)}
+
+
+def _text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _plain(node: Any) -> Any:

@@ -164,8 +164,9 @@ class Daemon:
     async def unpin(self, session_id: str) -> protocol.Said:
         return await self._ask(protocol.Said, "DELETE", f"sessions/{quote(session_id, safe='')}/pin")
 
-    async def decision(self, decision_id: str = "last") -> protocol.Decision:
-        return await self._get(protocol.Decision, f"decisions/{quote(decision_id, safe='')}")
+    async def decision(self, decision_id: str = "last", *, session: str | None = None) -> protocol.Decision:
+        """A decision; `last` is the newest one, of all or of one session."""
+        return await self._get(protocol.Decision, f"decisions/{quote(decision_id, safe='')}" + _query(session=session))
 
     async def report(self, question: protocol.ReportQuestion) -> protocol.Report:
         """What was spent, of whom and by what the question says."""

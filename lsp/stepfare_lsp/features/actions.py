@@ -1,27 +1,22 @@
-"""Code actions: mends for problems, and our commands as a palette in editors that have no other."""
+"""Code actions: mends for problems, and behind them the palette of commands."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from pathlib import Path, PurePath
 
 from lsprotocol import types
 
 from stepfare.config.check import DOTFILE_BYTES_MAX, SETTINGS_BYTES_MAX
-from stepfare.config.find import find_dotfile
 from stepfare.config.keys import Shape, key_at, table_at
 from stepfare.config.places import KeyPath, Places
 from stepfare.config.profiles import PROFILES
 from stepfare.config.read import read
 from stepfare_lsp.base import StepfareServer
-from stepfare_lsp.link import Online
-from stepfare_lsp.places import Page
-from stepfare_lsp.present import SOURCE, coins
-from stepfare_lsp.spend import newest_session
+from stepfare_lsp.features.palette import PALETTE_KIND, code_actions
+from stepfare_lsp.places import Page, path_of
+from stepfare_lsp.present import SOURCE
 
-PALETTE_KIND = "source.stepfare"
 MENDS_MAX = 6
 
 
@@ -33,7 +28,7 @@ def actions(ls: StepfareServer, params: types.CodeActionParams) -> list[types.Co
     if page is not None and _wanted(types.CodeActionKind.QuickFix.value, only):
         offered += [mend for problem in params.context.diagnostics for mend in _mends(ls, page, problem)]
     if _wanted(PALETTE_KIND, only):
-        offered += _palette(ls)
+        offered += code_actions(ls, path_of(params.text_document.uri) or "")
     return offered
 
 
@@ -41,26 +36,6 @@ def _wanted(kind: str, only: Sequence[types.CodeActionKind | str] | None) -> boo
     """Kinds are paths: who asks for `source` wants `source.stepfare` too, and who asks for the empty one wants all."""
     names = [one.value if isinstance(one, types.CodeActionKind) else one for one in only or ()]
     return not names or any(not name or kind == name or kind.startswith(f"{name}.") for name in names)
-
-
-def _palette(ls: StepfareServer) -> Iterable[types.CodeAction]:
-    state = ls.link.state
-    if isinstance(state, Online):
-        session = newest_session(state.overview.sessions, ls.folders())
-        if session is not None:
-            yield _command(f"stepfare: this session {coins(session.totals.spent_pusd)}", "stepfare.sessionSpend")
-            yield _command("stepfare: explain the last step", "stepfare.explainLast")
-        yield _command(f"stepfare: today {coins(state.overview.today.spent_pusd)}", "stepfare.todaySpend")
-        yield _command("stepfare: sessions", "stepfare.sessions")
-    else:
-        yield _command("stepfare: start the daemon", "stepfare.startDaemon")
-    folder = next(iter(ls.folders()), None)
-    if folder is not None and find_dotfile(PurePath(folder), PurePath(Path.home()), os.path.lexists) is None:
-        yield _command("stepfare: create .stepfare.toml for this project", "stepfare.createDotfile", {"workspace": folder})
-
-
-def _command(title: str, command: str, *arguments: dict[str, str]) -> types.CodeAction:
-    return types.CodeAction(title=title, kind=PALETTE_KIND, command=types.Command(title, command, arguments=list(arguments)))
 
 
 def _mends(ls: StepfareServer, page: Page, problem: types.Diagnostic) -> Iterable[types.CodeAction]:

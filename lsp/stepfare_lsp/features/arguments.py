@@ -15,10 +15,12 @@ from stepfare_lsp.places import path_of
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What was asked for; None where nothing was said. `workspace` is a path."""
+    """What was asked for; None where nothing was said. `workspace` and `folder` are paths."""
 
     session: str | None = None
+    decision: str | None = None
     workspace: str | None = None
+    folder: str | None = None
     tier: str | None = None
     kind: str | None = None
     scope: str | None = None
@@ -38,11 +40,23 @@ def arguments_of(command: str, given: Sequence[object]) -> Arguments:
             return value
         raise JsonRpcInvalidParams(message=f"{command}: `{name}` must be a text that is not empty.")
 
-    workspace = text("workspace")
-    path = None if workspace is None else path_of(workspace)
-    if workspace is not None and path is None:
-        raise JsonRpcInvalidParams(message=f"{command}: `workspace` must be an absolute path or a file: URI.")
-    return Arguments(text("session"), path, text("tier"), text("kind"), text("scope"), _usd(command, named.get("usd")))
+    def path(name: str) -> str | None:
+        value = text(name)
+        found = None if value is None else path_of(value)
+        if value is not None and found is None:
+            raise JsonRpcInvalidParams(message=f"{command}: `{name}` must be an absolute path or a file: URI.")
+        return found
+
+    return Arguments(
+        session=text("session"),
+        decision=text("decision"),
+        workspace=path("workspace"),
+        folder=path("folder"),
+        tier=text("tier"),
+        kind=text("kind"),
+        scope=text("scope"),
+        usd=_usd(command, named.get("usd")),
+    )
 
 
 def _usd(command: str, value: object) -> Decimal | None:

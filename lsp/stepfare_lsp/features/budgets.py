@@ -13,7 +13,7 @@ from stepfare.control.protocol import Budgets, Extend, Proposal, Question, Scope
 from stepfare_lsp import present
 from stepfare_lsp.base import StepfareServer
 from stepfare_lsp.features.arguments import Arguments
-from stepfare_lsp.features.commands import Command, Result, asked_of_daemon, session_meant, shown
+from stepfare_lsp.features.asking import NoAnswer, Result, asked_of_daemon, session_meant, shown
 from stepfare_lsp.link import Online, State
 from stepfare_lsp.places import is_inside
 
@@ -38,23 +38,23 @@ async def extend_budget(ls: StepfareServer, asked: Arguments) -> Result:
     return shown(ls, budgets, present.extended_line(added))
 
 
-async def _extended(ls: StepfareServer, daemon: Daemon, asked: Arguments) -> tuple[list[Proposal], Budgets] | str:
+async def _extended(ls: StepfareServer, daemon: Daemon, asked: Arguments) -> tuple[list[Proposal], Budgets] | NoAnswer:
     proposals = await _meant(ls, daemon, asked)
-    return proposals if isinstance(proposals, str) else (proposals, await _add(daemon, proposals))
+    return proposals if isinstance(proposals, NoAnswer) else (proposals, await _add(daemon, proposals))
 
 
-async def _meant(ls: StepfareServer, daemon: Daemon, asked: Arguments) -> list[Proposal] | str:
+async def _meant(ls: StepfareServer, daemon: Daemon, asked: Arguments) -> list[Proposal] | NoAnswer:
     pusd = None if asked.usd is None else int(asked.usd * present.PUSD_PER_USD)
     if asked.scope is None:
         questions = [one for one in (await daemon.budgets()).questions if asked.session in (None, one.session)]
         if not questions:
-            return "No session waits for its budget to be extended. Say which: scope session, project, day or month."
+            return NoAnswer("No session waits for its budget to be extended. Say which: scope session, project, day or month.")
         return [one if pusd is None else one.model_copy(update={"pusd": pusd}) for one in questions[0].proposals]
     assert pusd is not None
     scope, subject = _SCOPES[asked.scope], ""
     if scope not in ("day", "month"):
         session = await session_meant(ls, daemon, asked)
-        if isinstance(session, str):
+        if isinstance(session, NoAnswer):
             return session
         subject = session.id if scope == "session" else session.project
     return [Proposal(scope=scope, subject=subject, pusd=pusd)]
@@ -105,6 +105,3 @@ class Asking:
             self._ls.say(trouble.failure.words if isinstance(trouble, Refused) else trouble.words, types.MessageType.Error)
             return
         self._ls.say(present.extended_line(question.proposals))
-
-
-BUDGETS: Sequence[tuple[str, Command]] = (("stepfare.extendBudget", extend_budget),)

@@ -5,28 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
 
 from lsprotocol import types
 
-from stepfare.control.client import Daemon, Refused, Unreachable
-from stepfare.control.protocol import Decision, Message, Session, Sessions
+from stepfare.control.client import Refused, Unreachable
 from stepfare_lsp import present
 from stepfare_lsp.base import StepfareServer
 from stepfare_lsp.features.arguments import Arguments
+from stepfare_lsp.features.asking import Result, asked_of_daemon, last_decision, mode_of, session_meant, shown
 from stepfare_lsp.link import Online
-from stepfare_lsp.spend import newest_session
 
-SESSIONS_LOOKED_AT_MAX = 200
 SESSIONS_SHOWN_MAX = 100
 START_S_MAX = 60.0
 SAID_CHARS_MAX = 2_000
-
-T = TypeVar("T")
-Result: TypeAlias = Mapping[str, Any] | None
-Command: TypeAlias = Callable[[StepfareServer, Arguments], Awaitable[Result]]
 
 
 async def session_spend(ls: StepfareServer, asked: Arguments) -> Result:
@@ -34,7 +26,7 @@ async def session_spend(ls: StepfareServer, asked: Arguments) -> Result:
     session = await asked_of_daemon(ls, lambda daemon: session_meant(ls, daemon, asked))
     if session is None:
         return None
-    return shown(ls, session, present.session_line(session, _mode(ls)))
+    return shown(ls, session, present.session_line(session, mode_of(ls)))
 
 
 async def sessions(ls: StepfareServer, asked: Arguments) -> Result:
@@ -53,7 +45,7 @@ async def today_spend(ls: StepfareServer, _: Arguments) -> Result:
 
 async def explain_last(ls: StepfareServer, asked: Arguments) -> Result:
     """Why the last step of a session went where it went."""
-    decision = await asked_of_daemon(ls, lambda daemon: _last_decision(ls, daemon, asked))
+    decision = await asked_of_daemon(ls, lambda daemon: last_decision(ls, daemon, asked))
     return None if decision is None else shown(ls, decision, present.decision_line(decision))
 
 
@@ -104,66 +96,3 @@ async def _runs_after_all(ls: StepfareServer) -> bool:
     except (Unreachable, Refused):
         return False
     return True
-
-
-async def session_meant(ls: StepfareServer, daemon: Daemon, asked: Arguments) -> Session | str:
-    if asked.session is not None:
-        return (await daemon.session(asked.session)).session
-    folders = [asked.workspace] if asked.workspace else ls.folders()
-    for folder in folders:
-        exact = await daemon.sessions(workspace=folder, limit=1)
-        if exact.sessions and len(folders) == 1:
-            return exact.sessions[0]
-    # An agent may work in a folder below, or name the same folder by another path.
-    recent: Sessions = await daemon.sessions(limit=SESSIONS_LOOKED_AT_MAX)
-    found = newest_session(recent.sessions, folders)
-    if found is None:
-        where = f"in {', '.join(folders)}" if folders else "on this machine"
-        return f"No session {where} yet. Point a coding agent at stepfare: `stepfare connect`."
-    return found
-
-
-async def _last_decision(ls: StepfareServer, daemon: Daemon, asked: Arguments) -> Decision | str:
-    session = await session_meant(ls, daemon, asked)
-    if isinstance(session, str):
-        return session
-    detail = await daemon.session(session.id)
-    if not detail.steps:
-        return "This session has no steps yet."
-    return await daemon.decision(detail.steps[-1].decision)
-
-
-async def asked_of_daemon(ls: StepfareServer, question: Callable[[Daemon], Awaitable[T | str]]) -> T | None:
-    """The answer, or None after saying in words why there is none."""
-    try:
-        answer = await ls.link.ask(question)
-    except Unreachable as absent:
-        ls.say(absent.words if absent.running else f"{absent.words} {present.START_IT}", types.MessageType.Warning)
-        ls.offer_to_start(running=absent.running)
-        return None
-    except Refused as refused:
-        ls.say(refused.failure.words, types.MessageType.Warning)
-        return None
-    if isinstance(answer, str):
-        ls.say(answer)
-        return None
-    return answer
-
-
-def shown(ls: StepfareServer, message: Message, line: str) -> Result:
-    ls.say(line)
-    return message.model_dump(mode="json")
-
-
-def _mode(ls: StepfareServer) -> str:
-    return ls.link.state.overview.mode if isinstance(ls.link.state, Online) else ""
-
-
-QUESTIONS: Sequence[tuple[str, Command]] = (
-    ("stepfare.sessionSpend", session_spend),
-    ("stepfare.sessions", sessions),
-    ("stepfare.todaySpend", today_spend),
-    ("stepfare.explainLast", explain_last),
-    ("stepfare.status", status),
-    ("stepfare.startDaemon", start_daemon),
-)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path, PurePath
 from typing import Any
@@ -18,44 +19,80 @@ from stepfare.config.profiles import PROFILES
 from stepfare.core.step import StepKind, Tier
 from stepfare_lsp.base import StepfareServer
 from stepfare_lsp.features.arguments import Arguments
-from stepfare_lsp.features.commands import Command
+from stepfare_lsp.features.folders import folder_around, glob_of
 from stepfare_lsp.places import Page, page_of, uri_of
-from stepfare_lsp.rewrite import TEMPLATE, CannotWrite, with_profile, with_tier
+from stepfare_lsp.rewrite import TEMPLATE, CannotWrite, with_path_floor, with_profile, with_tier
 
 TIERS = tuple(tier.word for tier in Tier)
 KINDS = tuple(kind.value for kind in StepKind)
 
 
 async def set_tier(ls: StepfareServer, asked: Arguments) -> dict[str, Any] | None:
-    """Write `[steps] KIND = TIER`, or `profile = NAME` where no kind is named. Raises JsonRpcInvalidParams for a tier or kind unknown."""
-    tier = asked.tier
-    if tier is None:
+    """Write a `[[paths]]` floor for `folder`, `[steps] KIND = TIER` for `kind`, else `profile = NAME`. The person is asked for a tier that
+    is not named. Raises JsonRpcInvalidParams for a tier or kind unknown, and for a folder outside of the project."""
+    names = TIERS if asked.kind or asked.folder else (*PROFILES, *ls.settings().value.user_profiles())
+    if asked.tier is not None:
+        _known("tier", asked.tier, names)
+    elif not ls.can_ask:
         raise JsonRpcInvalidParams(message='stepfare.setTier needs a tier: {"tier": "balanced"}, and "kind" for one kind of step.')
-    profiles = (*PROFILES, *ls.settings().value.user_profiles())
-    _known("tier", tier, TIERS if asked.kind else profiles)
     if asked.kind is not None:
         _known("kind", asked.kind, KINDS)
     path = _target(ls, asked)
     if path is None:
         return _no_folder(ls)
+    wish = _wish(asked, path)
+    tier = asked.tier or await ls.choose(wish.question, names)
+    if tier is None:
+        return None
     try:
         before = _text_of(ls, path)
-        text = TEMPLATE if before is None else before
-        after = with_tier(text, StepKind(asked.kind), Tier.of(tier)) if asked.kind else with_profile(text, tier)
+        after = wish.write(TEMPLATE if before is None else before, tier)
     except (OSError, UnicodeError) as error:
         ls.say(f"{path} cannot be read ({error}). It was left as it is.", types.MessageType.Error)
         return None
     except CannotWrite as refused:
         ls.say(str(refused), types.MessageType.Error)
         return None
-    line = f'{asked.kind} = "{tier}"' if asked.kind else f'profile = "{tier}"'
-    place = ("[steps] " if asked.kind else "") + line
+    line = wish.line(tier)
+    place = wish.table + line
     if before is None:
         return await _create(ls, path, after, f"{path} was created with {place}.")
     if before == after:
         ls.say(f"{path} says {place} already.")
         return {"path": str(path), "text": line, "applied": True}
     return await _change(ls, path, before, after, place, line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is to be written: how to ask for its value, the words of the line and of its table, and what writes it into a text."""
+
+    question: str
+    table: str
+    line: Callable[[str], str]
+    write: Callable[[str, str], str]
+
+
+def _wish(asked: Arguments, path: Path) -> _Wish:
+    if asked.folder is not None:
+        if folder_around(os.path.join(asked.folder, "file"), str(path), str(path.parent)) is None:
+            raise JsonRpcInvalidParams(message=f"stepfare.setTier: {asked.folder} is no folder below that of {path}.")
+        glob = glob_of(asked.folder, str(path), str(path.parent))
+        return _Wish(
+            f"Which tier shall steps get at least that touch {glob}?",
+            "[[paths]] ",
+            lambda tier: f'match = ["{glob}"], floor = "{tier}"',
+            lambda text, tier: with_path_floor(text, glob, Tier.of(tier)),
+        )
+    if asked.kind is not None:
+        kind = StepKind(asked.kind)
+        return _Wish(
+            f"Which tier shall {kind} steps get at least?",
+            "[steps] ",
+            lambda tier: f'{kind} = "{tier}"',
+            lambda text, tier: with_tier(text, kind, Tier.of(tier)),
+        )
+    return _Wish(f"From which profile shall {path.parent.name} start?", "", lambda name: f'profile = "{name}"', with_profile)
 
 
 async def create_dotfile(ls: StepfareServer, asked: Arguments) -> dict[str, Any] | None:
@@ -79,7 +116,7 @@ def _known(what: str, word: str, known: tuple[str, ...]) -> None:
 
 def _target(ls: StepfareServer, asked: Arguments) -> Path | None:
     """The file that holds for the workspace, or where it would lie."""
-    folder = asked.workspace or next(iter(ls.folders()), None)
+    folder = asked.folder or asked.workspace or next(iter(ls.folders()), None)
     if folder is None:
         return None
     found = find_dotfile(PurePath(folder), PurePath(Path.home()), os.path.lexists)
@@ -182,9 +219,3 @@ async def _show(ls: StepfareServer, path: Path) -> None:
     window = ls.client_capabilities.window
     if window is not None and window.show_document and window.show_document.support:
         await ls.window_show_document_async(types.ShowDocumentParams(uri=uri_of(path), take_focus=True))
-
-
-WISHES: Sequence[tuple[str, Command]] = (
-    ("stepfare.setTier", set_tier),
-    ("stepfare.createDotfile", create_dotfile),
-)
