@@ -110,3 +110,11 @@ def test_a_twin_that_waits_at_its_first_answer_takes_nothing_from_the_one_that_w
     desk.say([*talk, user("And test it"), assistant("Tested."), user("Thanks")], "Welcome.")
     fork = desk.ask([*talk, user("Another way, please")])
     assert (fork.session, fork.identity.parent) == ("s3", "s1")
+
+
+def test_who_had_an_answer_elsewhere_goes_on_though_others_were_answered_the_same_here(desk: Desk) -> None:
+    """The client asks another provider for a while. What sessions of other tasks were told says nothing of this one."""
+    desk.say([SYSTEM, user("Another task")], "Done.")
+    desk.say(START, "Looked.")
+    talk = [*START, assistant("Looked."), user("Go on"), assistant("Done."), user("And test it")]
+    assert desk.say(talk, "Tested.").session == "s2"

@@ -154,9 +154,10 @@ class _Asked:
         return trail.last_reply in ("", self.talk.said_next(place)) and self.talk.answers_from(place) <= 1
 
     def missed(self, session: str, place: int) -> bool:
-        """Whether others were answered what stands behind this place, and this session never was."""
+        """Whether another session that began so was answered what stands behind this place, and this one never was."""
         heard = self.trail(session).replies
-        return any(at > place and said not in heard and self.index.with_reply(said) for at, said in self.talk.answers)
+        since = [said for at, said in self.talk.answers if at > place and said not in heard]
+        return any(self.alike(other) for said in since for other in self.index.with_reply(said))
 
     def gone_on(self, session: str, place: int) -> bool:
         """Whether this session has asked already what stands up to somewhere behind this place."""
