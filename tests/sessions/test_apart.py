@@ -154,6 +154,13 @@ def test_a_title_goes_with_the_session_whose_words_it_quotes(desk: Desk) -> None
     assert desk.ask([user(ask + "Second things")], side="title").session == "s2"
 
 
+def test_a_title_goes_with_the_session_that_has_not_asked_on_since_its_answer(desk: Desk) -> None:
+    for task in ("One", "Two"):
+        desk.say([SYSTEM, user(task)], "Done.")
+    desk.ask([SYSTEM, user("Two"), assistant("Done."), user("Go on")])
+    assert desk.ask([user("Given the following... please reply with a title.\n\nDone.")], side="title").session == "s1"
+
+
 def test_a_summary_in_the_place_of_the_history_tells_its_session(desk: Desk) -> None:
     """As Continue does it: the summary alone, as if the model had said it first."""
     for task in ("One", "Two"):

@@ -298,10 +298,11 @@ def _beside(asked: _Asked) -> Identity | None:
 
 
 def _quoted(asked: _Asked) -> str:
-    """The latest session that was answered what this call quotes, or that began with it: before all one that was answered it last."""
+    """The latest session that was answered what this call quotes, or that began with it: before all one that was answered it last, and has
+    asked nothing since."""
     for said in quoted_in(asked.view.turns[-1]):
         owners = [session for session in (*asked.index.with_reply(said), *asked.index.beginning_with(said)) if asked.fits(session)]
-        last = [session for session in owners if asked.trail(session).last_reply == said]
+        last = [session for session in owners if asked.trail(session).last_reply == said and asked.trail(session).answered]
         if owners:
             return _newest(asked, last or owners)
     return ""
