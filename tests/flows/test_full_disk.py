@@ -45,13 +45,16 @@ async def test_nothing_is_sent_that_cannot_be_booked(start: Start, disk: Disk) -
     async with running.chat(ask()) as answer:
         status, error = answer.status, (await answer.json())["error"]
         wait = answer.headers["retry-after"]
+    problems = running.house.state.problems()
     disk.clear()
     assert (status, error["code"]) == (503, "ledger_unavailable")
     assert int(wait) > 0
     assert not running.provider.asked
+    assert [one.words.endswith("Calls are refused until it can be written.") for one in problems] == [True]
     async with running.chat(ask()) as answer:
         assert answer.status == 200
         await answer.text()
+    assert running.house.state.problems() == ()
     _, overview = await running.control("GET", "overview")
     assert overview["today"]["steps"] == 1
     assert overview["today"]["reserved_pusd"] == 0

@@ -38,7 +38,7 @@ class Books:
         self._store, self._state, self._hub, self._world = store, state, hub, world
         self._unbooked: deque[Entry] = deque(maxlen=UNBOOKED_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._aside = False
+        self._aside = self._refusing = False
         self.unmet = ""
         """Why nothing may be spent yet: the books were not reached since the start, so nobody knows what was spent."""
 
@@ -57,7 +57,9 @@ class Books:
             for voided in self._voided(entries, "hang-up", "the client left before anything was sent"):
                 self.spawn(self.close(voided))
             raise
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, StoreError):
+                self._refuse(error)
             for voided in self._voided(entries, "unbooked", "the books could not be written"):
                 self._state.apply(voided)
             for entry in entries:
@@ -65,9 +67,20 @@ class Books:
                     # Else its next step would find it known, and the books would never hear who opened it.
                     self._state.sessions.forget(entry.session)
             raise
+        if self._refusing:
+            self._refusing = False
+            self._state.trouble("ledger", "")
         for entry in entries:
             self._announce(entry)
         self._say_put_aside()
+
+    def _refuse(self, error: StoreError) -> None:
+        """Said where people look, not only to the client that is refused; once in the log, for agents ask again and again."""
+        if not self._refusing:
+            _log.error("calls are refused, for the ledger cannot be written: %s", error)
+        self._refusing = True
+        waiting = f" {len(self._unbooked)} entries wait in memory." if self._unbooked else ""
+        self._state.trouble("ledger", f"{error}{waiting} Calls are refused until it can be written.")
 
     def _say_put_aside(self) -> None:
         """Whether entries are kept on this machine because the books cannot be reached, for the overview."""
