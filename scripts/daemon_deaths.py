@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import random
+import signal
 import socket
 import sqlite3
 import sys
@@ -122,13 +123,19 @@ async def _life(home: Home, name: str) -> bool:
         async with aiohttp.ClientSession() as session:
             agents = [asyncio.create_task(_agent(home, session, f"{name}, agent {number}", number)) for number in range(AGENTS)]
             await asyncio.sleep(home.dice.uniform(0, LIFE_S_MAX))
-            process.kill()
+            _kill(process)
             await asyncio.gather(*agents)
         return True
     finally:
-        with suppress(ProcessLookupError):
-            process.kill()
+        _kill(process)
         await process.wait()
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """By its number: asyncio's own way would bury the dead before its loop hears of them."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
 
 
 async def _last_life(home: Home) -> None:
@@ -141,9 +148,8 @@ async def _last_life(home: Home) -> None:
         async with asyncio.timeout(STOP_S_MAX):
             assert await process.wait() == 0, "the last daemon did not end well"
     finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-            await process.wait()
+        _kill(process)
+        await process.wait()
 
 
 async def _start(home: Home) -> asyncio.subprocess.Process:
