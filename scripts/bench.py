@@ -20,6 +20,7 @@ MEASURES = (
     "gate",
     "throughput",
     "streams",
+    "hangups",
     "memory",
     "session",
     "tokens",

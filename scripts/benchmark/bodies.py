@@ -40,6 +40,11 @@ TOOLS = [
 _numbers = itertools.count(1)
 
 
+def next_number() -> int:
+    """A number that no other request and no other session has."""
+    return next(_numbers)
+
+
 def _json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 

@@ -75,6 +75,34 @@ FIRST = _http_chunk(_event({"role": "assistant", "content": WORDS}))
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
+def _named(event: dict[str, object]) -> bytes:
+    return _http_chunk(f"event: {event['type']}\ndata: {json.dumps(event, separators=(',', ':'))}\n\n".encode())
+
+
+MESSAGE = {
+    "id": "msg_bench",
+    "type": "message",
+    "role": "assistant",
+    "model": "bench",
+    "content": [],
+    "usage": {"input_tokens": 9, "output_tokens": 1},
+}
+RESPONSE = {"id": "resp_bench", "object": "response", "model": "bench", "status": "in_progress", "output": []}
+BEGUN: dict[bytes, tuple[bytes, bytes]] = {
+    b"/chat/completions": (FIRST, TEXT),
+    b"/messages": (
+        _named({"type": "message_start", "message": MESSAGE})
+        + _named({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        _named({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": WORDS}}),
+    ),
+    b"/responses": (
+        _named({"type": "response.created", "response": RESPONSE}),
+        _named({"type": "response.output_text.delta", "item_id": "msg_1", "output_index": 0, "content_index": 0, "delta": WORDS}),
+    ),
+}
+"""How a stream begins and goes on in each format, by the end of its path. Only chat completions are told to their end."""
+
+
 def _call(name: str) -> list[bytes]:
     """The frames of a call, as providers send them: its name, then its arguments in pieces."""
     opening = {"index": 0, "id": f"call_{CREATED_S}", "type": "function", "function": {"name": name, "arguments": ""}}
@@ -82,8 +110,9 @@ def _call(name: str) -> list[bytes]:
     return [_http_chunk(_event({"tool_calls": [row]})) for row in (opening, *pieces)]
 
 
-def _frames(plan: Plan, tool: str) -> list[bytes]:
-    return [FIRST, *[TEXT] * (plan.chunks - 1), *(_call(tool) if tool else [])]
+def _frames(plan: Plan, tool: str, path: bytes) -> list[bytes]:
+    first, text = BEGUN[path]
+    return [first, *[text] * (plan.chunks - 1), *(_call(tool) if tool else [])]
 
 
 def _end(body_bytes: int, chunks: int, tool: str = "") -> bytes:
@@ -169,8 +198,9 @@ class Connection(asyncio.Protocol):
 
     def _request(self, body: bytes) -> None:
         path = self._head.split(b" ", 2)[1]
-        if path.endswith(b"/chat/completions"):
-            self._complete(body)
+        format_path = next((end for end in BEGUN if path.endswith(end)), None)
+        if format_path is not None:
+            self._complete(body, format_path)
         elif path == b"/bench/plan":
             self._world.plan, self._world.seen = Plan(**json.loads(body)), Seen()
             self._write(_answer(b"{}"))
@@ -180,7 +210,7 @@ class Connection(asyncio.Protocol):
         else:
             self._write(_answer(b'{"error":{"message":"no such page"}}', b"404 Not Found"))
 
-    def _complete(self, body: bytes) -> None:
+    def _complete(self, body: bytes, path: bytes) -> None:
         plan, seen = self._world.plan, self._world.seen
         seen.requests += 1
         found = STEP_ID.findall(body[-MARK_SEARCH_BYTES:])
@@ -188,10 +218,15 @@ class Connection(asyncio.Protocol):
         streamed = STREAMED.search(body[:MARK_SEARCH_BYTES]) or STREAMED.search(body[-MARK_SEARCH_BYTES:])
         tool = plan.tool(body)
         if not streamed:
-            self._write(_whole(len(body), plan.chunks, tool))
+            whole = _whole(len(body), plan.chunks, tool)
+            if plan.first_ms:
+                self._answering = True
+                self._timer = self._loop.call_later(plan.first_ms / 1000, self._play, 0.0, [], 0, whole)
+                return
+            self._write(whole)
             seen.finished += 1
             return
-        frames, end = _frames(plan, tool), _end(len(body), plan.chunks, tool)
+        frames, end = _frames(plan, tool, path), _end(len(body), plan.chunks, tool)
         if plan.gap_ms == 0 and plan.first_ms == 0:
             self._write(STREAM_HEAD + b"".join(frames) + end)
             seen.finished += 1

@@ -25,15 +25,15 @@ class WrongAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Somewhere to send chat completions to."""
+    """Somewhere to send requests to."""
 
     name: str
     port: int
     token: str = "bench"
 
-    def head(self, body_bytes: int) -> bytes:
+    def head(self, body_bytes: int, path: str = "chat/completions") -> bytes:
         lines = (
-            "POST /v1/chat/completions HTTP/1.1",
+            f"POST /v1/{path} HTTP/1.1",
             f"Host: 127.0.0.1:{self.port}",
             f"Authorization: Bearer {self.token}",
             "Content-Type: application/json",
