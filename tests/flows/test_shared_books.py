@@ -17,6 +17,8 @@ import pytest
 
 from stepfare.core.entry import Lost, Opened, Reserved, Settled
 from stepfare.ledger.journal import balance_of
+from stepfare.paths import paths_from
+from stepfare.runtime.startup import wake
 from stepfare.store.postgres import Postgres
 from stepfare.store.verify import verify_books
 from tests.fakes.provider import playing, stream
@@ -283,6 +285,27 @@ async def test_a_daemon_that_starts_while_the_server_is_away_refuses_until_it_kn
         entries = await journal(again)
         assert [type(entry) for entry in entries if not isinstance(entry, Opened)] == [Reserved, Settled] * 2
         assert verify_books(Postgres(url, tmp_path / "home")).problems == ()
+
+
+async def test_a_server_that_goes_away_while_the_books_are_opened_is_waited_for(tmp_path: Path) -> None:
+    with serving() as server:
+        (tmp_path / "config.toml").write_text(ledger(server.database()))
+        environ = {"STEPFARE_HOME": str(tmp_path)}
+        house = await wake(paths_from(environ), environ)
+        try:
+            await house.opened()
+            server.stop()
+            # As at a start whose server was there a moment ago.
+            await house.open_books()
+            assert "cannot be reached" in house.books.unmet
+            server.start()
+            async with asyncio.timeout(30):
+                while house.books.unmet:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            assert house.state.problems() == ()
+            assert await house.store.left_open(house.world.now_ms()) == []
+        finally:
+            await house.close()
 
 
 async def test_a_daemon_that_never_met_its_books_can_be_stopped_and_started(start: Start, tmp_path: Path) -> None:

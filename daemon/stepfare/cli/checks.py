@@ -172,7 +172,10 @@ def _keys(play: Play) -> Iterator[Check]:
 
 def _shared_ledger(play: Play, paths: Paths, environ: Mapping[str, str]) -> Check:
     ledger = play.settings.value.ledger
-    todo = "Check [ledger] in config.toml, and that this machine may connect; meanwhile a daemon that runs keeps what is spent here."
+    todo = (
+        "Check [ledger] in config.toml, and that this machine may connect. Meanwhile a daemon that has met these books keeps here what is"
+        " spent, and one that has not refuses calls."
+    )
     try:
         books = database_of(ledger, paths, environ)
         readers = Readers(books)

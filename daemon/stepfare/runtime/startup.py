@@ -138,10 +138,19 @@ class House:
 
     async def open_books(self) -> None:
         """Fold what the books hold. Where their server cannot be reached yet, calls are refused until it is, which is tried beside."""
-        if self.store.unmet:
-            self._unmet(self.store.unmet)
+        why = self.store.unmet
+        if not why:
+            try:
+                await self._take_up()
+            except StoreError as error:
+                if not self.store.shared:
+                    raise
+                why = str(error)  # Its server went away meanwhile.
+        if why:
+            self._unmet(why)
             self._errands.append(asyncio.create_task(self._meet()))
-            return
+
+    async def _take_up(self) -> None:
         for words in self.store.problems:
             self.state.trouble("ledger", words)
         await _remember(self)
@@ -152,7 +161,7 @@ class House:
             await asyncio.sleep(MEET_EVERY_S)
             try:
                 await self.store.meet()
-                await self.open_books()
+                await self._take_up()
             except StoreError as error:
                 self._unmet(str(error))
             else:
