@@ -47,12 +47,12 @@ class Ledger:
     async def report(self, question: protocol.ReportQuestion) -> protocol.Report:
         span = reports.Span(question.since_ms, question.until_ms)
         of = slices.Of(question.session, question.workspace, question.project)
-        found = await self._readers.ask(lambda connection: reports.report(connection, question.by, span, of, offset_at))
+        found = await self._readers.ask(lambda connection: as_shown.report(connection, question.by, span, of, offset_at))
         return present.report(found, question)
 
     async def decision(self, decision_id: str = "last") -> protocol.Decision:
         if decision_id == "last":
-            record = await self._readers.ask(lambda connection: queries.latest_decision(connection, None))
+            record = await self._readers.ask(queries.latest_decision)
         else:
             record = await self._record(decision_id)
         if record is None:

@@ -5,16 +5,24 @@ Few sessions are: those are made from their steps here, all others are the plain
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 
-from stepfare.core.entry import Entry
-from stepfare.ledger.totals import Totals, plus_totals, totals_of
+from stepfare.core.entry import Entry, Lost, Opened, Reserved, Settled, Voided
+from stepfare.ledger.calendar import OffsetAt, utc
+from stepfare.ledger.groups import NOWHERE, Group, place_of
+from stepfare.ledger.totals import Names, Totals, plus_totals, totals_of
+from stepfare.ledger.totals import report as report_of
 from stepfare.sessions.shown import Piece, Shown
 from stepfare.store import annotations as remarks
-from stepfare.store import queries
+from stepfare.store import queries, reports
 from stepfare.store.database import Connection
 from stepfare.store.queries import SessionRow, StepRow
+from stepfare.store.reports import Report, Span
+from stepfare.store.slices import Of
+
+ROWS_MAX = 1 << 31
 
 
 def sessions(connection: Connection, limit: int, since_ms: int, workspace: str | None) -> list[SessionRow]:
@@ -63,6 +71,86 @@ def booked_steps(connection: Connection, name: str) -> list[StepRow]:
     """The same with the session of the journal that each step is booked in."""
     shown = Shown.of_all(remarks.all_of(connection))
     return _steps_of(connection, shown.pieces(shown.whole(name)))
+
+
+def latest_decision(connection: Connection, name: str) -> bytes | None:
+    """The message of the newest decision of a session, those of sessions merged into it included."""
+    shown = Shown.of_all(remarks.all_of(connection))
+    pieces = shown.pieces(shown.whole(name))
+    if not any(piece.session in shown.cuts for piece in pieces):
+        return queries.latest_decision(connection, [piece.session for piece in pieces])
+    # Whose a decision is follows from its step, where only a part of a session is meant.
+    found = _steps_of(connection, pieces)
+    return queries.decision(connection, found[-1].attempts[-1].reserved.decision) if found else None
+
+
+def report(connection: Connection, by: Sequence[Group], span: Span, of: Of, offset_at: OffsetAt = utc) -> Report:
+    """A report in which sessions are those that are shown: the rows that are by session, and the session that it is of."""
+    shown = Shown.of_all(remarks.all_of(connection))
+    if of.session is not None:
+        name = shown.whole(of.session)
+        found = [_report_of(connection, shown, name, piece, by, span, of, offset_at) for piece in shown.pieces(name)]
+        return Report(reduce(plus_totals, (one.whole for one in found), Totals()), _joined(one.parts for one in found))
+    plain = reports.report(connection, by, span, of, offset_at)
+    if "session" not in by or not shown.touched():
+        return plain
+    at = by.index("session")
+    parts: list[Mapping[Names, Totals]] = [
+        {_called(names, at, shown.whole(names[at])): totals} for names, totals in plain.parts.items() if names[at] not in shown.cuts
+    ]
+    for name in {*shown.touched().values()}:
+        cut = [piece for piece in shown.pieces(name) if piece.session in shown.cuts]
+        parts += [_report_of(connection, shown, name, piece, by, span, of, offset_at).parts for piece in cut]
+    return Report(plain.whole, _joined(parts))
+
+
+def _report_of(
+    connection: Connection, shown: Shown, name: str, piece: Piece, by: Sequence[Group], span: Span, of: Of, offset_at: OffsetAt
+) -> Report:
+    """What one piece adds to the report of the session that is shown by that name. Sums are kept of whole sessions only: of others what
+    was booked is added up again."""
+    if piece.session not in shown.cuts:
+        found = reports.report(connection, by, span, replace(of, session=piece.session), offset_at)
+        whole, parts = found.whole, found.parts
+    else:
+        entries = list(_booked(connection, piece))
+        opened = next((entry for entry in entries if isinstance(entry, Opened)), None)
+        if not replace(of, session=None).holds(piece.session, NOWHERE if opened is None else place_of(opened)):
+            entries = []
+        whole = totals_of(entries, span.since_ms, span.until_ms)
+        parts = report_of(entries, by, span.since_ms, span.until_ms, offset_at)
+    if "session" in by:
+        parts = {_called(names, by.index("session"), name): totals for names, totals in parts.items()}
+    return Report(whole, parts)
+
+
+def _booked(connection: Connection, piece: Piece) -> Iterator[Entry]:
+    """The entries of a piece in the order of the journal, its session's opening among them."""
+    attempts: set[str] = set()
+    for row in queries.entries_after(0, 0, piece.session, ROWS_MAX)(connection):
+        match row.entry:
+            case Opened():
+                yield row.entry
+            case Reserved() if piece.holds(row.entry.step):
+                attempts.add(row.entry.attempt)
+                yield row.entry
+            case Settled() | Voided() | Lost() if row.entry.attempt in attempts:
+                yield row.entry
+            case _:
+                pass
+
+
+def _called(names: Names, at: int, session: str) -> Names:
+    return (*names[:at], session, *names[at + 1 :])
+
+
+def _joined(parts: Iterable[Mapping[Names, Totals]]) -> dict[Names, Totals]:
+    """Several parts as one, names in order."""
+    joined: dict[Names, Totals] = {}
+    for some in parts:
+        for names, totals in some.items():
+            joined[names] = plus_totals(joined[names], totals) if names in joined else totals
+    return dict(sorted(joined.items()))
 
 
 def _steps_of(connection: Connection, pieces: Sequence[Piece]) -> list[StepRow]:

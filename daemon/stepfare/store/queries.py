@@ -110,8 +110,9 @@ def decision(connection: Connection, decision: str) -> bytes | None:
     return _message(connection.execute("SELECT CAST(message AS BLOB) FROM decisions WHERE id = ?", (decision,)))
 
 
-def latest_decision(connection: Connection, session: str | None) -> bytes | None:
-    where, values = ("", ()) if session is None else ("WHERE session = ?", (session,))
+def latest_decision(connection: Connection, sessions: Sequence[str] | None = None) -> bytes | None:
+    """The newest of all, or of these sessions."""
+    where, values = ("", ()) if sessions is None else (f"WHERE session IN ({', '.join('?' * len(sessions))})", sessions)
     return _message(connection.execute(f"SELECT CAST(message AS BLOB) FROM decisions {where} ORDER BY row DESC LIMIT 1", values))
 
 

@@ -248,7 +248,9 @@ class Store:
 
     async def latest_decision(self, session: str | None = None) -> bytes | None:
         """The message of the newest decision, of that session or of all."""
-        return await self._readers.ask(lambda connection: queries.latest_decision(connection, session))
+        return await self._readers.ask(
+            lambda connection: queries.latest_decision(connection) if session is None else as_shown.latest_decision(connection, session)
+        )
 
     async def sessions(self, limit: int = 20, since_ms: int = 0, workspace: str | None = None) -> list[SessionRow]:
         """Sessions heard of since then, the one last heard of first."""
@@ -289,7 +291,7 @@ class Store:
     ) -> Report:
         """`totals`, and their parts for each combination of names of these groups. Days begin where `offset_at` says."""
         span = reports.Span(since_ms, until_ms)
-        return await self._readers.ask(lambda connection: reports.report(connection, by, span, of, offset_at))
+        return await self._readers.ask(lambda connection: as_shown.report(connection, by, span, of, offset_at))
 
 
 def _remembered(connection: Connection, since_ms: int, periods_ms: Sequence[int], sessions_max: int) -> Remembered:
