@@ -5,6 +5,7 @@ What is asked of them is up to the measurements.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import platform
@@ -226,8 +227,16 @@ def daemon(upstream_port: int, books: Path | None = None, more: str = "") -> Ite
     port = free_port()
     models = "".join(MODEL.format(**row) for row in MODELS)
     (home / "config.toml").write_text(CONFIG.format(port=port, upstream=upstream_port, key=KEY_VARIABLE, models=models) + more)
-    environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY") and not name.startswith("STEPFARE_")}
-    environment |= {"STEPFARE_HOME": str(home), KEY_VARIABLE: "bench-key", "HOME": str(home), "XDG_CONFIG_HOME": str(home), "NO_COLOR": "1"}
+    apart = ("STEPFARE_", "PYTHONDONTWRITEBYTECODE")
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY") and not name.startswith(apart)}
+    environment |= {
+        "PYTHONPYCACHEPREFIX": _compiled(),
+        "STEPFARE_HOME": str(home),
+        KEY_VARIABLE: "bench-key",
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home),
+        "NO_COLOR": "1",
+    }
     command = [sys.executable, str(Path(sys.executable).parent / "stepfare"), "serve", "--port", str(port)]
     began = time.perf_counter()
     process = _start(command, cores().measured, environment, speaks=False)
@@ -248,6 +257,17 @@ def daemon(upstream_port: int, books: Path | None = None, more: str = "") -> Ite
     finally:
         process.stop()
         shutil.rmtree(home, ignore_errors=True)
+
+
+@cache
+def _compiled() -> str:
+    """A folder with the program's bytecode, as every installation has it after its first start, whatever is set where this is measured."""
+    folder = tempfile.mkdtemp(prefix="stepfare-bench-bytecode-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    first = [sys.executable, "-c", "import stepfare.cli.front, stepfare.cli.serve, stepfare.server.run"]
+    subprocess.run(first, env={**environment, "PYTHONPYCACHEPREFIX": folder}, check=True)
+    return folder
 
 
 @contextmanager
