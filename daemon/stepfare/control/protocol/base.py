@@ -13,7 +13,8 @@ TierName = Literal["frugal", "balanced", "premium"]
 class Message(BaseModel):
     """A message of ours: frozen, lenient towards fields of a newer daemon."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # Built at first use: a daemon and an editor need a few of them each, and at start none.
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class Bucket(Message):
