@@ -33,6 +33,26 @@ def test_claude_code_gets_an_environment_and_keeps_its_other_settings(desk: Desk
     assert (document["permissions"], document["model"]) == ({"allow": ["Bash(ls:*)"]}, "opus")
 
 
+def test_claude_code_shows_in_its_status_line_what_a_session_costs_until_it_is_not_wanted(desk: Desk) -> None:
+    own = '{\n  "statusLine": {"type": "command", "command": "date"},\n  "model": "opus"\n}\n'
+    ours = {"type": "command", "command": "stepfare status --format statusline"}
+    desk.put({CLAUDE: own})
+    desk.connect("claude-code", "--url", URL)
+    assert desk.json(CLAUDE)["statusLine"] == {"type": "command", "command": "date"}
+    desk.connect("claude-code", "--statusline", "--url", URL)
+    assert desk.json(CLAUDE)["statusLine"] == ours
+    # Connected anew, for another reason, it keeps what it was told.
+    desk.connect("claude-code", "--url", URL.replace("4999", "4884"))
+    assert desk.json(CLAUDE)["statusLine"] == ours
+    desk.connect("claude-code", "--no-statusline", "--url", URL)
+    assert desk.json(CLAUDE)["statusLine"] == {"type": "command", "command": "date"}
+    desk.connect("claude-code", "--statusline", "--url", URL)
+    desk.put({CLAUDE: desk.text(CLAUDE).replace('"model": "opus"', '"model": "sonnet"')})
+    desk.disconnect("claude-code")
+    assert desk.json(CLAUDE) == {"statusLine": {"type": "command", "command": "date"}, "model": "sonnet"}
+    assert "has no status line" in str(desk.connect("codex", "--statusline", "--url", URL, fails=1)["words"])
+
+
 def test_claude_code_in_one_project_is_told_in_the_file_that_is_not_shared(desk: Desk, tmp_path: Path) -> None:
     told = desk.connect("claude-code", "--project", "--url", URL)
     path = tmp_path / ".claude/settings.local.json"

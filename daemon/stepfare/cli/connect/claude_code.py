@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stepfare.cli.connect.edits import Back, Edit, Put, ValuesEdit
+from stepfare.cli.connect.json_text import JsonObject
 from stepfare.cli.connect.place import ANTHROPIC, Client, Endpoint, Place, Scope, World
 
 # Claude Code lists only names that begin with claude.
@@ -19,7 +20,8 @@ MODELS = {
     "ANTHROPIC_DEFAULT_OPUS_MODEL": "premium",
     "ANTHROPIC_DEFAULT_FABLE_MODEL": "premium",
 }
-STATUS_LINE = '"statusLine": {"type": "command", "command": "stepfare status --format statusline"}'
+STATUS_LINE = "statusLine"
+STATUS: JsonObject = {"type": "command", "command": "stepfare status --format statusline"}
 
 
 def _path(world: World, place: Place) -> Path:
@@ -35,6 +37,7 @@ def _edits(world: World, place: Place, endpoint: Endpoint) -> tuple[Edit, ...]:
         *(Put((ENV, name), FAMILY + alias, Back.EITHER, family=FAMILY) for name, alias in MODELS.items()),
         # It takes a name that it does not know for a model with a window of a million tokens.
         Put((ENV, "CLAUDE_CODE_MAX_CONTEXT_TOKENS"), str(endpoint.context_tokens), Back.EITHER),
+        *([Put((STATUS_LINE,), STATUS)] if endpoint.statusline else []),
     )
     return (ValuesEdit(_path(world, place), puts, anchor=(ENV, BASE_URL), anchor_end="/v1"),)
 
@@ -46,7 +49,7 @@ def _trace(world: World) -> str:
 def _hints(world: World, place: Place) -> tuple[str, ...]:
     hints = [
         "Run it as ever, e.g.: claude. A run that is open keeps its old settings.",
-        f"To see what a session costs while it runs, add to the same file: {STATUS_LINE}",
+        "To see what a session costs while it runs, in its status line: stepfare connect claude-code --statusline",
     ]
     if place.scope is Scope.PROJECT:
         hints.append("The file holds your token: keep .claude/settings.local.json out of the repository.")
@@ -56,5 +59,13 @@ def _hints(world: World, place: Place) -> tuple[str, ...]:
 
 
 CLIENT = Client(
-    "claude-code", "Claude Code", ("claude-code", "claude"), (Scope.USER, Scope.PROJECT), _edits, _trace, _hints, dialects=(ANTHROPIC,)
+    "claude-code",
+    "Claude Code",
+    ("claude-code", "claude"),
+    (Scope.USER, Scope.PROJECT),
+    _edits,
+    _trace,
+    _hints,
+    dialects=(ANTHROPIC,),
+    has_statusline=True,
 )

@@ -41,11 +41,23 @@ _file = click.option(
 @_file
 @click.option("--url", help="Where the daemon answers, if not on this machine's usual port.")
 @click.option("--dialect", type=click.Choice(DIALECTS), help="The wire format, for clients that have a choice; openai at first.")
+@click.option(
+    "--statusline/--no-statusline",
+    default=None,
+    help="Have the client's status line show what the session costs (claude-code). As it was last if not given.",
+)
 @click.option("--list", "listing", is_flag=True, help="Show every client: whether it is here, whether it is connected, and where.")
 @json_option
 @command_of
 def connect(
-    client: str | None, scope: str | None, file: Path | None, url: str | None, dialect: str | None, listing: bool, as_json: bool
+    client: str | None,
+    scope: str | None,
+    file: Path | None,
+    url: str | None,
+    dialect: str | None,
+    statusline: bool | None,
+    listing: bool,
+    as_json: bool,
 ) -> None:
     """Point a coding agent at the daemon by changing its own settings file.
 
@@ -63,7 +75,7 @@ def connect(
         endpoint = endpoint_from(paths, os.environ, url)
     except NoEndpoint as problem:
         raise Trouble("no-endpoint", problem.words) from problem
-    results = [_guarded(lambda each=each: connection.connect(each, world, place, endpoint, paths, dialect)) for each in found]
+    results = [_guarded(lambda each=each: connection.connect(each, world, place, endpoint, paths, dialect, statusline)) for each in found]
     _show_results(results, as_json=as_json, hints=lambda each: each.client.hints(world, each.place))
 
 

@@ -63,18 +63,29 @@ class State:
     words: str = ""
 
 
-def connect(client: Client, world: World, place: Place, endpoint: Endpoint, paths: Paths, dialect: str | None = None) -> Result:
+def connect(
+    client: Client,
+    world: World,
+    place: Place,
+    endpoint: Endpoint,
+    paths: Paths,
+    dialect: str | None = None,
+    statusline: bool | None = None,
+) -> Result:
     """Make the client's files point at the daemon. Doing it twice changes nothing. Raises Refused, and nothing is changed then.
 
-    Without a dialect the client keeps the one that it was told last, and begins with its usual one.
+    Without a dialect the client keeps the one that it was told last, and begins with its usual one; so it does with a status line.
     """
     if place.scope not in client.scopes:
         raise Refused(_no_scope(client, place))
     if dialect is not None and dialect not in client.dialects:
         raise Refused(f"{client.title} does not speak {dialect}. It speaks {', '.join(client.dialects)}.")
+    if statusline and not client.has_statusline:
+        raise Refused(f"{client.title} has no status line that a command can fill. `stepfare status` shows what its sessions cost.")
     record = _record(paths, client, place)
     standing = record.dialect if record is not None and record.dialect in client.dialects else client.dialects[0]
-    endpoint = replace(endpoint, dialect=dialect or standing)
+    shown = (record is not None and record.statusline) if statusline is None else statusline
+    endpoint = replace(endpoint, dialect=dialect or standing, statusline=shown)
     if endpoint.context_tokens == 0:  # nobody answered: what was true at the last time is the best that is known
         endpoint = replace(endpoint, context_tokens=record.context_tokens if record else CONTEXT_TOKENS)
     edits = client.edits(world, place, endpoint)
@@ -85,7 +96,7 @@ def connect(client: Client, world: World, place: Place, endpoint: Endpoint, path
     formerly = {edit.path: edit for edit in client.edits(world, place, record.endpoint)} if record else {}
     plans = [_plan(edit, formerly.get(edit.path, edit), file, _kept(record, edit.path)) for edit, file in zip(edits, before, strict=True)]
     at_ms = time.time_ns() // 1_000_000
-    made = Record(client.id, place, endpoint.base_url, endpoint.context_tokens, endpoint.dialect, at_ms, tuple(plans))
+    made = Record(client.id, place, endpoint.base_url, endpoint.context_tokens, endpoint.dialect, endpoint.statusline, at_ms, tuple(plans))
     return _write(client, list(edits), before, made, record, paths)
 
 

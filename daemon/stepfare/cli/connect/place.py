@@ -24,7 +24,8 @@ PACKAGE_BYTES_MAX = 1_000_000
 class Endpoint:
     """How a client reaches the daemon. `base_url` ends in /v1; `context_tokens` is the smallest window behind it.
 
-    `dialect` is the wire format to speak, for clients that have a choice.
+    `dialect` is the wire format to speak, for clients that have a choice; `statusline` says whether a client that has a status line is to
+    show in it what a session costs.
     """
 
     base_url: str
@@ -32,6 +33,7 @@ class Endpoint:
     context_tokens: int
     model: str = MODEL
     dialect: str = OPENAI
+    statusline: bool = False
 
     @property
     def root_url(self) -> str:
@@ -120,6 +122,8 @@ class Client:
     hints: Callable[[World, Place], tuple[str, ...]]
     """What is left for the user to know or to do after connecting."""
     dialects: tuple[str, ...] = (OPENAI,)
+    has_statusline: bool = False
+    """Whether it can show what a command of ours prints."""
 
 
 def _version_in(path: Path) -> str | None:

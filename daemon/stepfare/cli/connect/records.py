@@ -42,6 +42,7 @@ class Manifest(BaseModel):
     base_url: str
     context_tokens: int
     dialect: str = OPENAI
+    statusline: bool = False
     at_ms: int
     files: list[FileRecord]
 
@@ -65,13 +66,14 @@ class Record:
     base_url: str
     context_tokens: int
     dialect: str
+    statusline: bool
     at_ms: int
     files: tuple[Kept, ...]
 
     @property
     def endpoint(self) -> Endpoint:
         """What the client was told, but for the token."""
-        return Endpoint(self.base_url, "", self.context_tokens, dialect=self.dialect)
+        return Endpoint(self.base_url, "", self.context_tokens, dialect=self.dialect, statusline=self.statusline)
 
 
 class Unreadable(Exception):
@@ -119,6 +121,7 @@ def save(paths: Paths, record: Record) -> Path:
         base_url=record.base_url,
         context_tokens=record.context_tokens,
         dialect=record.dialect,
+        statusline=record.statusline,
         at_ms=record.at_ms,
         files=[name.record for name in names],
     )
@@ -156,6 +159,7 @@ def _load(folder: Path) -> Record:
             manifest.base_url,
             manifest.context_tokens,
             manifest.dialect,
+            manifest.statusline,
             manifest.at_ms,
             tuple(_kept(folder, file) for file in manifest.files),
         )
