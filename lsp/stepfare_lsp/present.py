@@ -20,7 +20,7 @@ TITLE_CHARS_MAX = 48
 SESSIONS_NAMED_MAX = 3
 SOURCE = "stepfare"
 PLAY_MONEY = "play money"
-UNPRICED, FREE = "unpriced", "free"
+UNPRICED = "unpriced"
 START_IT = "In this editor: the command stepfare.startDaemon."
 
 
@@ -61,8 +61,8 @@ def spent(totals: Totals) -> str:
     """The sum that is known. Steps without a price alone make no sum: they are unpriced, never $0."""
     if totals.steps and totals.unpriced_steps == totals.steps and not totals.spent_pusd:
         return UNPRICED
-    if totals.steps and totals.input_tokens and not (totals.spent_pusd or totals.unpriced_steps):
-        return FREE
+    if totals.unbilled:
+        return totals.unbilled
     unpriced = f" and {steps(totals.unpriced_steps)} without a known price" if totals.unpriced_steps else ""
     return money(totals.spent_pusd) + unpriced
 
@@ -70,7 +70,7 @@ def spent(totals: Totals) -> str:
 def in_short(totals: Totals) -> str:
     """The same for a status bar."""
     said = spent(totals)
-    return said if said in (UNPRICED, FREE) else coins(totals.spent_pusd)
+    return said if said in (UNPRICED, totals.unbilled) else coins(totals.spent_pusd)
 
 
 def session_line(session: Session, mode: str = "") -> str:
@@ -92,7 +92,7 @@ def today_line(overview: Overview) -> str:
 def sessions_line(found: Sessions, where: str) -> str:
     if not found.sessions:
         return f"No sessions {where} yet."
-    named = [f"{_name(one)} {coins(one.totals.spent_pusd)}" for one in found.sessions[:SESSIONS_NAMED_MAX]]
+    named = [f"{_name(one)} {in_short(one.totals)}" for one in found.sessions[:SESSIONS_NAMED_MAX]]
     more = len(found.sessions) - len(named)
     count = "1 session" if len(found.sessions) == 1 else f"{len(found.sessions)} sessions"
     return f"{count} {where}: {'; '.join(named)}{f'; and {more} more' if more > 0 else ''}"
@@ -109,9 +109,7 @@ def status_line(overview: Overview) -> str:
     wrong = len(overview.problems)
     problems = [f"{wrong} problem{'s' if wrong > 1 else ''} in settings: {clean(overview.problems[0].words)}"] if wrong else []
     mode = "serves the simulator (no provider key)" if overview.mode == "simulator" else "is running"
-    return "; ".join(
-        [f"stepfare {overview.version} {mode}", f"{coins(overview.today.spent_pusd)} today", *filter(None, [providers]), *problems]
-    )
+    return "; ".join([f"stepfare {overview.version} {mode}", f"{in_short(overview.today)} today", *filter(None, [providers]), *problems])
 
 
 def pin_question(session: Session) -> str:

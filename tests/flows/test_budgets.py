@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from stepfare.cli.bar import line
 from stepfare.cli.budget_setting import set_caps
 from stepfare.control import protocol
 from stepfare.core.entry import Entry, Extended, Lost, Reserved, Settled, Voided
 from stepfare.core.money import PUSD_PER_USD
+from stepfare.ledger.totals import totals_of
 from stepfare.runtime.clock import World
 from stepfare.simulator.app import running as simulating
 from stepfare.simulator.options import SimulatorOptions
@@ -506,3 +508,59 @@ async def test_what_nobody_bills_is_free_and_goes_on_beyond_any_cap(start: Start
         await answer.text()
     (step,) = (await running.last_session())["steps"]
     assert (step["cost_pusd"], step["cost_source"]) == (0, "free")
+
+
+SUBSCRIBED = SETTINGS.replace("[providers.lab]", '[providers.lab]\nbilling = "subscription"')
+
+
+async def test_what_a_subscription_pays_for_is_counted_in_tokens_and_never_said_in_dollars(start: Start) -> None:
+    running = await start(stream(), settings=SUBSCRIBED, more="[budget]\nday_usd = 0.0\nsession_usd = 0.0\n")
+    for model, streamed in (("balanced", True), ("lab/large", True)):
+        async with running.chat(ask(model=model, stream=streamed)) as answer:
+            told = await answer.text()
+            assert answer.headers["x-stepfare-billing"] == "subscription"
+            assert "x-stepfare-budget" not in answer.headers
+            assert "x-stepfare-cost-usd" not in answer.headers
+            assert '"cost_usd":null' in told
+            assert '"cost":' not in told
+    detail = await running.last_session()
+    (step,) = detail["steps"]
+    assert (step["cost_source"], step["cost_pusd"], step["cost_confidence"]) == ("subscription", 0, "certain")
+    assert step["usage"]["input_tokens"] > 0
+    totals = protocol.Totals.model_validate(detail["session"]["totals"])
+    assert (totals.unbilled, totals.subscription_steps, totals.unpriced_steps) == ("subscription", 1, 0)
+    # What it would have cost elsewhere is no saving of anybody's dollars.
+    assert (totals.spent_pusd, totals.always_premium_pusd, totals.always_balanced_pusd, totals.switch_writes_pusd) == (0, 0, 0, 0)
+    assert totals.input_tokens > 0
+    _, overview = await running.control("GET", "overview")
+    assert overview["today"]["subscription_steps"] == 2
+    _, glance = await running.control("GET", "glance")
+    assert line(glance, "text", colours=False).endswith("subscription today")
+    assert line(glance, "statusline", colours=False).startswith("subscription")
+    assert (await running.house.store.totals()) == totals_of([row.entry async for batch in running.house.store.entries() for row in batch])
+
+
+async def test_a_model_on_a_subscription_serves_what_it_is_good_enough_for_and_no_more(start: Start) -> None:
+    """It costs nothing more, so it is asked first wherever it meets the floor; where it does not, the next one is paid."""
+    mixed = SETTINGS.replace('id = "lab/middle"', 'id = "lab/middle"\nbilling = "subscription"')
+    running = await start(stream(), settings=mixed)
+    served: dict[str, str] = {}
+    for profile in ("frugal", "balanced", "premium"):
+        async with running.chat(ask("Write the function.", model=profile)) as answer:
+            await answer.text()
+            served[profile] = answer.headers["x-stepfare-model"]
+    assert served == {"frugal": "lab/middle", "balanced": "lab/middle", "premium": "lab/large"}
+    _, overview = await running.control("GET", "overview")
+    assert overview["today"]["subscription_steps"] == 2
+    assert overview["today"]["spent_pusd"] > 0
+    assert protocol.Totals.model_validate(overview["today"]).unbilled == ""
+
+
+@pytest.mark.parametrize(("billing", "source"), [('billing = "free"', "free"), ("", "unpriced")])
+async def test_what_is_said_to_be_free_is_free_and_what_has_no_price_is_not(start: Start, billing: str, source: str) -> None:
+    unsaid = "\n".join(one for one in SETTINGS.splitlines() if not one.startswith("price"))
+    running = await start(stream(), settings=unsaid.replace("[providers.lab]", f"[providers.lab]\n{billing}"))
+    async with running.chat(ask(model="lab/middle")) as answer:
+        await answer.text()
+    (step,) = (await running.last_session())["steps"]
+    assert step["cost_source"] == source

@@ -82,13 +82,13 @@ def line(glance: Mapping[str, object], form: str, *, colours: bool = True) -> st
     spent_pusd, tier = glance.get("spent_pusd"), str(glance.get("tier") or "")
     parts: list[str] = []
     if glance.get("session"):
-        spent = coins(spent_pusd) if isinstance(spent_pusd, int) else "unpriced"
+        spent = str(glance.get("unbilled") or (coins(spent_pusd) if isinstance(spent_pusd, int) else "unpriced"))
         severity = str(glance.get("severity"))
         parts.append(paint(spent, {"warning": "warn", "error": "bad"}.get(severity, "spent")))
         parts += [paint(tier, tier)] if tier else []
         parts += _saved(glance.get("saved_pusd"), paint)
     if form != "statusline" or not parts:
-        parts.append(f"{coins(_whole(glance.get('today_pusd')))} today")
+        parts.append(f"{glance.get('today_unbilled') or coins(_whole(glance.get('today_pusd')))} today")
     if glance.get("mode") == "simulator":
         parts.append(paint("play money", "warn"))
     return paint(SEPARATOR, "dim").join(parts)

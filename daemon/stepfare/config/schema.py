@@ -23,6 +23,8 @@ TEXT_CHARS_MAX = 1024
 ITEMS_MAX = 500
 
 TierName: TypeAlias = Literal["frugal", "balanced", "premium"]
+BillingName: TypeAlias = Literal["tokens", "subscription", "free"]
+_BILLING = "tokens (at its prices), subscription (by the month: never shown as dollars, held up by no budget), or free."
 OnLimit: TypeAlias = Literal["ask", "frugal", "stop"]
 Words = Annotated[StrictStr, StringConstraints(min_length=1, max_length=TEXT_CHARS_MAX)]
 ModelId = Annotated[StrictStr, StringConstraints(pattern=r"^[^/\s]+/\S+$", max_length=TEXT_CHARS_MAX)]
@@ -88,6 +90,7 @@ class ProviderSettings(Table):
         default=None, description="Where the key is (env:NAME, keyring:NAME, file:PATH); never the key itself."
     )
     auth: Literal["bearer", "x-api-key", "api-key", "none"] | None = Field(default=None, description="How the key is sent.")
+    billing: BillingName | None = Field(default=None, description=f"How all its models are paid for: {_BILLING}")
 
 
 class PriceTable(Table):
@@ -132,6 +135,7 @@ class ModelSettings(Table):
         default=None,
         description="What the model can do: tools, vision, reasoning, structured (output held to a JSON schema), fill, embed.",
     )
+    billing: BillingName | None = Field(default=None, description=f"How it is paid for, where it is not as its provider: {_BILLING}")
     price: PriceTable | None = Field(default=None, description="US dollars per million tokens. Without it: unpriced, never free.")
     price_steps: Annotated[tuple[PriceStep, ...], Field(max_length=16)] = Field(default=(), description="Other rates for long prompts.")
     price_from: Annotated[tuple[DatedPrice, ...], Field(max_length=64)] = Field(

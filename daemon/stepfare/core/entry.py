@@ -75,7 +75,8 @@ class Settled:
     """An attempt ended and this is what it cost.
 
     `cost_pusd` is None where the model is unpriced. `source` is provider-billed, usage-priced, estimated or unpriced; an estimate has
-    bounds. `confidence` in the cost is certain (billed, or all of it counted by the provider and listed in the price table), likely
+    bounds; where nobody bills tokens it is subscription or free, at a cost of 0. `confidence` in the cost is certain (billed, or all of
+    it counted by the provider and listed in the price table), likely
     (part of it is taken from what is known: `doubts` say which, in words), guess (the provider counted nothing), none where there is no
     cost; empty in entries of versions that did not say. `rates` are those that were multiplied, `catalogue` the version of the price
     table that they are from, `service` what it was served as (`dialects.base.UsageReported`). The counterfactuals say what the same
@@ -127,7 +128,7 @@ class Settled:
     @property
     def measured(self) -> bool:
         """Whether the provider reported this usage; else it is our guess, and teaches nothing."""
-        return self.source in _MEASURED
+        return self.source in _MEASURED or (self.source in UNBILLED and not self.doubts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,9 @@ class Extended:
         return ""
 
 
+SUBSCRIPTION = "subscription"
+UNBILLED = frozenset({SUBSCRIPTION, "free"})
+"""Sources of a cost where nobody bills tokens."""
 _MEASURED = frozenset({"usage-priced", "provider-billed", "unpriced"})
 
 Entry: TypeAlias = Opened | Reserved | Settled | Voided | Lost | Extended

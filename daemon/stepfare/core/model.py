@@ -23,6 +23,16 @@ class Capability(StrEnum):
     """Texts as vectors (`/embeddings`)."""
 
 
+class Billing(StrEnum):
+    """How what a model serves is paid for."""
+
+    TOKENS = "tokens"
+    SUBSCRIPTION = "subscription"
+    """By the month, whatever is used: one more call costs nothing, and no sum of dollars is said of it."""
+    FREE = "free"
+    """By nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class CacheRule:
     """How a provider caches prompts: shortest cacheable prompt, how long a prefix lives unused, and whether writing is billed apart."""
@@ -66,6 +76,7 @@ class Provider:
     cache: CacheRule | None = None
     local: bool = False
     doors: tuple[Door, ...] = ()
+    billing: Billing = Billing.TOKENS
 
     def door(self, dialect: str) -> Door:
         """The door for a client of this dialect: one that speaks it, else the front door."""
@@ -105,6 +116,8 @@ class Model:
     """Who says so: `catalogue`, `config.toml:14`, ..."""
     quirks: tuple[str, ...] = ()
     """Names of rules that hold for this model, beside its provider's."""
+    billing: Billing | None = None
+    """Where it is another than its provider's."""
 
     @property
     def converses(self) -> bool:
@@ -119,3 +132,7 @@ class Candidate:
     model: Model
     provider: Provider
     price: Price | None
+
+    @property
+    def billing(self) -> Billing:
+        return self.model.billing or self.provider.billing

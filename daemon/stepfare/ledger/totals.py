@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from operator import add as plus
 from typing import TypeAlias
 
-from stepfare.core.entry import Entry, Extended, Lost, Opened, Reserved, Settled, Voided
+from stepfare.core.entry import SUBSCRIPTION, Entry, Extended, Lost, Opened, Reserved, Settled, Voided
 from stepfare.ledger.calendar import OffsetAt, utc
 from stepfare.ledger.groups import CALENDAR, NOWHERE, Group, Labels, Place, name_of, place_of
 from stepfare.ledger.journal import Phase, moved, phase_of
@@ -34,6 +34,7 @@ SUMS = (
     "estimated_high_pusd",
     "escalations",
     "escalated_pusd",
+    "subscription_steps",
 )
 """What a closed attempt adds to, in this order wherever sums stand side by side."""
 
@@ -61,7 +62,7 @@ class Totals:
 
     `unpriced_tokens` are those of all tokens, in and out, that no price is known for. `estimated_pusd` is the part of `spent_pusd` that
     no provider reported the usage of, with the bounds that it surely lies in. `escalations` counts answers that the gate dropped,
-    `escalated_pusd` is what they cost.
+    `escalated_pusd` is what they cost. `subscription_steps` are paid for by the month, and are in no sum of money.
     """
 
     steps: int = 0
@@ -82,6 +83,7 @@ class Totals:
     estimated_high_pusd: int = 0
     escalations: int = 0
     escalated_pusd: int = 0
+    subscription_steps: int = 0
     by_tier: Mapping[str, Bucket] = field(default_factory=dict[str, Bucket])
     by_model: Mapping[str, Bucket] = field(default_factory=dict[str, Bucket])
     by_kind: Mapping[str, Bucket] = field(default_factory=dict[str, Bucket])
@@ -178,6 +180,7 @@ def slice_of(reserved: Reserved, entry: Closing, firsts: Firsts, place: Place = 
                 0 if guessed_pusd is None else _or(entry.high_pusd, guessed_pusd),
                 int(escalated),
                 (cost_pusd or 0) if escalated else 0,
+                int(firsts & FIRST_SETTLED != 0 and entry.source == SUBSCRIPTION),
             )
             return Slice(Labels(*place, reserved.client, reserved.model, reserved.tier, entry.kind), sums)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 
-from stepfare.core.model import Candidate, Capability, Model, PriceRow, Provider
+from stepfare.core.model import Billing, Candidate, Capability, Model, PriceRow, Provider
 from stepfare.core.money import Price, Rates
 from stepfare.core.step import Tier
 from stepfare.providers.names import identity, same_model, split
@@ -26,6 +26,8 @@ EVERYTHING = frozenset(Capability)
 
 NOTHING = (PriceRow(Price(Rates(0, 0, 0, 0, 0), source="runs on this machine")),)
 """Nobody bills what runs here: a known price, not an unknown one."""
+UNBILLED = (PriceRow(Price(Rates(0, 0, 0, 0, 0), source="a subscription, or free")),)
+"""What one more token costs where nobody bills by tokens."""
 ELSEWHERE = ("-cloud", ":cloud")
 """How a local server's models are called that run on its maker's machines; what those cost is not known."""
 
@@ -70,7 +72,9 @@ def named(catalog: Catalog, name: str, keys_present: Set[str], now_ms: int) -> t
 
 def candidate(catalog: Catalog, model: Model, now_ms: int) -> Candidate:
     """A model of this catalogue, also one of `find`, with its provider and the price that holds now."""
-    return Candidate(model, catalog.providers[model.provider], price_at(model.prices, now_ms))
+    provider = catalog.providers[model.provider]
+    by_tokens = (model.billing or provider.billing) is Billing.TOKENS
+    return Candidate(model, provider, price_at(model.prices if by_tokens else UNBILLED, now_ms))
 
 
 def usable(provider: Provider, keys_present: Set[str]) -> bool:

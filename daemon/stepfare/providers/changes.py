@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from stepfare.core.model import Capability, Door, Model, Provider
+from stepfare.core.model import Billing, Capability, Door, Model, Provider
 from stepfare.core.problem import Problem
 from stepfare.core.step import Tier
 from stepfare.providers.catalog import Catalog, home_of, in_order, is_known, model_called
@@ -108,6 +108,7 @@ def _merged_provider(present: Provider | None, wanted: Provider, catalog: Catalo
         quirks=wanted.quirks or base.quirks,
         cache=wanted.cache or base.cache,
         local=wanted.local or base.local,
+        billing=base.billing if wanted.billing is Billing.TOKENS else wanted.billing,
     )
     if wanted.dialect and wanted.dialect != base.dialect:
         # Who says what is spoken there says what is not, too.
@@ -154,6 +155,7 @@ def _merged_model(catalog: Catalog, wanted: Model) -> Model:
         # An agent's every request offers tools; a model brought in for one surely takes them.
         capabilities=wanted.capabilities or (base.capabilities if known else frozenset({Capability.TOOLS})),
         prices=wanted.prices or base.prices,
+        billing=wanted.billing or base.billing,
     )
 
 

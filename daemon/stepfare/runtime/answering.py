@@ -11,7 +11,6 @@ from typing import Protocol
 
 from stepfare.core.attempt import Failure, Fault
 from stepfare.core.entry import Settled
-from stepfare.core.money import usd_text
 from stepfare.dialects.base import Faulted, UsageReported
 from stepfare.dialects.bridge import end_behind, heard_in
 from stepfare.dialects.openai_chat import NAME as PLACELESS
@@ -28,7 +27,7 @@ from stepfare.runtime.entries import Run, closing, interrupted
 from stepfare.runtime.holding import Holding, needed_by, sight_of
 from stepfare.runtime.keeping import Keeper
 from stepfare.runtime.state import State
-from stepfare.runtime.told import comment_of, headers_of
+from stepfare.runtime.told import comment_of, cost_text, headers_of
 from stepfare.runtime.turn import Turn
 from stepfare.upstream.client import ANSWER_BYTES_MAX, ERROR_BODY_BYTES_MAX, Answer, Upstream
 
@@ -188,9 +187,9 @@ class Attempt:
         settled = await self._settled()
         headers = headers_of(self.asked, run, self.turn.attempts, simulated=self._simulated)
         headers["x-stepfare-step"] = settled.kind
-        cost_pusd = self.turn.plus(settled.cost_pusd)
-        if cost_pusd is not None:
-            headers["x-stepfare-cost-usd"] = usd_text(cost_pusd)
+        cost = cost_text(run, self.turn.plus(settled.cost_pusd))
+        if cost is not None:
+            headers["x-stepfare-cost-usd"] = cost
         await self.reply.whole(200, headers, body)
         return None
 
@@ -214,13 +213,8 @@ class Attempt:
 
     def _cost_text(self) -> Callable[[UsageReported], str | None]:
         """What the step has cost by then, its dropped answers included."""
-        candidate, turn = self.run.ranked.candidate, self.turn
-
-        def cost_text(reported: UsageReported) -> str | None:
-            cost_pusd = turn.plus(reported_pusd(candidate, reported))
-            return None if cost_pusd is None else usd_text(cost_pusd)
-
-        return cost_text
+        run, turn = self.run, self.turn
+        return lambda reported: cost_text(run, turn.plus(reported_pusd(run.ranked.candidate, reported)))
 
 
 def _without_key(words: str, answer: Answer) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from stepfare.core.model import Candidate, Capability
+from stepfare.core.model import Billing, Candidate, Capability
 from stepfare.core.money import Price, Rates, Usage, priced
 from stepfare.dialects import meter
 from stepfare.dialects.base import UsageReported
@@ -104,6 +104,9 @@ def charge(candidate: Candidate, report: UsageReported | None, used: Consumed, a
     """What the usage costs at the price of this moment and of this service (`asked_for`, where the provider does not say which it was), or
     what the provider billed for it."""
     service = report.service if report else asked_for
+    if candidate.billing is not Billing.TOKENS:
+        # Doubts are of the tokens; that they are billed to nobody is sure.
+        return Charge(0, candidate.billing.value, "certain", used.doubts, service, None)
     doubts = list(used.doubts)
     applied = _applied(candidate, service)
     rates = applied.rates_for(used.usage.input_tokens) if applied else None
@@ -127,6 +130,8 @@ def charge(candidate: Candidate, report: UsageReported | None, used: Consumed, a
 
 def reported_pusd(candidate: Candidate, report: UsageReported) -> int | None:
     """What a call costs of which this is the last report; None where the model is unpriced."""
+    if candidate.billing is not Billing.TOKENS:
+        return 0
     billed = _billed(candidate, report)
     applied = _applied(candidate, report.service)
     return priced(applied, report.usage) if billed is None and applied is not None else billed

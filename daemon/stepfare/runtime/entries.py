@@ -10,7 +10,7 @@ from typing import cast
 from stepfare.core.attempt import Failure, Fault
 from stepfare.core.decision import Floor, Ranked
 from stepfare.core.digest import reply_digest
-from stepfare.core.entry import Entry, Opened, Reserved, Settled, Voided
+from stepfare.core.entry import SUBSCRIPTION, Entry, Opened, Reserved, Settled, Voided
 from stepfare.core.model import Candidate
 from stepfare.core.money import Rates, Usage, priced
 from stepfare.core.step import Action, ActionKind, Tier
@@ -135,7 +135,8 @@ def closing(asked: Asked, run: Run, state: State, now_ms: int) -> Settled | Void
     # A search of the web costs the same whoever reads what it finds.
     searched = usage.web_searches * ((charged.rates.web_search or 0) if charged.rates else 0)
     premium, balanced = (
-        0 if dropped else _always(state.baseline(tier), usage, searched, asked, run.started_ms) for tier in (Tier.PREMIUM, Tier.BALANCED)
+        0 if dropped else None if charged.source == SUBSCRIPTION else _always(state.baseline(tier), usage, searched, asked, run.started_ms)
+        for tier in (Tier.PREMIUM, Tier.BALANCED)
     )
     return Settled(
         attempt=run.id,

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from stepfare.config.check import SETTINGS_BYTES_MAX, Checked, check_settings
 from stepfare.config.rows import price_rows
-from stepfare.config.schema import ModelSettings, Settings
-from stepfare.core.model import Capability, Model, Provider
+from stepfare.config.schema import ModelSettings, ProviderSettings, Settings
+from stepfare.core.model import Billing, Capability, Model, Provider
 from stepfare.core.problem import Problem
 from stepfare.core.step import Tier
 from stepfare.dialects.rules import is_rule
@@ -59,7 +59,7 @@ def play_of(
     placed, misplaced = with_addresses(bundled_catalog(prices), environ)
     catalog, problems = with_settings(
         with_found(placed, found if value.local.discover else (), use=value.local.use),
-        [_provider(name, table.dialect, table.base_url, table.api_key, table.auth) for name, table in value.providers.items()],
+        [_provider(name, table) for name, table in value.providers.items()],
         [_model(table, place, settings) for place, table in enumerate(value.models)],
         value.tiers.by_tier(),
     )
@@ -116,8 +116,9 @@ def _unknown_rules(catalog: Catalog) -> tuple[Problem, ...]:
     )
 
 
-def _provider(name: str, dialect: str | None, base_url: str | None, key: str | None, auth: str | None) -> Provider:
-    return Provider(name, dialect or "", base_url or "", key or "", auth or "bearer")
+def _provider(name: str, table: ProviderSettings) -> Provider:
+    billing = Billing(table.billing) if table.billing else Billing.TOKENS
+    return Provider(name, table.dialect or "", table.base_url or "", table.api_key or "", table.auth or "bearer", billing=billing)
 
 
 def _model(table: ModelSettings, place: int, settings: Checked[Settings]) -> Model:
@@ -133,4 +134,5 @@ def _model(table: ModelSettings, place: int, settings: Checked[Settings]) -> Mod
         capabilities=frozenset(Capability(word) for word in table.capabilities or ()),
         prices=price_rows(table, SETTINGS_NAME),
         tier_source=(f"{SETTINGS_NAME}:{line}" if line else SETTINGS_NAME) if table.tier else "",
+        billing=Billing(table.billing) if table.billing else None,
     )

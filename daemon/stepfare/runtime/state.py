@@ -13,7 +13,7 @@ from stepfare.config.schema import Settings
 from stepfare.core.attempt import Fault
 from stepfare.core.budget import Cap
 from stepfare.core.entry import Entry
-from stepfare.core.model import CacheRule, Candidate
+from stepfare.core.model import Billing, CacheRule, Candidate
 from stepfare.core.problem import Problem
 from stepfare.core.session import Session
 from stepfare.core.step import StepKind, Tier
@@ -204,13 +204,18 @@ class State:
         self.health.pop(candidate.model.id, None)
 
     def baseline(self, tier: Tier) -> Candidate | None:
-        """The model on which savings are measured: the user's choice for premium, else the dearest priced one of that tier."""
+        """The model on which savings are measured: the user's choice for premium, else the dearest priced one of that tier. None where
+        there is none, or where it is paid for by the month: what it would have cost is no sum of dollars."""
         wanted = self.settings.baseline
         if tier is Tier.PREMIUM and wanted:
             named = self.named(wanted)
             if named:
-                return named[0]
-        of_tier = [candidate for candidate in self.candidates() if candidate.model.tier is tier and candidate.price is not None]
+                return named[0] if named[0].billing is not Billing.SUBSCRIPTION else None
+        of_tier = [
+            candidate
+            for candidate in self.candidates()
+            if candidate.model.tier is tier and candidate.price is not None and candidate.billing is not Billing.SUBSCRIPTION
+        ]
         return max(of_tier, key=lambda candidate: candidate.price.base.input if candidate.price else 0, default=None)
 
     def session_or_new(self, session: str, client: str, workspace: str) -> Session:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from stepfare.core.decision import Decision
+from stepfare.core.model import Billing
 from stepfare.core.money import usd_text
 from stepfare.runtime.consider import Asked
 from stepfare.runtime.entries import Run
@@ -33,6 +34,8 @@ def headers_of(asked: Asked, run: Run | None, attempts: int, *, simulated: bool)
         model = run.ranked.candidate.model
         simulated = model.provider == PROVIDER_ID  # A local model may be asked for by name beside the simulator.
         headers |= {"x-stepfare-tier": model.tier.word, "x-stepfare-model": _plain(model.id)}
+        if run.ranked.candidate.billing is Billing.SUBSCRIPTION:
+            headers["x-stepfare-billing"] = Billing.SUBSCRIPTION.value
     if simulated:
         headers["x-stepfare-simulator"] = "true"
     return headers
@@ -50,12 +53,18 @@ def comment_of(asked: Asked, run: Run, turn: Turn, kind: str, cost_pusd: int | N
         "model": model.id,
         "attempts": turn.attempts,
         "escalated": turn.escalations > 0,
-        "cost_usd": None if cost_pusd is None else usd_text(cost_pusd),
+        "cost_usd": cost_text(run, cost_pusd),
         "reason": _reason(asked, run),
     }
     if model.provider == PROVIDER_ID:
         told["simulator"] = True
     return b": stepfare " + msgspec.json.encode(told) + b"\n\n"
+
+
+def cost_text(run: Run, cost_pusd: int | None) -> str | None:
+    """What the step has cost, in dollars; None where nobody knows, and where a subscription alone served it: that is no sum."""
+    unbilled = run.ranked.candidate.billing is Billing.SUBSCRIPTION and not cost_pusd
+    return None if cost_pusd is None or unbilled else usd_text(cost_pusd)
 
 
 def _reason(asked: Asked, run: Run) -> str:

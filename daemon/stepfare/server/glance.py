@@ -8,7 +8,7 @@ from pathlib import PurePath
 from stepfare.control import protocol
 from stepfare.core.step import Tier
 from stepfare.runtime.startup import House
-from stepfare.server import budgets
+from stepfare.server import budgets, present
 from stepfare.server.present import tier_name
 from stepfare.store.queries import SessionRow
 
@@ -19,7 +19,11 @@ LOOKED_THROUGH_MAX = 20
 async def glance(house: House, query: Mapping[str, str]) -> protocol.Glance:
     """Of the session with that id (`session`; nothing else will do), or of the newest one at work around `folder`, else of the newest."""
     today = await house.store.totals(house.world.day_start_ms())
-    message = protocol.Glance(mode="simulator" if house.state.play.simulated else "live", today_pusd=today.spent_pusd)
+    message = protocol.Glance(
+        mode="simulator" if house.state.play.simulated else "live",
+        today_pusd=today.spent_pusd,
+        today_unbilled=present.totals(today).unbilled,
+    )
     row = await _meant(house, query)
     if row is None:
         return message
@@ -31,6 +35,7 @@ async def glance(house: House, query: Mapping[str, str]) -> protocol.Glance:
         update={
             "session": name,
             "spent_pusd": None if totals.steps and totals.unpriced_steps == totals.steps and not totals.spent_pusd else totals.spent_pusd,
+            "unbilled": present.totals(totals).unbilled,
             "saved_pusd": totals.saved_on_premium_pusd,
             "tier": tier_name(Tier.of(last.tier)) if last else None,
             "severity": "error" if any(cap.left_pusd <= 0 for cap in caps) else "warning" if any(cap.warned for cap in caps) else "info",

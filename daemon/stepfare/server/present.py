@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from stepfare.control import protocol
 from stepfare.core.decision import Decision
-from stepfare.core.entry import KEPT_WARM, Lost, Settled, Voided
+from stepfare.core.entry import KEPT_WARM, SUBSCRIPTION, Lost, Settled, Voided
 from stepfare.core.model import PriceRow
 from stepfare.core.money import Rates
 from stepfare.core.problem import Problem
@@ -46,6 +46,7 @@ def totals(value: Totals) -> protocol.Totals:
         estimated_high_pusd=value.estimated_high_pusd,
         escalations=value.escalations,
         escalated_pusd=value.escalated_pusd,
+        subscription_steps=value.subscription_steps,
         by_tier=buckets(value.by_tier),
         by_model=buckets(value.by_model),
         by_kind=buckets(value.by_kind),
@@ -185,6 +186,8 @@ def _kept(row: StepRow) -> list[str]:
 
 def _source(settled: Settled) -> str:
     """Where the cost is from. What nobody bills is called free: it is no sum of dollars."""
+    if settled.source == SUBSCRIPTION:
+        return SUBSCRIPTION
     free = settled.cost_pusd == 0 and settled.usage.input_tokens > 0 and settled.source != "provider-billed"
     return "free" if free else settled.source
 

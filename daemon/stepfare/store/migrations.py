@@ -174,6 +174,12 @@ def m006_what_was_spent_on_files(connection: sqlite3.Connection) -> None:
     )
 
 
+def m007_steps_on_a_subscription(connection: sqlite3.Connection) -> None:
+    """Steps that are paid for by the month are counted apart: there were none before."""
+    for table in ("session_slices", "time_slices", "label_slices"):
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN subscription_steps INTEGER NOT NULL DEFAULT 0")
+
+
 MIGRATIONS: Sequence[Migration] = (
     m001_the_journal_and_what_is_derived_from_it,
     m002_what_people_say_of_sessions,
@@ -181,6 +187,7 @@ MIGRATIONS: Sequence[Migration] = (
     m004_who_spends,
     m005_sums_of_one_label_and_slices_by_project,
     m006_what_was_spent_on_files,
+    m007_steps_on_a_subscription,
 )
 
 

@@ -117,7 +117,12 @@ M002_THINNING: Migration = (
     "REVOKE ALL ON FUNCTION thin FROM PUBLIC",
 )
 
-MIGRATIONS: Sequence[Migration] = (M001_SHARED_BOOKS, M002_THINNING)
+M003_STEPS_ON_A_SUBSCRIPTION: Migration = tuple(
+    f"ALTER TABLE {table} ADD COLUMN subscription_steps BIGINT NOT NULL DEFAULT 0"
+    for table in ("session_slices", "time_slices", "label_slices")
+)
+
+MIGRATIONS: Sequence[Migration] = (M001_SHARED_BOOKS, M002_THINNING, M003_STEPS_ON_A_SUBSCRIPTION)
 
 
 def version_of(connection: Connection) -> int:

@@ -40,11 +40,11 @@ def _row(names: Sequence[Cell], row: ReportRow, largest_pusd: int) -> tuple[Cell
     return (
         *names,
         count(sums.steps),
-        spent(sums) if sums.unpriced_steps and not sums.spent_pusd else money_like(sums.spent_pusd, largest_pusd),
+        money_like(sums.spent_pusd, largest_pusd) if sums.spent_pusd or not sums.steps else spent(sums),
         _saved(row.saved_on_premium_pusd, sums.always_premium_pusd),
         _saved(row.saved_on_balanced_pusd, sums.always_balanced_pusd),
         share(sums.cache_read_tokens, sums.input_tokens) if sums.input_tokens else "",
-        money(row.pusd_per_million_tokens) if row.pusd_per_million_tokens is not None else "",
+        money(row.pusd_per_million_tokens) if row.pusd_per_million_tokens is not None and not sums.unbilled else "",
         count(sums.escalations) if sums.escalations else "",
         "; ".join(_unsure(sums)),
     )

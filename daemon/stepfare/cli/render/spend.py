@@ -15,7 +15,7 @@ LABEL_WIDTH = 10
 OVERVIEW_SESSIONS_MAX = 8
 TIERS: tuple[protocol.TierName, ...] = ("frugal", "balanced", "premium")
 PLAY_MONEY = "Simulator: no provider key was found, so a built-in simulator answers and nothing real is paid. All sums are play money."
-FREE = "free"
+UNBILLED = ("free", "subscription")
 SIMULATED = "simulator/"
 """How the names of models begin that are none."""
 NO_SESSIONS = "No sessions yet. Point a coding agent at the daemon: `stepfare connect --list` shows how."
@@ -139,15 +139,10 @@ def spend(totals: Totals) -> list[tuple[Cell, ...]]:
 
 
 def spent(totals: Totals) -> str:
-    """The sum that is known. Steps without a price alone make no sum: they are unpriced, never $0. What nobody bills is free."""
+    """The sum that is known. Steps without a price alone make no sum: they are unpriced, never $0. What nobody bills by tokens is none."""
     if totals.steps and totals.unpriced_steps == totals.steps and not totals.spent_pusd:
         return money(None)
-    return FREE if is_free(totals) else money(totals.spent_pusd)
-
-
-def is_free(totals: Totals) -> bool:
-    """Whether all of its steps were served by models that nobody bills."""
-    return bool(totals.steps and totals.input_tokens) and not (totals.spent_pusd or totals.unpriced_steps)
+    return totals.unbilled or money(totals.spent_pusd)
 
 
 def problem_line(problem: protocol.Problem) -> tuple[Cell, ...]:
@@ -189,7 +184,9 @@ def _tiers(totals: Totals) -> tuple[Cell, ...]:
     cells: list[Cell] = []
     for name in TIERS:
         if bucket := totals.by_tier.get(name):
-            cells += [", " if cells else "", tier(name), f" {money(bucket.spent_pusd)} ({counted(bucket.steps, 'step')})"]
+            steps = counted(bucket.steps, "step")
+            sums = f" {steps}" if totals.unbilled else f" {money(bucket.spent_pusd)} ({steps})"
+            cells += [", " if cells else "", tier(name), sums]
     return tuple(cells)
 
 
@@ -237,8 +234,8 @@ def _step(number: int, step: Step) -> tuple[Cell, ...]:
 
 def cost(step: Step) -> Cell:
     """What a step cost: `~` where it was estimated; `open` while nobody can know, `lost` where nobody ever will."""
-    if step.cost_source == FREE and not step.cost_pusd:
-        return FREE
+    if step.cost_source in UNBILLED and not step.cost_pusd:
+        return str(step.cost_source)
     if step.cost_pusd is not None:
         return ("~" if step.cost_source == "estimated" else "") + money(step.cost_pusd)
     if step.usage is not None:

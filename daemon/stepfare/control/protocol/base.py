@@ -29,7 +29,8 @@ class Totals(Message):
     have cost on one model with a warm cache; `switch_writes` is what was paid to write a cache because the model changed.
 
     `unpriced_tokens` are tokens, in and out, that no price is known for. `estimated` is the part of `spent` whose usage no provider
-    reported, and its bounds. `escalations` counts answers that the gate dropped, `escalated` is what they cost."""
+    reported, and its bounds. `escalations` counts answers that the gate dropped, `escalated` is what they cost.
+    `subscription_steps` are paid for by the month, and in no sum of money."""
 
     steps: int = 0
     spent_pusd: int = 0
@@ -49,9 +50,17 @@ class Totals(Message):
     estimated_high_pusd: int = 0
     escalations: int = 0
     escalated_pusd: int = 0
+    subscription_steps: int = 0
     by_tier: dict[str, Bucket] = Field(default_factory=dict[str, Bucket])
     by_model: dict[str, Bucket] = Field(default_factory=dict[str, Bucket])
     by_kind: dict[str, Bucket] = Field(default_factory=dict[str, Bucket])
+
+    @property
+    def unbilled(self) -> str:
+        """What is said in the place of a sum where no step is billed by tokens: subscription or free; empty where there is a sum."""
+        if not (self.steps and self.input_tokens) or self.spent_pusd or self.unpriced_steps:
+            return ""
+        return "subscription" if self.subscription_steps else "free"
 
 
 class Failure(Message):

@@ -68,6 +68,9 @@ class Glance(Message):
     today_pusd: int
     session: str | None = None
     spent_pusd: int | None = None
+    unbilled: str = ""
+    today_unbilled: str = ""
+    """What stands in the place of a sum, the session's and today's, where no step of it is billed by tokens: subscription or free."""
     saved_pusd: int = 0
     tier: TierName | None = None
     severity: Literal["info", "warning", "error"] = "info"

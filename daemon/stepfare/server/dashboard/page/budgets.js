@@ -4,7 +4,7 @@ import { h } from "./dom.js"
 import { bar } from "./today.js"
 import { ago, clean, folder, money, pusdOf, typed } from "./words.js"
 
-const NAMES = { session: "a session", project: "a day in a project", day: "a day", month: "a month", team: "a month of the team" }
+const NAMES = { session: "a session", project: "a day in a project", "project-month": "a month in a project", day: "a day", month: "a month", team: "a month of the team" }
 const AT_LIMIT = { ask: "asks at the cap", frugal: "goes on with frugal models at the cap", stop: "refuses at the cap" }
 const BY = "dashboard"
 
@@ -50,7 +50,7 @@ function row(cap) {
   return h(
     "li",
     { "data-key": `${cap.scope}/${cap.subject}/${cap.source}` },
-    h("p", { class: state || null }, h("strong", { class: "money" }, money(cap.spent_pusd)), ` of ${money(cap.cap_pusd)} ${NAMES[cap.scope]}${cap.scope === "project" ? ` (${folder(cap.subject)})` : ""}, ${money(cap.left_pusd)} left`),
+    h("p", { class: state || null }, h("strong", { class: "money" }, money(cap.spent_pusd)), ` of ${money(cap.cap_pusd)} ${NAMES[cap.scope]}${cap.scope.startsWith("project") ? ` (${folder(cap.subject)})` : ""}, ${money(cap.left_pusd)} left`),
     bar(cap.spent_pusd + cap.reserved_pusd, cap.cap_pusd, state || "accent"),
     h("p", { class: "quiet" }, beside.filter(Boolean).join(", ")),
     cap.scope !== "team" && form(cap.scope, cap.subject, (cap.cap_pusd - cap.extended_pusd) / 2n),
@@ -79,7 +79,7 @@ function form(scope, subject, pusd) {
 }
 
 function whose(one) {
-  return one.subject ? ` of ${one.scope === "project" ? folder(one.subject) : clean(one.subject)}` : ""
+  return one.subject ? ` of ${one.scope.startsWith("project") ? folder(one.subject) : clean(one.subject)}` : ""
 }
 
 /** Asked twice by mistake, the same addition counts once. */

@@ -14,6 +14,7 @@ const SPANS = [[24 * HOUR_MS, "d"], [HOUR_MS, "h"], [MINUTE_MS, "min"], [SECOND_
 
 export const UNPRICED = "unpriced"
 export const FREE = "free"
+export const SUBSCRIPTION = "subscription"
 
 /** `$12.34` from a dollar on, four significant digits below: `$0.4213`, `$0.00001250`. Null is `unpriced`, which is not nothing. */
 export function money(pusd) {
@@ -83,16 +84,16 @@ export function folder(path) {
   return clean(path.replace(/\/+$/, "").split("/").pop() ?? "")
 }
 
-/** The sum of a total that is known: steps without a price alone make no sum; what nobody bills is free. */
+/** The sum of a total that is known: steps without a price alone make no sum; what nobody bills by tokens is none. */
 export function spent(totals) {
   if (totals.steps && totals.unpriced_steps === totals.steps && totals.spent_pusd === 0n) return UNPRICED
-  const free = totals.steps && totals.input_tokens && totals.spent_pusd === 0n && !totals.unpriced_steps
-  return free ? FREE : money(totals.spent_pusd)
+  const unbilled = totals.steps && totals.input_tokens && totals.spent_pusd === 0n && !totals.unpriced_steps
+  return unbilled ? (totals.subscription_steps ? SUBSCRIPTION : FREE) : money(totals.spent_pusd)
 }
 
 /** What a step cost: `~` where it was estimated; `open` while nobody can know, `lost` where nobody ever will. */
 export function cost(step) {
-  if (step.cost_source === FREE && !step.cost_pusd) return FREE
+  if ([FREE, SUBSCRIPTION].includes(step.cost_source) && !step.cost_pusd) return step.cost_source
   if (step.cost_pusd !== null) return (step.cost_source === "estimated" ? "~" : "") + money(step.cost_pusd)
   if (step.usage) return UNPRICED
   const outcomes = step.attempts.map((attempt) => attempt.outcome)
