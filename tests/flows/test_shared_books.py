@@ -320,6 +320,45 @@ async def test_a_daemon_that_never_met_its_books_can_be_stopped_and_started(star
     assert not (tmp_path / "home" / "shared-ledger.spool").exists()
 
 
+async def test_while_the_server_is_away_daemons_spend_no_more_of_a_cap_together_than_was_left(start: Start, tmp_path: Path) -> None:
+    with serving() as server:
+        url = server.database()
+        daemons = await three(start, tmp_path, url, '[budget]\nday_usd = 1.00\non_limit = "stop"\n')
+        dear = {"model": "lab/large", "max_tokens": 700}
+        assert [await spend(at, "Before", **dear) for at in daemons] == [200, 200, 200]
+        await known(daemons)
+        server.stop()
+
+        async def agent(at: Running, number: int) -> list[int]:
+            return [await spend(at, f"Meanwhile {number}, {step}", **dear) for step in range(4)]
+
+        found = await asyncio.gather(*(agent(at, number) for at in daemons for number in range(8)))
+        statuses = [status for one in found for status in one]
+        # Each goes on for a while, and then says why not, with a time to ask again.
+        assert set(statuses) == {200, 503}
+        used = [at.house.state.budgets.day.used() for at in daemons]
+        assert all(one.reserved_pusd == 0 for one in used)
+        server.start()
+        async with asyncio.timeout(20):
+            while any(at.house.store.put_aside for at in daemons):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        balance = balance_of(await journal(daemons[0]))
+        assert balance.reserved_pusd == 0
+        assert max(one.spent_pusd for one in used) < balance.spent_pusd <= USD
+        # What is left is everybody's again.
+        before = len([entry for entry in await journal(daemons[0]) if isinstance(entry, Settled)])
+        assert 200 in [await spend(at, "After") for at in daemons]
+        assert len([entry for entry in await journal(daemons[0]) if isinstance(entry, Settled)]) > before
+
+
+async def known(daemons: list[Running]) -> None:
+    """Every one has heard what the others spent, and of the others."""
+    await asyncio.gather(*(at.house.books.look() for at in daemons))
+    async with asyncio.timeout(20):
+        while not all(at.house.store.daemons == len(daemons) for at in daemons):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
 async def test_a_daemon_that_is_killed_loses_nothing_of_the_others_and_only_its_own_open_call(
     start: Start, tmp_path: Path, url: str
 ) -> None:

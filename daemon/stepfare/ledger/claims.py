@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stepfare.ledger.groups import Place
@@ -44,16 +45,43 @@ class Purse:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A purse may hold so many picodollars, the reservation that claims it included."""
+    """A purse may hold so many picodollars, the reservation that claims it included. `seen_pusd` is what it held when the claim was made,
+    as far as who claims had heard."""
 
     purse: Purse
     limit_pusd: int
+    seen_pusd: int = 0
 
     def short_pusd(self, used_pusd: int, ceiling_pusd: int | None) -> int:
         """What is missing for a call that may cost so much (None: nobody knows); 0 where there is room. What is free always has room."""
         if ceiling_pusd is None:
             return max(0, used_pusd - self.limit_pusd + 1)
         return max(0, used_pusd + ceiling_pusd - self.limit_pusd) if ceiling_pusd else 0
+
+
+@dataclass(slots=True)
+class Shares:
+    """What a daemon may spend while the books cannot be asked: of each purse its equal part of what was left when it last heard of them.
+
+    All daemons together then spend no more than was left, as long as all heard the same. Where one alone is cut off, the others do not
+    know of it: together they may pass the cap by its share.
+    """
+
+    _held: dict[Purse, int] = field(default_factory=dict[Purse, int])
+    """What each purse held when the books were last heard of."""
+
+    def beyond(self, claims: Sequence[Claim], ceiling_pusd: int | None, daemons: int) -> Claim | None:
+        """The claim for which the share has no room; None where all have. `daemons` share the books (0: nobody knows, so there is none)."""
+        for claim in claims if ceiling_pusd != 0 else ():
+            held_pusd = self._held.setdefault(claim.purse, claim.seen_pusd)
+            share_pusd = max(0, claim.limit_pusd - held_pusd) // daemons if daemons else 0
+            if Claim(claim.purse, held_pusd + share_pusd).short_pusd(claim.seen_pusd, ceiling_pusd):
+                return claim
+        return None
+
+    def end(self) -> None:
+        """The books can be asked again."""
+        self._held.clear()
 
 
 class OverCap(Exception):

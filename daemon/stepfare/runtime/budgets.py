@@ -152,7 +152,9 @@ class Budgets:
         """What a call to a model of that tier must find room for in the books, whoever else spends from them."""
         return tuple(
             Claim(
-                Purse(*self._purse(cap), self.since_ms(Scope(cap.scope)), tuple(merged) if cap.scope == Scope.SESSION else ()), cap.cap_pusd
+                Purse(*self._purse(cap), self.since_ms(Scope(cap.scope)), tuple(merged) if cap.scope == Scope.SESSION else ()),
+                cap.cap_pusd,
+                cap.used_pusd,
             )
             for cap in caps
             if cap.on_limit != FRUGAL or tier  # The user chose to go on with frugal models.

@@ -46,8 +46,8 @@ def open_shared(postgres: Postgres, clock_ms: Callable[[], int]) -> Store:
     try:
         postgres = replace(postgres, writer=_writer_of(postgres))
         ground = SharedGround(postgres)
-        writer = Writer(postgres, ground, Spool(postgres.beside.with_suffix(".spool")))
         listener = Listener(postgres)
+        writer = Writer(postgres, ground, Spool(postgres.beside.with_suffix(".spool")), lambda: listener.daemons)
         problems: list[str] = []
 
         def meet() -> None:
@@ -125,6 +125,8 @@ class Listener:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
         self._called: Callable[[], None] = lambda: None
+        self.daemons = 0
+        """How many were at work on these books when they were last heard of; 0: that was never."""
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name="stepfare-ledger-listener", daemon=True)
 
@@ -165,7 +167,12 @@ class Listener:
             # An announcement may be lost with a connection, so there is a look without one now and then.
             if now_s - looked_s >= LOOK_EVERY_S:
                 looked_s = now_s
+                self._count(connection)
                 self._called()
             for announced in connection.raw.notifies(timeout=LISTEN_S, stop_after=1):
                 if not announced.payload.endswith(self._postgres.writer):
                     self._called()
+
+    def _count(self, connection: PostgresConnection) -> None:
+        gone_ms = time.time_ns() // 1_000_000 - GONE_MS
+        self.daemons = connection.execute("SELECT count(*) FROM daemons WHERE heard_ms >= ?", (gone_ms,)).fetchone()[0]

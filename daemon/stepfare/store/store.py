@@ -177,6 +177,11 @@ class Store:
         return self._writer.put_aside
 
     @property
+    def daemons(self) -> int:
+        """How many daemons write these books, as far as is known."""
+        return self._writer.daemons
+
+    @property
     def shared(self) -> bool:
         """Whether other daemons write these books too."""
         return self._shared is not None

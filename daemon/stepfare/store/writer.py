@@ -19,7 +19,7 @@ from typing import Protocol, TypeAlias
 from stepfare.core.entry import Entry, Extended, Opened, Reserved
 from stepfare.ledger import codec
 from stepfare.ledger.chain import GENESIS, Head, link
-from stepfare.ledger.claims import Claim, OverCap
+from stepfare.ledger.claims import Claim, OverCap, Shares
 from stepfare.ledger.journal import Phase, key_of, phase_of
 from stepfare.ledger.tally import Tally
 from stepfare.store import files, queries, rollups, statements
@@ -122,12 +122,15 @@ class Ground(Protocol):
 class Writer:
     """Owns the ground from `start` on."""
 
-    def __init__(self, database: Database, ground: Ground, spool: Spool | None = None) -> None:
+    def __init__(self, database: Database, ground: Ground, spool: Spool | None = None, daemons: Callable[[], int] = lambda: 1) -> None:
+        """`daemons` says how many write these books, as far as is known; 0 where nothing is."""
         self.commits = 0
         self.head = Head(0, GENESIS)
         self._database = database
         self._ground = ground
         self._spool = spool
+        self._daemons = daemons
+        self._shares = Shares()
         self._again_s = 0.0
         """When a database that could not be reached is tried again."""
         self._tally: Tally | None = None  # None: to be loaded, at the start or after a transaction that did not come about.
@@ -150,6 +153,10 @@ class Writer:
     def put_aside(self) -> int:
         """Appends that wait for a database that cannot be reached."""
         return self._spool.count if self._spool else 0
+
+    @property
+    def daemons(self) -> int:
+        return self._daemons()
 
     def put(self, work: Append | Job) -> None:
         """Queues the work; its future is resolved in its own event loop."""
@@ -257,6 +264,7 @@ class Writer:
             if append.error is not None:
                 _log.error("an entry that waited for the books does not fit them and is left out: %s", append.error)
         spool.clear()
+        self._shares.end()
         _log.warning("the books can be reached again: %s appends that had waited are written", len(waiting))
         return True
 
@@ -265,6 +273,9 @@ class Writer:
         spool = self._spool
         if spool is None or not appends:
             return
+        for append in appends:
+            append.error = self._beyond_share(append)
+        appends = [append for append in appends if append.error is None]
         self._again_s = time.monotonic() + AGAIN_S
         away = StoreError(
             f"the ledger at {self._database.name} cannot be reached, and no more can be kept here until it can: check its server."
@@ -277,6 +288,16 @@ class Writer:
             return
         for append, kept in zip(appends, taken, strict=True):
             append.error = None if kept else away
+
+    def _beyond_share(self, append: Append) -> StoreError | None:
+        """Why a reservation may not be made while nobody can be asked what others spend."""
+        reserved = [entry for entry in append.entries if isinstance(entry, Reserved)]
+        if not any(self._shares.beyond(append.claims, entry.ceiling_pusd, self._daemons()) for entry in reserved):
+            return None
+        return StoreError(
+            f"the ledger at {self._database.name} cannot be reached, and what this daemon may spend of a budget without asking it is used"
+            " up: check its server."
+        )
 
     def _transact(self, appends: Sequence[Append], *, careful: bool) -> None:
         """Writes all appends or none. `careful` looks up what is else taken at its word: that a reservation is new."""

@@ -331,7 +331,7 @@ export interface StepUsage {
   web_searches: number;
 }
 
-/** Sums over settled steps. `spent`, `reserved` and `lost` are disjoint. The two `always_*` say what the same work would have cost on one model with a warm cache; `switch_writes` is what was paid to write a cache because the model changed. `unpriced_tokens` are tokens, in and out, that no price is known for. `estimated` is the part of `spent` whose usage no provider reported, and its bounds. `escalations` counts answers that the gate dropped, `escalated` is what they cost. */
+/** Sums over settled steps. `spent`, `reserved` and `lost` are disjoint. The two `always_*` say what the same work would have cost on one model with a warm cache; `switch_writes` is what was paid to write a cache because the model changed. `unpriced_tokens` are tokens, in and out, that no price is known for. `estimated` is the part of `spent` whose usage no provider reported, and its bounds. `escalations` counts answers that the gate dropped, `escalated` is what they cost. `subscription_steps` are paid for by the month, and in no sum of money. */
 export interface Totals {
   steps: number;
   spent_pusd: number;
@@ -351,6 +351,7 @@ export interface Totals {
   estimated_high_pusd: number;
   escalations: number;
   escalated_pusd: number;
+  subscription_steps: number;
   by_tier: Record<string, Bucket>;
   by_model: Record<string, Bucket>;
   by_kind: Record<string, Bucket>;

@@ -274,7 +274,7 @@
 ---@field audio_tokens integer
 ---@field web_searches integer
 
----Sums over settled steps. `spent`, `reserved` and `lost` are disjoint. The two `always_*` say what the same work would have cost on one model with a warm cache; `switch_writes` is what was paid to write a cache because the model changed. `unpriced_tokens` are tokens, in and out, that no price is known for. `estimated` is the part of `spent` whose usage no provider reported, and its bounds. `escalations` counts answers that the gate dropped, `escalated` is what they cost.
+---Sums over settled steps. `spent`, `reserved` and `lost` are disjoint. The two `always_*` say what the same work would have cost on one model with a warm cache; `switch_writes` is what was paid to write a cache because the model changed. `unpriced_tokens` are tokens, in and out, that no price is known for. `estimated` is the part of `spent` whose usage no provider reported, and its bounds. `escalations` counts answers that the gate dropped, `escalated` is what they cost. `subscription_steps` are paid for by the month, and in no sum of money.
 ---@class stepfare.Totals
 ---@field steps integer
 ---@field spent_pusd integer
@@ -294,6 +294,7 @@
 ---@field estimated_high_pusd integer
 ---@field escalations integer
 ---@field escalated_pusd integer
+---@field subscription_steps integer
 ---@field by_tier table<string, stepfare.Bucket>
 ---@field by_model table<string, stepfare.Bucket>
 ---@field by_kind table<string, stepfare.Bucket>
