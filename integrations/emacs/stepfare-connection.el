@@ -90,7 +90,11 @@ The answer is returned; an error says in words what is wrong."
     (user-error "%s is not there: install it with `uv tool install stepfare', or set `stepfare-server-command'"
                 (car stepfare-server-command)))
   (let ((root (or (stepfare-connection-root) (directory-file-name (expand-file-name default-directory)))))
-    (jsonrpc-request (stepfare-connection-to root) method (or params (make-hash-table)) :timeout stepfare-connection-timeout-s)))
+    (condition-case failure
+        (jsonrpc-request (stepfare-connection-to root) method (or params (make-hash-table))
+                         :timeout stepfare-connection-timeout-s)
+      ;; The server's own words are what the user wants to read.
+      (jsonrpc-error (user-error "%s" (or (alist-get 'jsonrpc-error-message (cddr failure)) (error-message-string failure)))))))
 
 (defun stepfare-connection-spend ()
   "What was last said of this buffer's project, a plist, or nil."

