@@ -7,7 +7,7 @@ local NAME = "stepfare"
 
 ---@type table<integer, stepfare.Spend> By the id of the client.
 local spends = {}
----@type stepfare.Options
+---@type stepfare.Setup
 local options
 
 -- Neovim 0.11 made the functions of a client methods.
@@ -125,7 +125,7 @@ local function opened(buffer)
   end
 end
 
----@param given stepfare.Options
+---@param given stepfare.Setup
 function M.setup(given)
   options = given
   local group = vim.api.nvim_create_augroup("stepfare", { clear = true })

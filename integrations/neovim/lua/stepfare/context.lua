@@ -5,7 +5,7 @@ local M = {}
 
 local PAUSE_MS = 500
 
----@type stepfare.Options
+---@type stepfare.Setup
 local options
 ---@type uv.uv_timer_t?
 local timer
@@ -19,7 +19,7 @@ local function is_file(buffer)
 end
 
 ---@param root string
----@return stepfare.Context
+---@return stepfare.EditorContext
 local function seen(root)
   local documents = {}
   for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
@@ -63,7 +63,7 @@ local function tell_all()
 end
 
 ---@param group integer
----@param given stepfare.Options
+---@param given stepfare.Setup
 function M.setup(group, given)
   options = given
   if not options.context then

@@ -2,7 +2,7 @@
 
 local M = {}
 
----@class stepfare.Options
+---@class stepfare.Setup
 ---@field cmd? string[] The language server and its arguments.
 ---@field code_files? boolean Attach the server to all files of a project, not to `.stepfare.toml` alone: code actions everywhere.
 ---@field lens? { dotfile?: boolean, files?: boolean } Lenses over `.stepfare.toml`, and over code files (what agents spent on them).
@@ -22,7 +22,7 @@ M.options = {
   end,
 }
 
----@param options? stepfare.Options
+---@param options? stepfare.Setup
 function M.setup(options)
   M.options = vim.tbl_deep_extend("force", M.options, options or {})
   if vim.fn.has("nvim-0.10") == 0 then
