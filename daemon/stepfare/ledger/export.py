@@ -1,12 +1,14 @@
-"""The journal as text that other programs read, in journal order: csv, json, jsonl or a journal of hledger."""
+"""The books as text that other programs read, in their order: entries of the journal as csv, json, jsonl or a journal of hledger, and the
+reasons of decisions as the first three."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from stepfare.core.entry import Entry, Extended, Lost, Opened, Reserved, Settled, Voided
 from stepfare.core.money import Rates, Usage
@@ -15,6 +17,8 @@ from stepfare.ledger.calendar import OffsetAt, utc
 from stepfare.ledger.journal import phase_of
 
 Format: TypeAlias = Literal["csv", "json", "jsonl", "hledger"]
+
+Table: TypeAlias = Literal["csv", "json", "jsonl"]
 
 _NESTED: dict[str, type[Usage] | type[Rates]] = {"usage": Usage, "rates": Rates}
 # A cell that begins like a formula is run by spreadsheets; titles and words of providers are not ours to trust.
@@ -42,11 +46,7 @@ def export(entries: Iterable[Entry], form: Format, offset_at: OffsetAt = utc) ->
             for entry in entries:
                 yield _json(entry) + "\n"
         case "json":
-            before = "["
-            for entry in entries:
-                yield before + "\n" + _json(entry)
-                before = ","
-            yield "[]\n" if before == "[" else "\n]\n"
+            yield from _array(map(_json, entries))
         case "hledger":
             yield from hledger.of_entries(entries, offset_at)
         case "csv":
@@ -54,6 +54,69 @@ def export(entries: Iterable[Entry], form: Format, offset_at: OffsetAt = utc) ->
             for entry in entries:
                 cells = _cells(entry)
                 yield csv_row(cells.get(name, "") for name in COLUMNS)
+
+
+DECISION_COLUMNS = (
+    "id",
+    "session",
+    "kind",
+    "floor_tier",
+    "floor_source",
+    "floor_words",
+    "gate_on",
+    "gate_needs",
+    "chosen",
+    "tier",
+    "expected_pusd",
+    "candidates",
+    "rejections",
+    "because",
+)
+
+
+def export_decisions(messages: Iterable[bytes], form: Table) -> Iterator[str]:
+    """The reasons of decisions, as they are kept, one each. A row of the csv has what is said of the chosen candidate and how many others
+    there were; the json has all of it."""
+    match form:
+        case "jsonl":
+            yield from (message.decode() + "\n" for message in messages)
+        case "json":
+            yield from _array(message.decode() for message in messages)
+        case "csv":
+            yield csv_row(DECISION_COLUMNS)
+            for message in messages:
+                cells = _decision_cells(json.loads(message))
+                yield csv_row(no_formula(cell) if isinstance(cell, str) else cell for cell in map(cells.get, DECISION_COLUMNS))
+
+
+def _decision_cells(message: Mapping[str, Any]) -> dict[str, object]:
+    floor: Mapping[str, Any] = message["floor"]
+    gate: Mapping[str, Any] = message.get("gate") or dict[str, Any]()
+    candidates: Sequence[Mapping[str, Any]] = message["candidates"]
+    chosen = next((one for one in candidates if one["model"] == message["chosen"]), dict[str, Any]())
+    return {
+        "id": message["id"],
+        "session": message["session"],
+        "kind": message["kind"],
+        **{f"floor_{name}": floor[name] for name in ("tier", "source", "words")},
+        "gate_on": str(gate.get("on", False)).lower(),
+        "gate_needs": gate.get("needs"),
+        "chosen": message["chosen"],
+        "tier": chosen.get("tier"),
+        "expected_pusd": chosen.get("expected_pusd"),
+        "candidates": len(candidates),
+        "rejections": len(message["rejections"]),
+        "because": "; ".join(message["because"]),
+    }
+
+
+def _array(texts: Iterable[str]) -> Iterator[str]:
+    """One array of JSON, an element a line."""
+    before = "["
+    for text in texts:
+        yield before + "\n" + text
+        before = ","
+    yield "[]\n" if before == "[" else "\n]\n"
 
 
 def _json(entry: Entry) -> str:

@@ -122,6 +122,18 @@ def decisions(connection: Connection, session: str) -> dict[str, bytes]:
     return dict(rows.fetchall())
 
 
+def decisions_after(after_row: int, limit: int) -> Callable[[Connection], list[tuple[int, bytes]]]:
+    """The messages of decisions in the order in which they were made, each with its row; some may have been thinned out."""
+
+    def question(connection: Connection) -> list[tuple[int, bytes]]:
+        found = connection.execute(
+            "SELECT row, CAST(message AS BLOB) FROM decisions WHERE row > ? ORDER BY row LIMIT ?", (after_row, limit)
+        )
+        return found.fetchall()
+
+    return question
+
+
 def session_ids(connection: Connection) -> list[str]:
     """Every session that was ever heard of, the oldest first."""
     return [name for (name,) in connection.execute("SELECT session FROM sessions ORDER BY first_ms, session")]

@@ -41,6 +41,9 @@ const verbs = {
   press: ({ keys }) => page.keyboard.press(keys).then(() => null),
   type: ({ text }) => page.keyboard.type(text).then(() => null),
   screenshot: ({ path }) => page.screenshot({ path }).then(() => null),
+  property: (what) => found(what).first().evaluate((element, name) => element[name], what.name),
+  fill: (what) => found(what).first().fill(what.value).then(() => null),
+  look: ({ width, height, scheme }) => page.setViewportSize({ width, height }).then(() => page.emulateMedia({ colorScheme: scheme })).then(() => null),
   refused: () => [...refused],
   console: () => said.slice(-30),
   // VS Code runs a module as tests inside its extension host when its start page says so. The page is asked to say so where it is read: a

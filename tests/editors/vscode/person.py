@@ -44,6 +44,20 @@ class Person:
     def style(self, selector: str, name: str) -> str:
         return cast(str, self._do("style", selector=selector, name=name))
 
+    def property(self, selector: str, name: str) -> object:
+        return self._do("property", selector=selector, name=name)
+
+    def fills(self, selector: str, value: str) -> None:
+        self._do("fill", selector=selector, value=value)
+
+    def looks(self, width: int, height: int, scheme: str) -> None:
+        """From now on the window is so large, and the scheme of colours `light` or `dark`."""
+        self._do("look", width=width, height=height, scheme=scheme)
+
+    def console(self) -> Sequence[str]:
+        """What the page has written of late where nobody looks."""
+        return cast("list[str]", self._do("console"))
+
     def clicks(self, selector: str, text: str | None = None) -> None:
         self._do("click", selector=selector, text=text)
 
@@ -70,9 +84,7 @@ class Person:
         code = self._do("tests", address=address, folder=str(folder), extension=str(extension), module=str(module), timeout_ms=2 * WAIT_MS)
         if code != 0:
             self.picture("tests-failed")
-            raise AssertionError(
-                f"the tests in the extension host ended with {code}:\n" + "\n".join(cast("list[str]", self._do("console")))
-            )
+            raise AssertionError(f"the tests in the extension host ended with {code}:\n" + "\n".join(self.console()))
 
     def _do(self, verb: str, **what: object) -> object:
         answer = self._ask(verb, **what)

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from stepfare.control import protocol
 from stepfare.server import control, present
-from stepfare.server.dashboard import files
+from stepfare.server.dashboard import downloads, files
 from stepfare.server.dashboard_links import COOKIE, LINKS, VISIT_MS, Links, Visit
 from stepfare.server.inference import HOUSE
 from stepfare.server.openapi import Handler
@@ -50,6 +50,7 @@ _ENDED = "this visit has ended, or the daemon was started anew; run `stepfare da
 
 def add_routes(app: web.Application) -> None:
     app[LINKS] = Links()
+    app[downloads.UNDER_WAY] = set()
     app.on_response_prepare.append(_with_headers)
     app.router.add_get("/", _enter, allow_head=False)
     app.router.add_get("/dashboard/files/{name:.+}", _file)
@@ -58,6 +59,7 @@ def add_routes(app: web.Application) -> None:
         if f"{route.method} {route.path}" in LENT:
             app.router.add_route(route.method, f"/dashboard/{{place}}/api/{route.path}", _for_visits(route.handler))
     app.router.add_get("/dashboard/{place}/api/strips", _for_visits(_strips))
+    app.router.add_get("/dashboard/{place}/api/books/{name}", _for_visits(downloads.download))
 
 
 def _for_visits(handler: Handler) -> Handler:

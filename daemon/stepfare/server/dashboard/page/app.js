@@ -1,35 +1,41 @@
 // The page's one story: read how things stand, show it, follow the feed, read again what an event has changed.
 
-import { show } from "./dom.js"
 import * as budgets from "./budgets.js"
 import * as decision from "./decision.js"
+import { show } from "./dom.js"
 import * as health from "./health.js"
 import { listen } from "./keys.js"
 import * as session from "./session.js"
 import * as sessions from "./sessions.js"
 import * as spend from "./spend.js"
 import * as today from "./today.js"
+import { spent } from "./words.js"
 import { Refused, follow, get, put } from "./wire.js"
 
 const REFRESH_MS = 300
 const REPORT_MS = 5000
-const CLOCK_MS = 10_000
+/** Reports are read at most so often: a busy agent's step a second changes a month by nothing that one could see. */
+const CLOCK_MS = 5000
 const RETRY_MS = 3000
 const SESSIONS_MORE = 200
 
 const place = (id) => document.getElementById(id)
-const known = { overview: null, budgets: null, sessions: null, strips: new Map(), detail: null, decision: null, reports: null }
 const choice = { filter: "", all: false, days: 30, by: "model" }
-let [unfollow, timer, reportedMs, opener] = [null, 0, 0, null]
+const known = { overview: null, budgets: null, sessions: [], strips: new Map(), detail: null, decision: null, reports: null }
+const stale = { detail: true, reports: true, reportedMs: 0 }
+let unfollow = () => {}
+let refreshing = 0
+let retrying = 0
+let left = ""
 
-/** `#session/ID`, `#decision/ID` or nothing: what the panel beside shows. */
+/** What the panel beside shows: `#session/ID`, `#decision/ID`, or nothing. */
 function address() {
   const [what, id] = location.hash.slice(1).split("/")
-  return { what, id: id ? decodeURIComponent(id) : "" }
+  return ["session", "decision"].includes(what) && id ? { what, id: decodeURIComponent(id) } : { what: "", id: "" }
 }
 
-async function start() {
-  listen({ moveTo: (link) => link.focus(), back: () => history.length > 1 && address().what === "decision" ? history.back() : close() })
+function start() {
+  listen({ filter: place("filter"), help: place("help"), detail: place("detail"), back })
   place("filter").addEventListener("input", (event) => {
     choice.filter = event.target.value
     draw()
@@ -40,187 +46,194 @@ async function start() {
   document.addEventListener("change", changed)
   window.addEventListener("hashchange", moved)
   // A page that nobody sees holds no line: browsers have few for each host.
-  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : begin()))
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => spend.recolour())
-  setInterval(draw, CLOCK_MS)
-  await begin()
+  document.addEventListener("visibilitychange", () => (document.hidden ? end() : begin()))
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", spend.recolour)
+  setInterval(() => tell(reports().then(draw)), CLOCK_MS)
+  begin()
 }
 
 async function begin() {
-  stop()
+  end()
   try {
     await refresh()
-    unfollow = follow(known.overview.seq, heard, state)
-    await moved()
+    unfollow = follow(known.overview.seq, heard, line)
   } catch (error) {
     failed(error)
-    if (!(error instanceof Refused && error.status === 401)) timer = setTimeout(begin, RETRY_MS)
+    if (error.status !== 401) retrying = setTimeout(begin, RETRY_MS)
   }
 }
 
-function stop() {
-  clearTimeout(timer)
-  timer = 0
-  unfollow?.()
-  unfollow = null
+function end() {
+  clearTimeout(refreshing)
+  clearTimeout(retrying)
+  refreshing = 0
+  unfollow()
 }
 
-function heard(event) {
-  const { what, id } = address()
-  if (what === "session" && event.session && event.session === id) known.detail = null
-  timer ||= setTimeout(async () => {
-    timer = 0
-    try {
-      await refresh()
-    } catch (error) {
-      failed(error)
-    }
+function heard() {
+  stale.detail = stale.reports = true
+  refreshing ||= setTimeout(() => {
+    refreshing = 0
+    tell(refresh())
   }, REFRESH_MS)
 }
 
-function state(open) {
-  place("state").textContent = open ? "live" : "waits for the daemon"
-  place("state").className = open ? "live" : "waiting"
-  // A line that broke may have been broken by a daemon that started anew, where this visit is over.
-  if (!open) get("overview").catch(failed)
+function line(open) {
+  state(open ? "live" : "waits for the daemon", open)
+  // It may have been broken by a daemon that started anew: then this visit is over, and the answer says so.
+  if (!open) tell(get("overview"))
 }
 
 async function refresh() {
-  const more = choice.all ? get(`sessions?limit=${SESSIONS_MORE}`) : null
-  const [overview, caps] = await Promise.all([get("overview"), get("budgets")])
-  known.overview = overview
-  known.budgets = caps
-  known.sessions = more ? (await more).sessions : overview.sessions
-  notice("")
-  draw()
+  const asked = [get("overview"), get("budgets"), choice.all ? get(`sessions?limit=${SESSIONS_MORE}`) : null]
+  const [overview, caps, more] = await Promise.all(asked)
+  Object.assign(known, { overview, budgets: caps, sessions: (more ?? overview).sessions })
   await Promise.all([strips(), detail(), reports()])
+  if (place("notice").className === "bad") notice("")
   draw()
 }
 
 /** The strips of sessions in which something happened since they were read. */
 async function strips() {
-  const stale = known.sessions.filter((one) => known.strips.get(one.id)?.lastMs !== one.last_ms || one.totals.reserved_pusd > 0n)
-  if (!stale.length) return
-  const found = await get("strips?" + stale.map((one) => `session=${encodeURIComponent(one.id)}`).join("&"))
-  const lastMs = new Map(stale.map((one) => [one.id, one.last_ms]))
+  const changed_ = known.sessions.filter((one) => known.strips.get(one.id)?.lastMs !== one.last_ms || one.totals.reserved_pusd > 0n)
+  if (!changed_.length) return
+  const found = await get("strips?" + changed_.map((one) => `session=${encodeURIComponent(one.id)}`).join("&"))
+  const lastMs = new Map(changed_.map((one) => [one.id, one.last_ms]))
   for (const strip of found.strips) known.strips.set(strip.session, { lastMs: lastMs.get(strip.session), notches: strip.notches })
 }
 
 async function detail() {
   const { what, id } = address()
-  if (what === "session" && known.detail?.session.id !== id) known.detail = await get(`sessions/${encodeURIComponent(id)}`)
   if (what === "decision" && known.decision?.id !== id) known.decision = await get(`decisions/${encodeURIComponent(id)}`)
+  if (what !== "session" || (known.detail?.session.id === id && !stale.detail)) return
+  stale.detail = false
+  known.detail = await get(`sessions/${encodeURIComponent(id)}`)
 }
 
-async function reports(now = false) {
-  if (!now && Date.now() - reportedMs < REPORT_MS) return
-  reportedMs = Date.now()
+async function reports() {
+  if (!stale.reports || Date.now() - stale.reportedMs < REPORT_MS) return
+  Object.assign(stale, { reports: false, reportedMs: Date.now() })
   known.reports = await spend.read(get, choice)
 }
 
 function draw() {
   if (!known.overview) return
   const nowMs = Date.now()
+  document.title = `${spent(known.overview.today)} today, stepfare`
   place("version").textContent = known.overview.version
+  place("asks").hidden = !known.budgets.questions.length
+  show(place("asks"), budgets.questions(known.budgets, known.sessions, nowMs))
   show(place("today"), today.of(known.overview))
-  show(place("budgets"), budgets.of(known.budgets, known.sessions, nowMs))
+  show(place("budgets"), budgets.of(known.budgets, nowMs))
   show(place("health"), health.of(known.overview, nowMs))
   show(place("sessions"), sessions.of(known.sessions, known.strips, choice, address(), nowMs))
   show(place("spend-choice"), spend.choices(choice))
   if (known.reports) {
-    show(place("spend"), spend.table(known.reports, choice))
+    show(place("spend"), spend.table(known.reports))
     spend.draw(place("chart"), known.reports.days)
   }
+  const panel = beside(nowMs)
+  if (panel) show(place("detail"), panel)
+  place("detail").hidden = !panel
+  place("main").classList.remove("waits")
+}
+
+function beside(nowMs) {
   const { what, id } = address()
-  const shown =
-    what === "session" && known.detail?.session.id === id
-      ? session.of(known.detail, known.budgets, nowMs)
-      : what === "decision" && known.decision?.id === id
-        ? decision.of(known.decision)
-        : null
-  if (shown) show(place("detail"), shown)
-  place("detail").hidden = !shown
-  document.body.classList.toggle("beside", Boolean(shown))
+  if (what === "session" && known.detail?.session.id === id) return session.of(known.detail, nowMs)
+  if (what === "decision" && known.decision?.id === id) return decision.of(known.decision)
+  return null
 }
 
 async function moved() {
-  const { what } = address()
-  if (!what || !["session", "decision"].includes(what)) {
-    draw()
-    opener?.isConnected && opener.focus()
-    opener = null
+  const { what, id } = address()
+  await tell(detail())
+  draw()
+  if (!what) {
+    // Where the panel was opened from has the focus again.
+    document.querySelector(`#sessions a[data-session="${CSS.escape(left)}"]`)?.focus()
     return
   }
-  try {
-    await detail()
-    draw()
-    place("detail").scrollTop = 0
-    place("detail").querySelector("h2")?.focus()
-  } catch (error) {
-    failed(error)
-  }
+  left = what === "session" ? id : (known.decision?.session ?? left)
+  place("detail").scrollTop = 0
+  place("detail").querySelector("h2")?.focus()
 }
 
-function close() {
-  if (address().what) location.hash = ""
+/** From a decision to its session, from a session to the list. */
+function back() {
+  const { what } = address()
+  if (what) location.hash = what === "decision" && known.decision?.session ? `session/${encodeURIComponent(known.decision.session)}` : ""
 }
 
 function clicked(event) {
   const target = event.target.closest("[data-go], [data-act]")
-  if (event.target.closest("a[href^='#session/']")) opener = event.target.closest("a")
   if (!target) return
+  event.preventDefault()
   const { go, act, session: id, tier } = target.dataset
   if (go) location.hash = go
-  if (act === "close") close()
+  if (act === "close") location.hash = ""
+  if (act === "pin") tell(change(() => put(`sessions/${encodeURIComponent(id)}/pin`, JSON.stringify({ tier: tier || null }))))
   if (act === "all") {
     choice.all = true
-    refresh().catch(failed)
+    tell(refresh())
   }
-  if (act === "pin") changing(() => put(`sessions/${encodeURIComponent(id)}/pin`, JSON.stringify({ tier: tier || null })))
 }
 
 function changed(event) {
   const { name, value } = event.target
   if (name !== "days" && name !== "by") return
   choice[name] = name === "days" ? Number(value) : value
-  reports(true).then(draw, failed)
+  Object.assign(stale, { reports: true, reportedMs: 0 })
+  tell(reports().then(draw))
 }
 
-function submitted(event) {
-  const form = event.target.closest("form[data-scope]")
-  if (!form) return
+async function submitted(event) {
+  const form = event.target
+  if (!form.matches(".extend")) return
   event.preventDefault()
   const asked = budgets.asked(form)
-  if (asked.words) notice(asked.words)
-  else changing(() => put(asked.path, asked.body))
+  if (asked.words) return notice(asked.words, "bad")
+  const button = form.querySelector("button")
+  button.disabled = true
+  const done = await tell(change(() => Promise.all(asked.additions.map((one) => put(one.path, one.body)))))
+  button.disabled = false
+  if (done) notice(`Added ${asked.additions.map((one) => one.words).join(" and ")}. A session that was stopped goes on with its next message.`, "ok")
 }
 
-async function changing(change) {
+async function change(asked) {
+  await asked()
+  stale.detail = true
+  await refresh()
+}
+
+/** Whether it went well; if not, the page says why. */
+async function tell(doing) {
   try {
-    await change()
-    known.detail = null
-    await refresh()
+    await doing
+    return true
   } catch (error) {
     failed(error)
+    return false
   }
 }
 
 function failed(error) {
   if (!(error instanceof Refused)) throw error
+  notice(error.message, "bad")
   if (error.status === 401) {
-    stop()
-    state_(false)
+    end()
+    state("ended", false)
   }
-  notice(error.message)
 }
 
-function state_(open) {
-  place("state").textContent = open ? "live" : "ended"
-  place("state").className = "waiting"
+function state(words, live) {
+  place("state").textContent = words
+  place("state").className = live ? "live" : "waiting"
 }
 
-function notice(words) {
+function notice(words, kind = "") {
   place("notice").textContent = words
+  place("notice").className = kind
   place("notice").hidden = !words
 }
 

@@ -4,17 +4,22 @@ import { h } from "./dom.js"
 import { bar } from "./today.js"
 import { ago, clean, folder, money, pusdOf, typed } from "./words.js"
 
-const NAMES = { session: "a session", project: "a day in a project", "project-month": "a month in a project", day: "a day", month: "a month", team: "a month of the team" }
+const NAMES = {
+  session: "a session",
+  project: "a day in a project",
+  "project-month": "a month in a project",
+  day: "a day",
+  month: "a month",
+  team: "a month of the team",
+}
 const AT_LIMIT = { ask: "asks at the cap", frugal: "goes on with frugal models at the cap", stop: "refuses at the cap" }
 const BY = "dashboard"
 
-export function of(message, sessions, nowMs) {
+export function of(message, nowMs) {
   const standing = message.caps.filter((cap) => cap.scope !== "session")
-  const asked = message.questions.map((question) => asks(question, sessions, nowMs))
-  if (!message.caps.length) return h("p", { class: "quiet" }, "No budget is set. In config.toml or in a project's .stepfare.toml: ", h("code", {}, "[budget] session_usd = 2.00"))
+  if (!message.caps.length) return h("p", { class: "quiet" }, "No budget is set: ", h("code", {}, "stepfare budget set --day 10"), " sets one.")
   const inSessions = message.caps.length - standing.length
   return [
-    asked,
     h("ul", { class: "caps" }, standing.map(row)),
     inSessions > 0 && h("p", { class: "quiet" }, `${standing.length ? "And sessions have" : "Sessions have"} caps of their own: open one to see how it stands.`),
     message.extensions.length > 0 && h("h3", {}, "Added this month"),
@@ -23,19 +28,26 @@ export function of(message, sessions, nowMs) {
 }
 
 /** The caps of one session that only it has; what it shares is listed once, for all. */
-export function ofSession(session, message, nowMs) {
+export function ofSession(session) {
   const own = (session.budget?.caps ?? []).filter((cap) => cap.scope === "session")
-  const asked = message.questions.filter((question) => question.session === session.id)
-  return [asked.map((question) => asks(question, [session], nowMs)), own.length > 0 && h("ul", { class: "caps" }, own.map(row))]
+  return own.length > 0 && h("ul", { class: "caps" }, own.map(row))
 }
 
-/** What a form asks for: path and body, or why it cannot be asked in `words`. */
+/** What agents wait for, the newest question first. */
+export function questions(message, sessions, nowMs) {
+  return message.questions.map((question) => asks(question, sessions, nowMs))
+}
+
+/** What a form asks for, each with path and body; or why nothing can be asked, in `words`. A question asks for some caps together. */
 export function asked(form) {
-  const { scope, subject } = form.dataset
-  const pusd = pusdOf(new FormData(form).get("usd") ?? "")
-  if (pusd === null || pusd <= 0n) return { words: "Write a sum above 0 such as 1.50." }
-  const path = `budgets/${scope}${subject ? `/${encodeURIComponent(subject)}` : ""}`
-  return { path, body: `{"pusd":${pusd},"id":"${newId()}","by":"${BY}"}` }
+  const sums = [...form.querySelectorAll("input[data-scope]")].map((input) => ({ ...input.dataset, pusd: pusdOf(input.value) }))
+  if (sums.some((one) => !one.pusd)) return { words: "Write a sum above 0 such as 1.50." }
+  const additions = sums.map(({ scope, subject, pusd }) => ({
+    path: `budgets/${scope}${subject ? `/${encodeURIComponent(subject)}` : ""}`,
+    body: `{"pusd":${pusd},"id":"${newId()}","by":"${BY}"}`,
+    words: `${money(pusd)} to the ${scope} budget`,
+  }))
+  return { additions, words: "" }
 }
 
 function row(cap) {
@@ -53,7 +65,7 @@ function row(cap) {
     h("p", { class: state || null }, h("strong", { class: "money" }, money(cap.spent_pusd)), ` of ${money(cap.cap_pusd)} ${NAMES[cap.scope]}${cap.scope.startsWith("project") ? ` (${folder(cap.subject)})` : ""}, ${money(cap.left_pusd)} left`),
     bar(cap.spent_pusd + cap.reserved_pusd, cap.cap_pusd, state || "accent"),
     h("p", { class: "quiet" }, beside.filter(Boolean).join(", ")),
-    cap.scope !== "team" && form(cap.scope, cap.subject, (cap.cap_pusd - cap.extended_pusd) / 2n),
+    cap.scope !== "team" && form([{ ...cap, pusd: (cap.cap_pusd - cap.extended_pusd) / 2n }], `Add to the ${cap.scope}`),
   )
 }
 
@@ -64,17 +76,24 @@ function asks(question, sessions, nowMs) {
     { class: "asks", "data-key": `asks/${question.session}` },
     h("p", {}, h("strong", { class: "warn" }, `${clean(question.client) || "An agent"} waits`), ` (asked ${ago(question.at_ms, nowMs)}): ${clean(question.words)}`),
     one && h("p", { class: "quiet" }, clean(one.title)),
-    question.proposals.map((proposal) => form(proposal.scope, proposal.subject, proposal.pusd)),
+    form(question.proposals, "Add, so that it goes on"),
   )
 }
 
-function form(scope, subject, pusd) {
-  const label = `Dollars to add to the ${scope} budget`
+function form(proposals, words) {
   return h(
     "form",
-    { class: "extend", "data-scope": scope, "data-subject": subject },
-    h("label", {}, "$ ", h("input", { name: "usd", inputmode: "decimal", size: "8", value: typed(pusd), "aria-label": label, autocomplete: "off" })),
-    h("button", {}, `Add to the ${scope} budget`),
+    { class: "extend" },
+    proposals.map(({ scope, subject, pusd }) =>
+      h(
+        "label",
+        {},
+        "$ ",
+        h("input", { "data-scope": scope, "data-subject": subject, inputmode: "decimal", value: typed(pusd), "aria-label": `Dollars to add to the ${scope} budget`, autocomplete: "off" }),
+        proposals.length > 1 && ` ${scope}`,
+      ),
+    ),
+    h("button", {}, words),
   )
 }
 

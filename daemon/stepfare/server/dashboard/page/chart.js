@@ -5,7 +5,7 @@ import { money } from "./words.js"
 const TIERS = ["premium", "balanced", "frugal"]
 /** Drawn from the tallest to the lowest, each over the one before. */
 const HEIGHT = 180
-const AXIS_WIDTH = 72
+const AXIS_WIDTH = 86
 const PUSD_PER_USD = 1e12
 let [plot, shown, place] = [null, "", null]
 let [data, widths] = [null, null]

@@ -1,6 +1,6 @@
 // Why a step got its model: what it was taken for, the floor, the gate, the candidates with their arithmetic, the rejections.
 
-import { h } from "./dom.js"
+import { h, modelName } from "./dom.js"
 import { closing } from "./session.js"
 import { chance, clean, count, lasting, money, moneyLike, rate } from "./words.js"
 
@@ -23,7 +23,7 @@ const REASONS = {
 export function of(one) {
   const served = one.candidates.find((candidate) => candidate.model === one.chosen)
   return [
-    h("div", { class: "head" }, h("h2", { tabindex: "-1" }, one.chosen ?? "Nobody can serve this step"), served && tier(served.tier), closing()),
+    h("div", { class: "head" }, h("h2", { tabindex: "-1" }, one.chosen ? modelName(one.chosen) : "Nobody can serve this step"), served && tier(served.tier), closing()),
     h("p", { class: "quiet" }, `Decision ${one.id}`, one.session && [" of ", h("a", { href: `#session/${encodeURIComponent(one.session)}` }, "its session")]),
     h("h3", {}, "Step"),
     chances(one),
@@ -32,7 +32,7 @@ export function of(one) {
     h("p", {}, tier(one.floor.tier), `, set by ${clean(one.floor.source)}: ${clean(one.floor.words)}`),
     gate(one.gate, one.floors),
     floors(one.floors),
-    one.because.length > 0 && [h("h3", {}, "Why"), h("ul", {}, one.because.map((words) => h("li", {}, clean(words))))],
+    one.because.length > 0 && [h("h3", {}, "Why"), h("ul", { class: "said" }, one.because.map((words) => h("li", {}, clean(words))))],
     one.candidates.length > 0 && [
       h("h3", {}, "Candidates"),
       h("p", { class: "quiet" }, "The first choice first, with what this step was expected to cost: tokens × price."),
@@ -90,7 +90,7 @@ function candidate(one) {
   return h(
     "li",
     { "data-key": one.model },
-    h("p", {}, h("strong", {}, one.model), " ", tier(one.tier), " ", h("span", { class: "money" }, money(one.expected_pusd))),
+    h("p", {}, h("strong", {}, modelName(one.model)), " ", tier(one.tier), " ", h("span", { class: "money" }, money(one.expected_pusd))),
     one.arithmetic.length > 0 &&
       h(
         "table",
@@ -104,7 +104,7 @@ function candidate(one) {
               {},
               h("th", { scope: "row" }, clean(part.what)),
               h("td", { class: "number" }, part.tokens ? count(part.tokens) : ""),
-              h("td", {}, part.tokens ? `× ${rate(part.rate)}/M` : ""),
+              h("td", { class: "times" }, part.tokens ? `× ${rate(part.rate)}/M` : ""),
               h("td", { class: "number" }, `${part.pusd < 0n ? "−" : at ? "+" : ""} ${moneyLike(size(part.pusd), largest)}`),
             ),
           ),

@@ -13,6 +13,12 @@ export function h(name, attributes = {}, ...children) {
   return made
 }
 
+/** A model's name, which may be broken where its provider ends. */
+export function modelName(name) {
+  const at = name.indexOf("/") + 1
+  return at ? [name.slice(0, at), h("wbr"), name.slice(at)] : name
+}
+
 /** Make `place` hold these and nothing else. What is there already stays where it is alike, so that focus, selection and scroll do too. */
 export function show(place, ...children) {
   const fresh = document.createElement("div")

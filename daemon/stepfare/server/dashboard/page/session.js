@@ -1,7 +1,7 @@
 // One session step by step, with what holds for it: its pin, its budgets, what is warm.
 
 import * as budgets from "./budgets.js"
-import { h } from "./dom.js"
+import { h, modelName } from "./dom.js"
 import { compared, facts } from "./today.js"
 import { ago, clean, cost, count, counted, lasting, money, spent } from "./words.js"
 
@@ -22,7 +22,7 @@ const OUTCOMES = {
 }
 const STANDS_ALONE = ["cut", "hang-up"]
 
-export function of(detail, caps, nowMs) {
+export function of(detail, nowMs) {
   const one = detail.session
   return [
     h("div", { class: "head" }, h("h2", { tabindex: "-1" }, clean(one.title) || `Session ${one.id}`), closing()),
@@ -31,7 +31,7 @@ export function of(detail, caps, nowMs) {
     h("p", { class: "quiet" }, [...compared(one.totals), one.burn_pusd_per_hour ? `${money(one.burn_pusd_per_hour)} an hour at its pace of late` : ""].filter(Boolean).join(", ")),
     h("dl", { class: "facts" }, facts(one.totals).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
     pin(one),
-    budgets.ofSession(one, caps, nowMs),
+    budgets.ofSession(one),
     warm(one, nowMs),
     h("h3", {}, "Steps"),
     steps(detail.steps),
@@ -60,30 +60,30 @@ function warm(one, nowMs) {
 
 function steps(list) {
   if (!list.length) return h("p", { class: "quiet" }, "No steps yet.")
-  const names = ["#", "Kind", "Tier", "Model", "In", "Cached", "Out", "Cost", "Why"]
+  const names = ["#", "Kind", "Tier", "In", "Cached", "Out", "Cost", "Model", "Why"]
   const numbers = new Set(["#", "In", "Cached", "Out", "Cost"])
   return h(
     "table",
-    { class: "steps" },
-    h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col", class: numbers.has(name) ? "number" : null }, name)))),
-    h("tbody", {}, list.map((step, at) => row(step, at + 1)).reverse()),
+    { class: "steps", role: "table" },
+    h("thead", {}, h("tr", { role: "row" }, names.map((name) => h("th", { scope: "col", role: "columnheader", class: numbers.has(name) ? "number" : null }, name)))),
+    h("tbody", { role: "rowgroup" }, list.map((step, at) => row(step, at + 1)).reverse()),
   )
 }
 
 function row(step, number) {
   const used = step.usage
-  const cell = (name, value, kind = "") => h("td", { "data-name": name, class: kind || null }, value)
+  const cell = (name, value, kind = "") => h("td", { role: "cell", "data-name": name, class: kind || null }, value)
   return h(
     "tr",
-    { "data-key": step.decision },
-    h("td", { "data-name": "#", class: "number" }, h("a", { href: `#decision/${encodeURIComponent(step.decision)}`, "aria-label": `Step ${number}: why` }, String(number))),
+    { "data-key": step.decision, role: "row" },
+    h("td", { role: "cell", class: "number" }, h("a", { href: `#decision/${encodeURIComponent(step.decision)}`, "aria-label": `Step ${number}: why` }, String(number))),
     cell("Kind", step.kind),
     cell("Tier", h("span", { class: `tier ${step.tier}` }, step.tier ?? "")),
-    cell("Model", step.model ?? ""),
     cell("In", used ? count(used.input_tokens) : "", "number spare"),
     cell("Cached", used ? count(used.cache_read_tokens) : "", "number spare"),
     cell("Out", used ? count(used.output_tokens) : "", "number spare"),
     cell("Cost", cost(step), "number"),
+    cell("Model", step.model ? modelName(step.model) : "", "model"),
     cell("Why", why(step), "why"),
   )
 }

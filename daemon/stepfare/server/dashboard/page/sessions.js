@@ -8,15 +8,17 @@ const HEIGHTS = { frugal: 7, balanced: 13, premium: 19 }
 /** Taller is dearer, so that colour is not all that tells tiers apart. */
 const STRIP_HEIGHT = 20
 const BURNING_MS = 15 * 60_000
+const SHOWN = 10
 
 export function of(list, strips, choice, address, nowMs) {
   const wanted = choice.filter.toLowerCase()
   const found = list.filter((one) => !wanted || [one.id, one.title, one.client, one.project, one.workspace, one.branch].join(" ").toLowerCase().includes(wanted))
+  const shown = choice.all || wanted ? found : found.slice(0, SHOWN)
   if (!list.length) return h("p", { class: "quiet" }, "No sessions yet. Point a coding agent at the daemon: ", h("code", {}, "stepfare connect --list"), " shows how.")
   return [
-    h("ul", { class: "sessions" }, found.map((one) => row(one, strips.get(one.id), address, nowMs))),
+    h("ul", { class: "sessions" }, shown.map((one) => row(one, strips.get(one.id), address, nowMs))),
     !found.length && h("p", { class: "quiet" }, "No session is like that."),
-    !choice.all && list.length >= 20 && h("p", {}, h("button", { type: "button", "data-act": "all" }, "Show older ones")),
+    !choice.all && list.length > SHOWN && h("p", {}, h("button", { type: "button", "data-act": "all" }, "Show older sessions")),
   ]
 }
 
@@ -28,18 +30,18 @@ function row(one, strip, address, nowMs) {
     { "data-key": one.id },
     h(
       "a",
-      { href: `#session/${encodeURIComponent(one.id)}`, "aria-current": address.what === "session" && address.id === one.id ? "true" : null },
+      { href: `#session/${encodeURIComponent(one.id)}`, "data-session": one.id, "aria-current": address.what === "session" && address.id === one.id ? "true" : null },
       h("span", { class: "title" }, clean(one.title) || one.id),
       h("span", { class: "money" }, spent(one.totals)),
       h("span", { class: "quiet where" }, where),
       h("span", { class: "quiet burn" }, burns ? `${money(one.burn_pusd_per_hour)} an hour` : ago(one.last_ms, nowMs)),
+      drawn(one, strip?.notches ?? []),
     ),
-    strip_(one, strip?.notches ?? []),
   )
 }
 
 /** What a glance tells; the session's own page has the same step by step, for keyboards and screen readers. */
-function strip_(one, notches) {
+function drawn(one, notches) {
   return h(
     "svg",
     { class: "strip", role: "img", height: STRIP_HEIGHT, width: Math.max(1, notches.length * NOTCH_WIDTH), "aria-label": said(one, notches) },
