@@ -60,10 +60,11 @@ class Counts:
 
     passed: int = 0
     failed: int = 0
-    skipped: int = 0
+    left_out: tuple[str, ...] = ()
+    """Of each test that was left out, its name and why."""
 
     def line(self) -> str:
-        return f"{self.passed} passed, {self.failed} failed" + (f", {self.skipped} skipped" if self.skipped else "")
+        return f"{self.passed} passed, {self.failed} failed" + (f", {len(self.left_out)} skipped" if self.left_out else "")
 
 
 CHECKS = (
@@ -136,15 +137,17 @@ def tell(result: Result) -> None:
 def count(report: Path) -> Counts:
     """Read what pytest counted from its JUnit report. No report, no tests."""
     try:
-        suites = ElementTree.parse(report).getroot().iter("testsuite")
+        root = ElementTree.parse(report).getroot()
     except (OSError, ElementTree.ParseError):
         return Counts()
-    tests = failed = skipped = 0
-    for suite in suites:
+    tests = failed = 0
+    for suite in root.iter("testsuite"):
         tests += int(suite.get("tests", "0"))
         failed += int(suite.get("failures", "0")) + int(suite.get("errors", "0"))
-        skipped += int(suite.get("skipped", "0"))
-    return Counts(max(0, tests - failed - skipped), failed, skipped)
+    left_out = tuple(
+        f"{case.get('name', '')}: {skipped.get('message', '')}" for case in root.iter("testcase") for skipped in case.iter("skipped")
+    )
+    return Counts(max(0, tests - failed - len(left_out)), failed, left_out)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -181,6 +184,8 @@ def main(arguments: list[str]) -> int:
     print("---")
     for result in results:
         print(result.line())
+    for words in counts.left_out:
+        print(f"left out: {words}")
     print(counts.line())
     return 0 if all(result.code == 0 for result in results) else 1
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 NODE_MAJOR_MIN = 20
 INSTALL_S_MAX = 900
+NODE_HEADERS = Path("/usr/include/node/node.h")
 OUTPUT_CHARS_SHOWN = 4_000
 NPM_FILES = ("package.json", "package-lock.json", ".npmrc")
 PIP_FILES = ("requirements.lock",)
@@ -59,7 +60,10 @@ class Shelf:
 
         def install(folder: Path) -> None:
             kept = [] if scripts else ["--ignore-scripts"]
-            _run([_npm(path), "ci", *kept, "--no-audit", "--no-fund", "--loglevel=error"], folder, {**OUTSIDE, "PATH": path})
+            # Where native modules are compiled, the headers that are here are taken, not fetched.
+            headers = {"npm_config_nodedir": "/usr"} if NODE_HEADERS.is_file() else {}
+            environment = {**headers, **OUTSIDE, "PATH": path}
+            _run([_npm(path), "ci", *kept, "--no-audit", "--no-fund", "--loglevel=error"], folder, environment)
 
         return self._installed(lock, NPM_FILES, install, identity=NPM_FILES if isinstance(lock, str) else NPM_FILES[1:])
 

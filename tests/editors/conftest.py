@@ -1,14 +1,13 @@
-"""What the tests in real editors share: a desk with a running daemon, and a plain word where an editor cannot be had here."""
+"""What the tests in real editors share, and a plain word where an editor cannot be had here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
 
-from tests.e2e.desk import Desk, desk_with_daemon
+from tests.editors.vscode.packed import Packed, packed
 from tests.installs import NotReady
 
 T = TypeVar("T")
@@ -22,7 +21,7 @@ def needed(make: Callable[[], T]) -> T:
         pytest.skip(str(lack))
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with desk_with_daemon(tmp_path) as desk:
-        yield desk
+@pytest.fixture(scope="session")
+def extension(tmp_path_factory: pytest.TempPathFactory) -> Packed:
+    """The extension of Visual Studio Code, built and packed once."""
+    return needed(lambda: packed(tmp_path_factory.mktemp("extension")))

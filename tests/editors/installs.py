@@ -22,7 +22,6 @@ def node() -> Path:
 
 def code_server() -> Path:
     """Its folder. Its native modules are compiled on this machine, which takes minutes once."""
-    # They are to be built against headers that are there, not such as would have to be fetched.
     return SHELF.from_npm("code-server", scripts=True, node=node()) / "node_modules/code-server"
 
 

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.desk import Desk
-from tests.editors.conftest import needed
+from tests.e2e.agents import CLINE
+from tests.e2e.desk import Desk, desk_with_providers
+from tests.e2e.provider import simulator
+from tests.e2e.tasks import BROKEN, EXPLAIN_TASK
 from tests.editors.vscode.code_server import code_server
-from tests.editors.vscode.packed import Packed, packed
+from tests.editors.vscode.packed import Packed
 from tests.editors.vscode.person import person
 
 pytestmark = pytest.mark.editors
 
+DOTFILE = """profil = "balanced"
 
-@pytest.fixture(scope="session")
-def extension(tmp_path_factory: pytest.TempPathFactory) -> Packed:
-    return needed(lambda: packed(tmp_path_factory.mktemp("extension")))
+[steps]
+edit = "premium"
+
+[[paths]]
+match = ["shop/**"]
+floor = "premium"
+"""
+"""With one mistake."""
 
 
 def test_the_package_holds_what_runs_and_nothing_else(extension: Packed) -> None:
@@ -40,6 +49,21 @@ def test_the_package_holds_what_runs_and_nothing_else(extension: Packed) -> None
     assert sizes < 2_000_000
 
 
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A project in which Cline has explained a function, on a model of a provider that the simulator plays."""
+    with simulator() as provider, desk_with_providers(tmp_path, provider, ["openai"]) as desk:
+        desk.project({**BROKEN, ".stepfare.toml": DOTFILE})
+        desk.stepfare("connect", "cline3")
+        told = desk.do(CLINE, EXPLAIN_TASK)
+        assert told.code == 0, told
+        yield desk
+
+
 def test_inside_the_extension_host(desk: Desk, extension: Packed, tmp_path: Path) -> None:
-    with code_server(desk) as code, person(tmp_path / "pictures") as someone:
+    with code_server(desk, settings={"chat.disableAIFeatures": False}) as code, person(tmp_path / "pictures") as someone:
         someone.runs_tests(code.address, desk.folder, extension.folder, extension.tests)
+    told = json.loads((extension.tests.parent / "told.json").read_text())
+    wrong = {name: words for name, words in told.items() if words != "ok"}
+    assert not wrong, "\n\n".join(f"{name}: {words}" for name, words in wrong.items())
+    assert len(told) > 10

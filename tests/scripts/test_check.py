@@ -12,6 +12,7 @@ import pytest
 from scripts import check
 
 SCRIPT = Path(check.__file__)
+LEFT_OUT = '<testcase name="test_in_an_editor"><skipped type="pytest.skip" message="no editor is here">conftest.py:20</skipped></testcase>'
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -40,7 +41,10 @@ def test_a_suite_is_chosen_by_its_mark() -> None:
 @pytest.mark.parametrize(
     ("report", "line"),
     [
-        ('<testsuites><testsuite tests="7" failures="1" errors="1" skipped="2"/></testsuites>', "3 passed, 2 failed, 2 skipped"),
+        (
+            f'<testsuites><testsuite tests="6" failures="1" errors="1" skipped="1">{LEFT_OUT}</testsuite></testsuites>',
+            "3 passed, 2 failed, 1 skipped",
+        ),
         ('<testsuites><testsuite tests="5" failures="0" errors="0" skipped="0"/></testsuites>', "5 passed, 0 failed"),
         ("<testsuites>", "0 passed, 0 failed"),
     ],
@@ -49,6 +53,12 @@ def test_what_pytest_counted_is_the_last_line(tmp_path: Path, report: str, line:
     (tmp_path / "report.xml").write_text(report)
     assert check.count(tmp_path / "report.xml").line() == line
     assert re.fullmatch(r"\d+ passed, \d+ failed(, \d+ skipped)?", line)
+
+
+def test_what_was_left_out_is_told_with_its_reason(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(f'<testsuites><testsuite tests="1" failures="0" errors="0" skipped="1">{LEFT_OUT}</testsuite></testsuites>')
+    assert check.count(report).left_out == ("test_in_an_editor: no editor is here",)
 
 
 def test_a_run_cut_short_counts_nothing(tmp_path: Path) -> None:

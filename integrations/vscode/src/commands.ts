@@ -2,7 +2,10 @@
 
 import * as vscode from "vscode";
 import type { Client } from "./client";
-import { COMMANDS, type Ask } from "./protocol.gen";
+import { COMMANDS, type ServerCommand } from "./protocol.gen";
+
+const SERVER = "stepfare.";
+const PALETTE = "stepfare.ui.";
 
 /** A command of the server or of ours, with the arguments that it was offered with; what it needs besides is asked for. */
 export async function run(client: Client, command: string, ...given: readonly unknown[]): Promise<unknown> {
@@ -19,15 +22,20 @@ export async function run(client: Client, command: string, ...given: readonly un
   try {
     return await client.ask("workspace/executeCommand", { command, arguments: [named] });
   } catch (error) {
-    await vscode.window.showErrorMessage(error instanceof Error ? error.message : String(error));
+    void vscode.window.showErrorMessage(error instanceof Error ? error.message : String(error));
     return undefined;
   }
 }
 
 export function registerPalette(client: Client): vscode.Disposable[] {
-  return COMMANDS.map(({ id, ui }) => vscode.commands.registerCommand(ui, (...given: unknown[]) => run(client, id, ...given)));
+  return COMMANDS.map(({ id }) => vscode.commands.registerCommand(paletteId(id), (...given: unknown[]) => run(client, id, ...given)));
 }
 
-function answered({ prompt, options }: Ask): Thenable<string | undefined> {
+/** The server's own id is registered by the language client and cannot be given twice. */
+export function paletteId(id: string): string {
+  return PALETTE + id.slice(SERVER.length);
+}
+
+function answered({ prompt, options }: ServerCommand["asks"][number]): Thenable<string | undefined> {
   return options.length ? vscode.window.showQuickPick(options, { title: prompt }) : vscode.window.showInputBox({ title: prompt });
 }

@@ -21,6 +21,9 @@ INSTALL_S_MAX = 120
 NOWHERE = "http://127.0.0.1:9"
 QUIET: Mapping[str, object] = {
     "workbench.startupEditor": "none",
+    "workbench.reduceMotion": "on",
+    "workbench.layoutControl.enabled": False,
+    "workbench.tips.enabled": False,
     "telemetry.telemetryLevel": "off",
     "update.mode": "none",
     "extensions.autoUpdate": False,
