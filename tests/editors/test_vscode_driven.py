@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.agents import CLINE
+from tests.e2e.agents import CLINE, end_marked
 from tests.e2e.desk import Desk, desk_with_providers
 from tests.e2e.provider import simulator
-from tests.e2e.tasks import BROKEN, FIX_TASK
+from tests.e2e.tasks import BROKEN, EXPLAIN_TASK, FIX_TASK
 from tests.editors.steps import ledger_sum, step, until, workspace
 from tests.editors.vscode.code_server import code_server
 from tests.editors.vscode.packed import Packed
@@ -43,6 +45,13 @@ session_usd = 2.00
 """
 """With one mistake."""
 CAP_USD = "5.00"
+NEW_USER_S_MAX = 120
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -146,6 +155,35 @@ def test_a_click_lets_a_stopped_agent_go_on(desk: Desk, extension: Packed, pictu
 def _stopped(desk: Desk) -> str:
     answer = step(desk, "Explain this project.")
     return answer.headers["x-stepfare-session"] if "x-stepfare-budget" in answer.headers else ""
+
+
+def test_from_nothing_to_the_spend_of_a_real_run(extension: Packed, tmp_path: Path, pictures: Path) -> None:
+    """What the extension's README says, step by step, as somebody does it who has the two programs and nothing else."""
+    desk = Desk(tmp_path, keys={"STEPFARE_PORT": str(free_port()), "STEPFARE_LOCAL": "off"})
+    for folder in (desk.home, desk.folder, tmp_path / "stepfare"):
+        folder.mkdir(mode=0o700)
+    desk.project(BROKEN)
+    CLINE.path()  # There is a Cline; how long a download takes is none of ours.
+    began_s = time.monotonic()
+    try:
+        with code_server(desk, vsix=extension.vsix) as code, person(pictures) as someone:
+            someone.goes_to(code.url(desk.folder))
+            someone.sees(STATUS, "^\\s*stepfare is off")
+            someone.clicks(STATUS)
+            someone.clicks(MENU, "Start the daemon")
+            someone.sees(STATUS, r"\$0\.00 today \. play money")
+            runs(someone, "stepfare: Connect Cline")
+            someone.clicks(".monaco-dialog-box .monaco-button", "^Connect$")
+            someone.sees(TOAST, "(?i)cline")
+            told = desk.do(CLINE, EXPLAIN_TASK)
+            assert told.code == 0, told
+            someone.sees(STATUS, rf"{re.escape(ledger_sum(desk))} \. \w+ \. play money")
+            took_s = time.monotonic() - began_s
+            someone.picture("first-run")
+            print(f"from nothing to the spend of a real run: {took_s:.0f} s")
+    finally:
+        end_marked(desk.mark)
+    assert took_s < NEW_USER_S_MAX
 
 
 HOSTILE_DOTFILE = """base_url = "http://127.0.0.1:9/v1"

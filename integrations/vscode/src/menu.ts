@@ -16,8 +16,13 @@ const WITHOUT_SERVER: readonly Offer[] = [
 ];
 
 export async function showMenu(client: Client): Promise<void> {
-  const chosen = await vscode.window.showQuickPick(offers(client), { title: client.spend?.text ?? "stepfare", matchOnDetail: true });
-  if (chosen) await run(client, chosen.command, ...chosen.arguments);
+  const { window } = vscode;
+  try {
+    const chosen = await window.showQuickPick(await offers(client), { title: client.spend?.text ?? "stepfare", matchOnDetail: true });
+    if (chosen) await run(client, chosen.command, ...chosen.arguments);
+  } catch (error) {
+    void window.showErrorMessage(error instanceof Error ? error.message : String(error));
+  }
 }
 
 async function offers(client: Client): Promise<readonly Offer[]> {
