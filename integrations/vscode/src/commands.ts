@@ -2,10 +2,7 @@
 
 import * as vscode from "vscode";
 import type { Client } from "./client";
-import { COMMANDS, type ServerCommand } from "./protocol.gen";
-
-const SERVER = "stepfare.";
-const PALETTE = "stepfare.ui.";
+import { COMMANDS, type Ask } from "./protocol.gen";
 
 /** A command of the server or of ours, with the arguments that it was offered with; what it needs besides is asked for. */
 export async function run(client: Client, command: string, ...given: readonly unknown[]): Promise<unknown> {
@@ -28,14 +25,9 @@ export async function run(client: Client, command: string, ...given: readonly un
 }
 
 export function registerPalette(client: Client): vscode.Disposable[] {
-  return COMMANDS.map(({ id }) => vscode.commands.registerCommand(paletteId(id), (...given: unknown[]) => run(client, id, ...given)));
+  return COMMANDS.map(({ id, ui }) => vscode.commands.registerCommand(ui, (...given: unknown[]) => run(client, id, ...given)));
 }
 
-/** The server's own id is registered by the language client and cannot be given twice. */
-export function paletteId(id: string): string {
-  return PALETTE + id.slice(SERVER.length);
-}
-
-function answered({ prompt, options }: ServerCommand["asks"][number]): Thenable<string | undefined> {
+function answered({ prompt, options }: Ask): Thenable<string | undefined> {
   return options.length ? vscode.window.showQuickPick(options, { title: prompt }) : vscode.window.showInputBox({ title: prompt });
 }

@@ -6,7 +6,6 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as vscode from "vscode";
 import type { Api } from "../src/extension";
-import { paletteId } from "../src/commands";
 import { COMMANDS, ENDPOINT, MENU, type Endpoint, type Menu, type Spend } from "../src/protocol.gen";
 
 const EXTENSION = "stepfare.stepfare";
@@ -119,7 +118,7 @@ const TESTS: Record<string, (api: Api) => Promise<void>> = {
     const commands = new Set(await vscode.commands.getCommands(true));
     const contributed = vscode.extensions.getExtension(EXTENSION)!.packageJSON.contributes.commands as { command: string }[];
     for (const { command } of contributed) assert.ok(commands.has(command), `${command} is not registered`);
-    for (const { id } of COMMANDS) assert.ok(commands.has(id) && commands.has(paletteId(id)), `${id} is missing`);
+    for (const { id, ui } of COMMANDS) assert.ok(commands.has(id) && commands.has(ui), `${id} or ${ui} is missing`);
     const today = await execute<{ spent_pusd: number }>("stepfare.ui.todaySpend");
     assert.equal(today.spent_pusd, spend.today_pusd);
     const session = await execute<{ id: string; totals: { spent_pusd: number } }>("stepfare.sessionSpend");
@@ -185,9 +184,9 @@ const TESTS: Record<string, (api: Api) => Promise<void>> = {
     assert.ok(text.includes("capital of France"), text);
     const tools = [
       {
-        name: "read_file",
-        description: "Read a file.",
-        inputSchema: { type: "object", properties: { path: { type: "string" } }, required: ["path"] },
+        name: "bash",
+        description: "Run a command in the project's folder.",
+        inputSchema: { type: "object", properties: { command: { type: "string" } }, required: ["command"] },
       },
     ];
     const asked = [vscode.LanguageModelChatMessage.User("Read the file shop/prices.py and explain it to me.")];
@@ -195,9 +194,9 @@ const TESTS: Record<string, (api: Api) => Promise<void>> = {
     const parts: unknown[] = [];
     for await (const part of (answer as unknown as { stream: AsyncIterable<unknown> }).stream) parts.push(part);
     const call = parts.find((part) => part instanceof vscode.LanguageModelToolCallPart);
-    assert.ok(call && call.name === "read_file", JSON.stringify(parts));
+    assert.ok(call && call.name === "bash", JSON.stringify(parts));
     // What the tool found goes back in the editor's own parts, and the model goes on from there.
-    const found = new vscode.LanguageModelToolResultPart(call.callId, [new vscode.LanguageModelTextPart("def total(amounts): ...")]);
+    const found = new vscode.LanguageModelToolResultPart(call.callId, [new vscode.LanguageModelTextPart("./shop/prices.py\n")]);
     const going = [
       ...asked,
       vscode.LanguageModelChatMessage.Assistant([call] as never),
