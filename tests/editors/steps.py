@@ -49,9 +49,10 @@ def workspace(desk: Desk) -> protocol.Workspace:
 
 
 def ledger_sum(desk: Desk) -> str:
-    """What the journal's settled entries come to, in dollars and cents."""
+    """What the journal's settled entries come to, in dollars and cents; less than a cent is no zero."""
     pusd = sum(cast(int, entry["cost_pusd"]) for entry in desk.ledger() if entry["phase"] == "settled")
-    return f"${Decimal(pusd) / PUSD_PER_USD:.2f}"
+    usd = Decimal(pusd) / PUSD_PER_USD
+    return "<$0.01" if 0 < usd < Decimal("0.01") else f"${usd:.2f}"
 
 
 def until(what: str, look: Callable[[], T]) -> T:

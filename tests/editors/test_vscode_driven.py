@@ -38,7 +38,7 @@ DOTFILE = """profile = "balanced"
 edit = "balancd"
 
 [[paths]]
-match = ["shop/**"]
+match = ["tests/**"]
 floor = "balanced"
 
 [budget]
