@@ -60,6 +60,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield desk
 
 
+@pytest.mark.usefixtures("visual_studio_code")
 def test_inside_the_extension_host(desk: Desk, extension: Packed, tmp_path: Path) -> None:
     with code_server(desk, settings={"chat.disableAIFeatures": False}) as code, person(tmp_path / "pictures") as someone:
         someone.runs_tests(code.address, desk.folder, extension.folder, extension.tests)

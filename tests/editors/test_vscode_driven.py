@@ -24,7 +24,7 @@ from tests.editors.vscode.packed import Packed
 from tests.editors.vscode.person import Person, person
 from tests.installs import OUTSIDE
 
-pytestmark = pytest.mark.editors
+pytestmark = [pytest.mark.editors, pytest.mark.usefixtures("visual_studio_code")]
 
 STATUS = '.statusbar-item[id="stepfare.stepfare.spend"]'
 MENU = ".quick-input-list .monaco-list-row"
