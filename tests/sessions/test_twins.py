@@ -87,6 +87,18 @@ def test_a_fork_is_not_the_twin_that_said_the_same_with_another_counted_call(des
     assert (main.session, fork.session, fork.identity.parent) == ("s2", "s3", "s2")
 
 
+def test_a_fork_is_not_the_twin_that_was_given_the_same_counted_call_with_other_words(desk: Desk) -> None:
+    desk.say(START, "Ok.", "call_0")
+    talk = [*START, assistant("Looked.", "call_0"), tool("call_0", "one")]
+    desk.say(START, "Looked.", "call_0")
+    desk.say(talk, "Found.", "call_2")
+    talk += [assistant("Found.", "call_2"), tool("call_2", "two")]
+    desk.say(talk, "Done.")
+    desk.say([*talk, assistant("Done."), user("And test it")], "Tested.")
+    fork = desk.ask([*talk, user("Another way, please")])
+    assert (fork.session, fork.identity.parent) == ("s3", "s2")
+
+
 def test_a_summary_takes_the_place_of_a_history_once(desk: Desk) -> None:
     """Who goes back to an earlier point behind it is another session, as with any history."""
     desk.say(START, "Looked.")

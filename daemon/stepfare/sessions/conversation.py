@@ -46,9 +46,11 @@ class Conversation:
 
     def tail_before_answer(self, place: int) -> str:
         """The tail before the answer that this turn belongs to, or gives a result of."""
-        while place > 0 and not self._is_answer(place):
-            place -= 1
-        return self.tail_before(self._began(place))
+        return self.tail_before(self._answer_of(place))
+
+    def said_around(self, place: int) -> str:
+        """Digest of the texts of that answer."""
+        return self.said_at(self._answer_of(place))
 
     def calls(self) -> Iterator[tuple[int, str]]:
         """Ids of the last tool calls and results, the latest turn first, each with its place."""
@@ -106,6 +108,11 @@ class Conversation:
     def _is_piece(self, place: int) -> bool:
         """Whether this turn may belong to the same answer as its neighbour: where one answer is several items, they stand in a row."""
         return self.view.dialect in SPREAD and self._is_answer(place)
+
+    def _answer_of(self, place: int) -> int:
+        while place > 0 and not self._is_answer(place):
+            place -= 1
+        return self._began(place)
 
     def _began(self, place: int) -> int:
         """Where the answer that this turn belongs to begins."""

@@ -120,14 +120,18 @@ class _Asked:
         return 0, ()
 
     def _called_at(self, session: str, place: int) -> bool:
-        """Whether a call that may only be called like one of this session's stands where that session was given one last: behind its last
-        turn, or before its last answer."""
+        """Whether a call that may only be called like one of this session's stands where that session was given one last, with
+        the same words: behind its last turn, or before its last answer."""
         trail = self.trail(session)
-        before = self.talk.tail_before_answer(place)
-        if not trail.answered or not before or not trail.last_tail or same_words(trail.last_tail, before):
+        if not trail.answered:
             return True
         if trail.last_chain in self.chains:
+            return self.talk.said_next(self.after(session)) == trail.last_reply
+        before = self.talk.tail_before_answer(place)
+        if not before or not trail.last_tail:
             return True
+        if same_words(trail.last_tail, before):
+            return not trail.called_last or self.talk.said_around(place) == trail.last_reply
         # Or it said something since, without a call.
         return not trail.called_last and any(at > place and said == trail.last_reply for at, said in self.talk.answers)
 
