@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from stepfare.control.protocol import Cap, Decision, Overview, Session, SessionDetail, Step, Totals
-from stepfare_lsp.present import PLAY_MONEY, clean, money, rate, spent, steps
+from stepfare_lsp.present import PLAY_MONEY, against, clean, money, rate, spent, steps
 
 STEPS_SHOWN_MAX = 1_000
 """Of a very long session the newest so many; the rest is summed up."""
@@ -50,13 +50,8 @@ def _session_lines(session: Session) -> list[str]:
 
 
 def saved(totals: Totals) -> str:
-    """Against the two baselines, a loss said as plainly as a saving; nothing where neither is known."""
-    parts = [
-        f"{money(abs(baseline - totals.spent_pusd))} {'less' if baseline >= totals.spent_pusd else 'more'} than always {name}"
-        for name, baseline in (("balanced", totals.always_balanced_pusd), ("premium", totals.always_premium_pusd))
-        if baseline
-    ]
-    return ", ".join(parts)
+    """Against the two baselines; nothing where neither is known."""
+    return ", ".join(against(totals, "balanced", "premium"))
 
 
 def cap_line(cap: Cap) -> str:

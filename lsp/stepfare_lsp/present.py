@@ -73,11 +73,18 @@ def in_short(totals: Totals) -> str:
     return said if said in (UNPRICED, totals.unbilled) else coins(totals.spent_pusd)
 
 
+def against(totals: Totals, *tiers: str) -> list[str]:
+    """How it stands against one of these tiers always, a loss said as plainly as a saving; nothing where it is the same, or not known."""
+    would_be = {"balanced": totals.always_balanced_pusd, "premium": totals.always_premium_pusd}
+    saved = [(tier, would_be[tier] - totals.spent_pusd) for tier in tiers if would_be[tier]]
+    return [f"{money(abs(pusd))} {'less' if pusd > 0 else 'more'} than always {tier}" for tier, pusd in saved if pusd]
+
+
 def session_line(session: Session, mode: str = "") -> str:
     totals = session.totals
     tiers = ", ".join(f"{name} {bucket.steps}" for name, bucket in totals.by_tier.items())
     parts = [f"{_name(session)}: {spent(totals)} in {steps(totals.steps)}" + (f" ({tiers})" if tiers else "")]
-    parts += _against(totals)
+    parts += against(totals, "balanced")
     if session.budget is not None and session.budget.session_pusd is not None:
         parts.append(f"cap {money(session.budget.session_pusd)}")
     return "; ".join([*parts, *_play(mode)])
@@ -86,7 +93,7 @@ def session_line(session: Session, mode: str = "") -> str:
 def today_line(overview: Overview) -> str:
     totals = overview.today
     lost = [f"{money(totals.lost_pusd)} at most lost sight of in a crash"] if totals.lost_pusd else []
-    return "; ".join([f"Today: {spent(totals)} in {steps(totals.steps)}", *_against(totals), *lost, *_play(overview.mode)])
+    return "; ".join([f"Today: {spent(totals)} in {steps(totals.steps)}", *against(totals, "balanced"), *lost, *_play(overview.mode)])
 
 
 def sessions_line(found: Sessions, where: str) -> str:
@@ -160,14 +167,6 @@ def clean(text: str) -> str:
 def _name(session: Session) -> str:
     title = clean(session.title) or session.id
     return f'"{title[:TITLE_CHARS_MAX]}{"..." if len(title) > TITLE_CHARS_MAX else ""}"'
-
-
-def _against(totals: Totals) -> list[str]:
-    """What the same work would have cost otherwise, a loss said as plainly as a saving."""
-    saved = totals.always_balanced_pusd - totals.spent_pusd
-    if not totals.always_balanced_pusd:
-        return []
-    return [f"{money(abs(saved))} {'less' if saved >= 0 else 'more'} than always balanced"]
 
 
 def _play(mode: str) -> list[str]:

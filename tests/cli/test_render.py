@@ -43,6 +43,11 @@ def test_the_overview_says_mode_spend_and_what_is_wrong() -> None:
     )
 
 
+def test_what_would_have_cost_the_same_is_not_compared() -> None:
+    same = Totals(steps=1, spent_pusd=10**12, always_balanced_pusd=10**12, always_premium_pusd=3 * 10**12)
+    check([paint.line(*cells) for cells in spend.spend(same)], "$1.00 for 1 step\n$2.00 (67 %) less than always premium\n")
+
+
 def test_a_session_shows_each_step_with_its_reason() -> None:
     check(
         spend.session(DETAIL, NOW_MS),

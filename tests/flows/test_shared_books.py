@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from stepfare.ledger.journal import balance_of
 from stepfare.paths import paths_from
 from stepfare.runtime.startup import wake
 from stepfare.store.postgres import Postgres
+from stepfare.store.store import Remembered
 from stepfare.store.verify import verify_books
 from tests.fakes.provider import playing, stream
 from tests.flows.conftest import SETTINGS, Running, Start, ask, daemon
@@ -304,6 +306,37 @@ async def test_a_server_that_goes_away_while_the_books_are_opened_is_waited_for(
                     await asyncio.sleep(0.05)
             assert house.state.problems() == ()
             assert await house.store.left_open(house.world.now_ms()) == []
+        finally:
+            await house.close()
+
+
+async def test_what_nobody_foresaw_while_the_books_are_waited_for_is_said_and_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving() as server:
+        (tmp_path / "config.toml").write_text(ledger(server.database()))
+        environ = {"STEPFARE_HOME": str(tmp_path)}
+        server.stop()
+        house = await wake(paths_from(environ), environ)
+        try:
+            await house.opened()
+            remembered, flaws = house.store.remembered, ["a row that cannot be read", ""]
+
+            async def read(since_ms: int, periods_ms: Sequence[int] = ()) -> Remembered:
+                if flaw := flaws.pop(0):
+                    raise ValueError(flaw)
+                return await remembered(since_ms, periods_ms)
+
+            monkeypatch.setattr(house.store, "remembered", read)
+            server.start()
+            async with asyncio.timeout(30):
+                while len(flaws) == 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+                assert "(ValueError: a row that cannot be read)" in house.books.unmet
+                while house.books.unmet:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            assert house.state.problems() == ()
+            assert ["could not be taken up" in record.message for record in caplog.records if record.exc_info] == [True]
         finally:
             await house.close()
 

@@ -22,6 +22,7 @@ from stepfare.control.protocol import (
 )
 from stepfare_lsp import present
 from stepfare_lsp.link import Connecting, Offline, Online
+from stepfare_lsp.markdown import saved
 from stepfare_lsp.spend import newest_session, spend_of
 from stepfare_lsp.wire import Spend
 
@@ -87,6 +88,13 @@ def test_what_has_no_price_is_never_nothing() -> None:
     assert present.price_words(PriceRow(input=12_500, cache_read=0, cache_write=0, cache_write_1h=0, output=3_000_000)) == (
         "$0.0125 in, $3.00 out per million tokens"
     )
+
+
+def test_what_would_have_cost_the_same_is_not_compared() -> None:
+    same = Totals(steps=1, spent_pusd=USD, always_balanced_pusd=USD, always_premium_pusd=3 * USD)
+    assert present.session_line(session(totals=same)) == '"s_1": $1.00 in 1 step'
+    assert present.today_line(overview(steps=1, spent_pusd=USD, always_balanced_pusd=USD)) == "Today: $1.00 in 1 step"
+    assert saved(same) == "$2.00 less than always premium"
 
 
 def test_today_says_what_was_lost_and_what_was_dearer() -> None:

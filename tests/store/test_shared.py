@@ -312,6 +312,33 @@ async def test_what_is_written_while_the_server_is_away_is_in_the_books_when_it_
         assert verdict(away).problems == ()
 
 
+async def test_a_password_that_cannot_be_had_when_the_server_is_back_is_waited_for(tmp_path: Path) -> None:
+    had: list[str] = [""]
+
+    def password() -> str:
+        if not had:
+            raise StoreError("the password of the ledger's server is not to be had: the keyring is locked.")
+        return had[0]
+
+    with serving() as server:
+        away = Postgres(server.database(), tmp_path, password)
+        async with books(away, [opened(), reserved("a1")]) as store:
+            had.clear()
+            server.stop()
+            server.start()  # The connection is cut, and the next one needs the password.
+            await store.append(settled("a1"))
+            await store.append(reserved("a2", step=2))
+            assert store.put_aside == 2
+            with pytest.raises(StoreError, match="the keyring is locked"):
+                await store.totals()
+            had.append("")
+            async with asyncio.timeout(2 * TOLD_S):
+                while store.put_aside:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            assert await journal_of(store) == [opened(), reserved("a1"), settled("a1"), reserved("a2", step=2)]
+        assert verdict(away).problems == ()
+
+
 async def test_what_waits_outlives_the_daemon_and_is_written_once(tmp_path: Path) -> None:
     with serving() as server:
         away = Postgres(server.database(), tmp_path)

@@ -164,6 +164,9 @@ class House:
                 await self._take_up()
             except StoreError as error:
                 self._unmet(str(error))
+            except Exception as error:  # noqa: BLE001 (whatever it is: nobody else would ever try again, nor hear of it)
+                _log.exception("the books could not be taken up")
+                self._unmet(f"The books could not be taken up ({type(error).__name__}: {error}); the log has more.")
             else:
                 self._unmet("")
         _log.warning("the books were reached: calls are served from now on")

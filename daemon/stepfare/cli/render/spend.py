@@ -125,7 +125,7 @@ def spend(totals: Totals) -> list[tuple[Cell, ...]]:
     compared = [
         _against(totals.spent_pusd, what, name)
         for what, name in ((totals.always_premium_pusd, "always premium"), (totals.always_balanced_pusd, "always balanced"))
-        if what
+        if what and what != totals.spent_pusd
     ]
     if compared:
         lines.append((", ".join(compared),))

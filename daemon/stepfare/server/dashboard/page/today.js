@@ -22,7 +22,7 @@ export function compared(totals) {
     [totals.always_premium_pusd, "always premium"],
     [totals.always_balanced_pusd, "always balanced"],
   ]
-    .filter(([pusd]) => pusd)
+    .filter(([pusd]) => pusd && pusd !== totals.spent_pusd)
     .map(([pusd, name]) => against(totals.spent_pusd, pusd, name))
 }
 
