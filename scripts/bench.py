@@ -27,10 +27,11 @@ MEASURES = (
     "bridge",
     "ledger",
     "shared_ledger",
+    "dashboard",
     "classifier",
     "start",
 )
-ALONE = frozenset({"tokens", "bridge", "ledger", "shared_ledger", "classifier"})
+ALONE = frozenset({"tokens", "bridge", "ledger", "shared_ledger", "dashboard", "classifier"})
 """Measured without the three processes."""
 
 

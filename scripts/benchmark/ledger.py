@@ -38,7 +38,7 @@ def measure(stand: Stand) -> list[Row]:
         books = Path(folder) / "ledger.db"
         pin(os.getpid(), cores().measured)
         try:
-            entries = _fill(books, ENTRIES_QUICK if stand.quick else ENTRIES)
+            entries = fill(books, ENTRIES_QUICK if stand.quick else ENTRIES)
             rate = asyncio.run(settled_per_s(lambda: _open(books), RUN_QUICK_S if stand.quick else RUN_S))
         finally:
             pin(os.getpid(), cores().load)
@@ -59,7 +59,8 @@ def measure(stand: Stand) -> list[Row]:
     return rows
 
 
-def _fill(books: Path, entries: int) -> int:
+def fill(books: Path, entries: int) -> int:
+    """Writes about so many entries into new books."""
     from benchmark.big_ledger import build
 
     build(lambda: _open(books), entries, time.time_ns() // 1_000_000)

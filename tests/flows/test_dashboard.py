@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 from yarl import URL
 
 from stepfare.control import protocol
+from stepfare.control.client import lives
 from stepfare.core.entry import Reserved, Settled
 from stepfare.ledger.export import Table, export, export_decisions
 from stepfare.runtime.clock import World
+from stepfare.server.dashboard import downloads
 from stepfare.server.dashboard.files import page_files
 from stepfare.server.dashboard_links import COOKIE, LINK_MS, VISIT_MS
 from tests.fakes.clock import FakeClock
@@ -205,6 +210,62 @@ async def test_what_the_page_is_told_is_what_the_books_say(start: Start) -> None
     assert [notch.decision for notch in strips["one"]] == [step["decision"] for step in detail["steps"]]
     assert [notch.cost_pusd for notch in strips["one"]] == [step["cost_pusd"] for step in detail["steps"]]
     assert (len(strips["two"]), strips["none"]) == (1, [])
+
+
+async def test_of_a_session_only_the_later_steps_are_told_where_those_are_asked_for(start: Start) -> None:
+    running = await start(stream(), stream(), stream())
+    for _ in range(3):
+        await served(running)
+    browser = await opened(running)
+    _, whole = await browser.asks("sessions/mine")
+    for after in (0, 2, 3, 9):
+        _, told = await browser.asks(f"sessions/mine?after={after}")
+        assert told["session"]["totals"] == whole["session"]["totals"]
+        assert told["steps"] == whole["steps"][after:]
+
+
+ENDLESS = "import os\nprint(os.getpid())\nwhile True: print('x' * 60)"
+BROKEN = "print('x' * 200_000, flush=True); raise SystemExit(1)"
+
+
+async def downloading(browser: Browser) -> aiohttp.ClientResponse:
+    headers = {"cookie": f"{COOKIE}={browser.cookie}"}
+    return await browser.running.client.get(f"{browser.running.url}{browser.place}api/books/ledger.csv", headers=headers)
+
+
+async def test_a_download_that_is_given_up_leaves_nothing_running(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "COMMAND", (sys.executable, "-c", ENDLESS))
+    browser = await opened(await start(stream()))
+    answers = [await downloading(browser) for _ in range(downloads.AT_ONCE_MAX)]
+    assert (await browser.asks("books/ledger.csv"))[1]["error"] == "busy"
+    pids = [int(await answer.content.readline()) for answer in answers]
+    for answer in answers:
+        answer.close()
+    async with asyncio.timeout(30):
+        while any(lives(pid) for pid in pids):  # noqa: ASYNC110 - nothing tells of the end of a process that is another's child
+            await asyncio.sleep(0.01)
+    again = await downloading(browser)
+    assert again.status == 200
+    again.close()
+
+
+async def test_half_a_ledger_does_not_look_whole(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "COMMAND", (sys.executable, "-c", BROKEN))
+    browser = await opened(await start(stream()))
+    answer = await downloading(browser)
+    assert answer.status == 200
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await answer.read()
+
+
+async def test_books_that_cannot_be_read_are_no_download(start: Start) -> None:
+    running = await start(stream())
+    await served(running)
+    browser = await opened(running)
+    running.house.environ = {**running.house.environ, "STEPFARE_HOME": str(running.home / "nowhere")}
+    status, told = await browser.asks("books/ledger.csv")
+    assert (status, told["error"]) == (503, "ledger")
+    assert "ledger" in told["words"]
 
 
 async def test_the_books_are_downloaded_whole_as_the_command_line_exports_them(start: Start) -> None:

@@ -156,6 +156,9 @@ async def test_steps_are_told_with_all_their_attempts(place: Place) -> None:
             StepRow("s1", 3, (AttemptRow(waiting, None),)),
         ]
         assert await store.steps("unknown") == []
+        for latest in (1, 2, 9):
+            found = await store.latest_steps(["s1", "unknown"], latest)
+            assert found == {"s1": (await store.steps("s1"))[-latest:], "unknown": []}
 
 
 async def test_the_journal_is_read_in_batches_from_any_row_and_time_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def routes() -> tuple[Route, ...]:
         Route("GET", "overview", overview, protocol.Overview),
         Route("GET", "events", events, query=("after",)),
         Route("GET", "sessions", sessions, protocol.Sessions, query=("limit", "since_ms", "workspace")),
-        Route("GET", "sessions/{id}", session, protocol.SessionDetail),
+        Route("GET", "sessions/{id}", session, protocol.SessionDetail, query=("after",)),
         Route("PUT", "sessions/{id}/title", saying.rename, protocol.Said, protocol.Rename),
         Route("PUT", "sessions/{id}/merge", saying.merge, protocol.Said, protocol.Merge),
         Route("DELETE", "sessions/{id}/merge", saying.unmerge, protocol.Said),
@@ -169,15 +169,16 @@ async def sessions(request: web.Request) -> web.Response:
 
 
 async def session(request: web.Request) -> web.Response:
+    """A session with its steps, or with those behind the first `after` of them."""
     house, name = request.app[HOUSE], request.match_info["id"]
-    detail = await session_detail(house, name)
+    detail = await session_detail(house, name, _number(request, "after", 0))
     if detail is None:
         return failure(404, "no-session", _NOTHING_YET if name == LAST else "no session has this id; `stepfare sessions` lists them")
     return message(detail)
 
 
-async def session_detail(house: House, name: str) -> protocol.SessionDetail | None:
-    """A session with its steps; `last` is the newest."""
+async def session_detail(house: House, name: str, after: int = 0) -> protocol.SessionDetail | None:
+    """A session with its steps, so many of the first left out; `last` is the newest."""
     if name == LAST:
         newest = await house.store.sessions(1)
         row = newest[0] if newest else None
@@ -185,7 +186,7 @@ async def session_detail(house: House, name: str) -> protocol.SessionDetail | No
         row = await house.store.session(name)
     if row is None:
         return None
-    steps = await house.store.steps(row.opened.session)
+    steps = (await house.store.steps(row.opened.session))[after:]
     shown = [present.step(one, await house.store.decision(one.attempts[-1].reserved.decision)) for one in steps if one.attempts]
     return protocol.SessionDetail(session=_session(house, row), steps=shown)
 

@@ -116,15 +116,12 @@ def budget(caps: Sequence[protocol.Cap]) -> protocol.Budget | None:
 
 def step(row: StepRow, record: bytes | None) -> protocol.Step:
     """One step: the last attempt tells what served it, the stored decision why."""
-    # A call that kept a cache alive is paid for by its step, and has not served it.
-    serving = [one for one in row.attempts if one.reserved.side != KEPT_WARM]
-    last = (serving or row.attempts)[-1]
+    serving = _serving(row)
+    last = serving[-1]
     reserved, closing = last.reserved, last.closing
     settled = closing if isinstance(closing, Settled) else None
     decision = protocol.Decision.model_validate_json(record) if record else None
-    closed = [one.closing for one in row.attempts if isinstance(one.closing, Settled)]
-    costs = [one.cost_pusd for one in closed]
-    known = [cost for cost in costs if cost is not None]
+    closed = _settled(row)
     usage = settled.usage if settled else None
     return protocol.Step(
         decision=reserved.decision,
@@ -149,33 +146,52 @@ def step(row: StepRow, record: bytes | None) -> protocol.Step:
         )
         if usage
         else None,
-        cost_pusd=sum(known) if known and len(known) == len(costs) else None,
+        cost_pusd=_cost(closed),
         cost_source=_source(settled) if settled else None,
         cost_confidence=settled.confidence if settled else "",
         cost_low_pusd=settled.low_pusd if settled else None,
         cost_high_pusd=settled.high_pusd if settled else None,
         doubts=list(settled.doubts) if settled else [],
         service=settled.service if settled else "",
-        escalated=any(one.outcome == "escalated" for one in closed),
+        escalated=_was_escalated(closed),
         held_ms=sum(one.held_ms for one in closed),
         because=[*(decision.because if decision else []), *_escalations(serving), *_kept(row)],
     )
 
 
 def notch(row: StepRow) -> protocol.Notch:
-    """One step at a glance: the same as `step` says of it."""
-    said = step(row, None)
-    assert said.tier is not None, said
-    assert said.model is not None, said
+    """One step at a glance, which says what `step` says of it."""
+    serving, closed = _serving(row)[-1], _settled(row)
+    reserved, closing = serving.reserved, serving.closing
     return protocol.Notch(
-        decision=said.decision,
-        at_ms=said.at_ms,
-        kind=said.kind,
-        tier=said.tier,
-        model=said.model,
-        cost_pusd=said.cost_pusd,
-        escalated=said.escalated,
+        decision=reserved.decision,
+        at_ms=row.attempts[0].reserved.at_ms,
+        kind=closing.kind if isinstance(closing, Settled) else reserved.kind,
+        tier=tier_name(Tier.of(reserved.tier)),
+        model=reserved.model,
+        cost_pusd=_cost(closed),
+        escalated=_was_escalated(closed),
     )
+
+
+def _serving(row: StepRow) -> Sequence[AttemptRow]:
+    """The attempts to serve it. A call that kept a cache alive is paid for by its step, and has not served it."""
+    return [one for one in row.attempts if one.reserved.side != KEPT_WARM] or row.attempts
+
+
+def _settled(row: StepRow) -> Sequence[Settled]:
+    return [one.closing for one in row.attempts if isinstance(one.closing, Settled)]
+
+
+def _cost(closed: Sequence[Settled]) -> int | None:
+    """What a step cost, as far as it is closed; None where that is not known."""
+    costs = [one.cost_pusd for one in closed]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known and len(known) == len(costs) else None
+
+
+def _was_escalated(closed: Sequence[Settled]) -> bool:
+    return any(one.outcome == "escalated" for one in closed)
 
 
 def _kept(row: StepRow) -> list[str]:

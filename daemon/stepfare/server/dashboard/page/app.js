@@ -18,13 +18,14 @@ const REPORT_MS = 5000
 const CLOCK_MS = 5000
 const RETRY_MS = 3000
 const SESSIONS_MORE = 200
+const STRIPS_AT_ONCE = 50
 
 const place = (id) => document.getElementById(id)
-const choice = { filter: "", all: false, days: 30, by: "model" }
+const choice = { filter: "", all: false, allSteps: false, days: 30, by: "model" }
 const known = { overview: null, budgets: null, sessions: [], strips: new Map(), detail: null, decision: null, reports: null }
-const stale = { detail: true, reports: true, reportedMs: 0 }
+const stale = { detail: true, steps: false, reports: true, reportedMs: 0 }
 let unfollow = () => {}
-let refreshing = 0
+let [again, busy] = [false, false]
 let retrying = 0
 let left = ""
 
@@ -39,6 +40,7 @@ function start() {
   place("filter").addEventListener("input", (event) => {
     choice.filter = event.target.value
     draw()
+    tell(strips().then(draw))
   })
   place("help-open").addEventListener("click", () => place("help").showModal())
   document.addEventListener("click", clicked)
@@ -64,18 +66,23 @@ async function begin() {
 }
 
 function end() {
-  clearTimeout(refreshing)
   clearTimeout(retrying)
-  refreshing = 0
   unfollow()
 }
 
-function heard() {
-  stale.detail = stale.reports = true
-  refreshing ||= setTimeout(() => {
-    refreshing = 0
-    tell(refresh())
-  }, REFRESH_MS)
+/** One reading at a time: what happens meanwhile is read by the next. */
+async function heard(event) {
+  stale.detail = stale.reports = again = true
+  // What is said of sessions may give one other steps.
+  stale.steps ||= event.kind === "sessions"
+  if (busy) return
+  busy = true
+  while (again) {
+    await new Promise((done) => setTimeout(done, REFRESH_MS))
+    again = false
+    await tell(refresh())
+  }
+  busy = false
 }
 
 function line(open) {
@@ -95,19 +102,22 @@ async function refresh() {
 
 /** The strips of sessions in which something happened since they were read. */
 async function strips() {
-  const changed_ = known.sessions.filter((one) => known.strips.get(one.id)?.lastMs !== one.last_ms || one.totals.reserved_pusd > 0n)
-  if (!changed_.length) return
-  const found = await get("strips?" + changed_.map((one) => `session=${encodeURIComponent(one.id)}`).join("&"))
+  const changed_ = sessions.shown(known.sessions, choice).filter((one) => known.strips.get(one.id)?.lastMs !== one.last_ms || one.totals.reserved_pusd > 0n)
   const lastMs = new Map(changed_.map((one) => [one.id, one.last_ms]))
-  for (const strip of found.strips) known.strips.set(strip.session, { lastMs: lastMs.get(strip.session), notches: strip.notches })
+  for (let at = 0; at < changed_.length; at += STRIPS_AT_ONCE) {
+    const some = changed_.slice(at, at + STRIPS_AT_ONCE).map((one) => `session=${encodeURIComponent(one.id)}`)
+    const found = await get(`strips?${some.join("&")}`)
+    for (const strip of found.strips) known.strips.set(strip.session, { lastMs: lastMs.get(strip.session), notches: strip.notches })
+  }
 }
 
 async function detail() {
   const { what, id } = address()
   if (what === "decision" && known.decision?.id !== id) known.decision = await get(`decisions/${encodeURIComponent(id)}`)
   if (what !== "session" || (known.detail?.session.id === id && !stale.detail)) return
-  stale.detail = false
-  known.detail = await get(`sessions/${encodeURIComponent(id)}`)
+  const before = stale.steps ? null : known.detail
+  stale.detail = stale.steps = false
+  known.detail = await session.read(get, id, before)
 }
 
 async function reports() {
@@ -140,7 +150,7 @@ function draw() {
 
 function beside(nowMs) {
   const { what, id } = address()
-  if (what === "session" && known.detail?.session.id === id) return session.of(known.detail, nowMs)
+  if (what === "session" && known.detail?.session.id === id) return session.of(known.detail, choice, nowMs)
   if (what === "decision" && known.decision?.id === id) return decision.of(known.decision)
   return null
 }
@@ -155,6 +165,7 @@ async function moved() {
     return
   }
   left = what === "session" ? id : (known.decision?.session ?? left)
+  choice.allSteps = false
   place("detail").scrollTop = 0
   place("detail").querySelector("h2")?.focus()
 }
@@ -173,6 +184,10 @@ function clicked(event) {
   if (go) location.hash = go
   if (act === "close") location.hash = ""
   if (act === "pin") tell(change(() => put(`sessions/${encodeURIComponent(id)}/pin`, JSON.stringify({ tier: tier || null }))))
+  if (act === "all-steps") {
+    choice.allSteps = true
+    draw()
+  }
   if (act === "all") {
     choice.all = true
     tell(refresh())

@@ -5,6 +5,9 @@ import { h, modelName } from "./dom.js"
 import { compared, facts } from "./today.js"
 import { ago, clean, cost, count, counted, lasting, money, spent } from "./words.js"
 
+const READ_AGAIN = 5
+/** So many of the latest: a cache that was kept alive is paid for by the step before the pause. */
+const STEPS_SHOWN = 200
 const TIERS = ["frugal", "balanced", "premium"]
 const OUTCOMES = {
   ok: "",
@@ -22,7 +25,16 @@ const OUTCOMES = {
 }
 const STANDS_ALONE = ["cut", "hang-up"]
 
-export function of(detail, nowMs) {
+/** A session with its steps. Of those that were read before only what may have changed is read again: a long session's are many. */
+export async function read(get, id, before) {
+  const old = before?.session.id === id ? before.steps : []
+  const open = old.findIndex((step) => step.attempts.some((attempt) => attempt.outcome === "open"))
+  const after = Math.max(0, Math.min(open < 0 ? old.length : open, old.length - READ_AGAIN))
+  const fresh = await get(`sessions/${encodeURIComponent(id)}?after=${after}`)
+  return { session: fresh.session, steps: [...old.slice(0, after), ...fresh.steps] }
+}
+
+export function of(detail, choice, nowMs) {
   const one = detail.session
   return [
     h("div", { class: "head" }, h("h2", { tabindex: "-1" }, clean(one.title) || `Session ${one.id}`), closing()),
@@ -34,7 +46,7 @@ export function of(detail, nowMs) {
     budgets.ofSession(one),
     warm(one, nowMs),
     h("h3", {}, "Steps"),
-    steps(detail.steps),
+    steps(detail.steps, choice.allSteps),
   ]
 }
 
@@ -58,16 +70,18 @@ function warm(one, nowMs) {
   return still.length > 0 && h("p", { class: "quiet" }, "Warm: ", still.map((each) => `${each.model}, ${counted(each.tokens, "token")} for ${lasting(each.until_ms - nowMs)} more`).join("; "))
 }
 
-function steps(list) {
+function steps(list, all) {
   if (!list.length) return h("p", { class: "quiet" }, "No steps yet.")
+  const left = all ? 0 : Math.max(0, list.length - STEPS_SHOWN)
   const names = ["#", "Kind", "Tier", "In", "Cached", "Out", "Cost", "Model", "Why"]
   const numbers = new Set(["#", "In", "Cached", "Out", "Cost"])
-  return h(
+  const table = h(
     "table",
     { class: "steps", role: "table" },
     h("thead", {}, h("tr", { role: "row" }, names.map((name) => h("th", { scope: "col", role: "columnheader", class: numbers.has(name) ? "number" : null }, name)))),
-    h("tbody", { role: "rowgroup" }, list.map((step, at) => row(step, at + 1)).reverse()),
+    h("tbody", { role: "rowgroup" }, list.slice(left).map((step, at) => row(step, left + at + 1)).reverse()),
   )
+  return [table, left > 0 && h("p", {}, h("button", { type: "button", "data-act": "all-steps" }, `Show the first ${counted(left, "step")}`))]
 }
 
 function row(step, number) {

@@ -10,13 +10,18 @@ const STRIP_HEIGHT = 20
 const BURNING_MS = 15 * 60_000
 const SHOWN = 10
 
-export function of(list, strips, choice, address, nowMs) {
+/** Those that are looked for, or the newest of all. */
+export function shown(list, choice) {
   const wanted = choice.filter.toLowerCase()
-  const found = list.filter((one) => !wanted || [one.id, one.title, one.client, one.project, one.workspace, one.branch].join(" ").toLowerCase().includes(wanted))
-  const shown = choice.all || wanted ? found : found.slice(0, SHOWN)
+  if (wanted) return list.filter((one) => [one.id, one.title, one.client, one.project, one.workspace, one.branch].join(" ").toLowerCase().includes(wanted))
+  return choice.all ? list : list.slice(0, SHOWN)
+}
+
+export function of(list, strips, choice, address, nowMs) {
+  const found = shown(list, choice)
   if (!list.length) return h("p", { class: "quiet" }, "No sessions yet. Point a coding agent at the daemon: ", h("code", {}, "stepfare connect --list"), " shows how.")
   return [
-    h("ul", { class: "sessions" }, shown.map((one) => row(one, strips.get(one.id), address, nowMs))),
+    h("ul", { class: "sessions" }, found.map((one) => row(one, strips.get(one.id), address, nowMs))),
     !found.length && h("p", { class: "quiet" }, "No session is like that."),
     !choice.all && list.length > SHOWN && h("p", {}, h("button", { type: "button", "data-act": "all" }, "Show older sessions")),
   ]
