@@ -3,6 +3,7 @@
 import { h } from "./dom.js"
 import { against, count, counted, money, share, spent } from "./words.js"
 
+const TIERS = ["frugal", "balanced", "premium"]
 const PLAY_MONEY = "Simulator: no provider key was found, so a built-in simulator answers. All sums are play money."
 
 export function of(overview) {
@@ -13,6 +14,7 @@ export function of(overview) {
     h("p", { class: "sum" }, h("strong", { id: "today-spent" }, spent(totals)), ` for ${counted(totals.steps, "step")}`),
     h("p", { class: "quiet compared" }, compared(totals).join(", ")),
     bars(totals),
+    tiers(totals),
     h("dl", { class: "facts" }, facts(totals).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
   ]
 }
@@ -38,6 +40,12 @@ function bars(totals) {
     { class: "bars" },
     rows.map(([name, pusd, tier]) => [h("dt", {}, name), h("dd", {}, bar(pusd, most, tier), h("span", {}, money(pusd)))]),
   )
+}
+
+function tiers(totals) {
+  const served = TIERS.filter((tier) => totals.by_tier[tier])
+  const said = (tier) => [h("span", { class: `tier ${tier}` }, tier), ` ${money(totals.by_tier[tier].spent_pusd)} (${counted(totals.by_tier[tier].steps, "step")})`]
+  return served.length > 0 && h("p", {}, served.map((tier, at) => [at > 0 && ", ", said(tier)]))
 }
 
 export function bar(part, whole, name) {
