@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Any, cast
+from typing import Any, TypeVar, cast
+from uuid import uuid4
 
 from lsprotocol import types
 from pydantic import ValidationError
@@ -20,21 +23,36 @@ from stepfare import __version__
 from stepfare.config.check import SETTINGS_BYTES_MAX, Checked, check_settings
 from stepfare.config.schema import Settings
 from stepfare.control.client import Refused, Unreachable
-from stepfare.control.protocol import ModelInfo
+from stepfare.control.protocol import ModelInfo, Prices
 from stepfare.paths import Paths
-from stepfare_lsp.link import Link, State
+from stepfare_lsp.ahead import Ahead
+from stepfare_lsp.context import Scanned
+from stepfare_lsp.link import Link, Offline, State
 from stepfare_lsp.places import Page, page_of, path_of, table_of
 from stepfare_lsp.spend import METHOD, SpendLine
 from stepfare_lsp.wire import TO_SERVER, Options, Spend
 
 FILES_KEPT_S = 30.0
 MODELS_KEPT_S = 60.0
+MODELS_SHOWN_S = 3_600.0
 MODELS_WAIT_S = 1.0
-"""Completion and hover wait this long for the daemon's catalogue, then do without."""
+"""Completion and hover wait this long for the daemon's catalogue the first time, then do without."""
+FOLDERS_KEPT_MAX = 8
+PAGES_MAX = 20
 
 START = "Start it"
 
 log = logging.getLogger(__name__)
+
+
+T = TypeVar("T")
+
+
+def _keep(kept: OrderedDict[str, T], name: str, value: T) -> None:
+    kept[name] = value
+    kept.move_to_end(name)
+    while len(kept) > PAGES_MAX:
+        kept.popitem(last=False)
 
 
 class Protocol(LanguageServerProtocol):
@@ -75,10 +93,14 @@ class StepfareServer(LanguageServer):
         """The virtual documents that the editor asked for, the latest last."""
         self.scratch: Path | None = None
         """The folder of what was written to be read, once there is one."""
+        self.ahead = Ahead(self.link, self.run_aside, self.refresh)
         self._offered = False
+        self._pages: OrderedDict[str, Page] = OrderedDict()
+        self._scanned: OrderedDict[str, Scanned] = OrderedDict()
+        self._settings: tuple[object, Checked[Settings]] | None = None
+        self._timers: dict[Hashable, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._files: dict[str, tuple[float, tuple[str, ...] | None]] = {}
-        self._models: tuple[float, tuple[ModelInfo, ...]] = (float("-inf"), ())
 
     def begin(self) -> None:
         """The editor is ready: look for the daemon from now on."""
@@ -86,6 +108,8 @@ class StepfareServer(LanguageServer):
 
     def end(self) -> None:
         self.spend.stop()
+        for timer in self._timers.values():
+            timer.cancel()
         for task in self._tasks:
             task.cancel()
 
@@ -111,6 +135,17 @@ class StepfareServer(LanguageServer):
             log.warning("the editor's options cannot be read: %s", error)
             self.options = self.options.model_copy(update={"trusted": self.options.trusted and told.get("trusted", True) is True})
 
+    def after_quiet(self, key: Hashable, pause_s: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do something aside once nothing with the same key came for so long."""
+        if (timer := self._timers.pop(key, None)) is not None:
+            timer.cancel()
+
+        def begin() -> None:
+            self._timers.pop(key, None)
+            self.run_aside(work())
+
+        self._timers[key] = asyncio.get_running_loop().call_later(pause_s, begin)
+
     def folders(self) -> list[str]:
         """The folders that the editor has open; the old single root where it knows no folders."""
         # Until `initialize` there is no workspace at all, and pygls says so with an exception.
@@ -124,12 +159,41 @@ class StepfareServer(LanguageServer):
 
     def page(self, uri: str) -> Page | None:
         """One of our files as the editor holds it; None for any other file and for what cannot be read."""
+        if not self.is_ours(uri):
+            return None
         document = self.workspace.get_text_document(uri)
         try:
             text = document.source
         except (OSError, UnicodeError):
             return None
-        return page_of(uri, text, document.position_codec, document.version, self.paths.config_toml)
+        page = self._pages.get(uri)
+        if page is None or page.version != document.version or page.text != text:
+            page = page_of(uri, text, document.position_codec, document.version, self.paths.config_toml)
+            if page is None:
+                return None
+            _keep(self._pages, uri, page)
+        return page
+
+    async def page_read(self, uri: str) -> Page | None:
+        """The same with what it holds as TOML worked out, beside other requests where that takes long."""
+        page = self.page(uri)
+        if page is not None and page.is_large:
+            await asyncio.to_thread(lambda: page.spots)
+        return page
+
+    def scanned(self, uri: str) -> Scanned:
+        """What is remembered of scanning this file up to a cursor."""
+        scanned = self._scanned.get(uri) or Scanned()
+        _keep(self._scanned, uri, scanned)
+        return scanned
+
+    def forget_page(self, uri: str) -> None:
+        self._pages.pop(uri, None)
+        self._scanned.pop(uri, None)
+
+    def forget_files(self) -> None:
+        """Files came, went or were renamed."""
+        self._files.clear()
 
     def is_ours(self, uri: str) -> bool:
         return table_of(uri, self.paths.config_toml) is not None
@@ -140,6 +204,17 @@ class StepfareServer(LanguageServer):
 
     def settings(self) -> Checked[Settings]:
         """The user's own settings as they lie on disk; those of an empty file where there is none."""
+        path = self.paths.config_toml
+        try:
+            about = path.stat()
+            mark: object = (about.st_ino, about.st_size, about.st_mtime_ns)
+        except OSError:
+            mark = None
+        if self._settings is None or self._settings[0] != mark:
+            self._settings = (mark, self._read_settings())
+        return self._settings[1]
+
+    def _read_settings(self) -> Checked[Settings]:
         try:
             with self.paths.config_toml.open("rb") as file:
                 return check_settings(file.read(SETTINGS_BYTES_MAX + 1), str(self.paths.config_toml))
@@ -150,22 +225,21 @@ class StepfareServer(LanguageServer):
         """What `look` finds in a folder, remembered for a while: people type faster than disks change."""
         looked_s, files = self._files.get(folder, (float("-inf"), None))
         if monotonic() - looked_s > FILES_KEPT_S:
-            files = await asyncio.to_thread(look)
-            self._files.clear()
+            async with self.takes_a_while("stepfare looks through the project's files"):
+                files = await asyncio.to_thread(look)
             self._files[folder] = (monotonic(), files)
+            while len(self._files) > FOLDERS_KEPT_MAX:
+                del self._files[next(iter(self._files))]
         return files
 
     async def models(self) -> tuple[ModelInfo, ...]:
         """The catalogue's models that are in play or could be; none without the daemon."""
-        asked_s, models = self._models
-        if monotonic() - asked_s > MODELS_KEPT_S:
-            try:
-                prices = await asyncio.wait_for(self.link.ask(lambda daemon: daemon.prices()), MODELS_WAIT_S)
-            except (Unreachable, Refused, TimeoutError):
-                return ()
-            models = tuple(prices.models)
-            self._models = (monotonic(), models)
-        return models
+        if isinstance(self.link.state, Offline):
+            return ()
+        prices: Prices | None = await self.ahead.soon(
+            "prices", lambda daemon: daemon.prices(), MODELS_WAIT_S, fresh_s=MODELS_KEPT_S, shown_s=MODELS_SHOWN_S
+        )
+        return tuple(prices.models) if prices is not None else ()
 
     def say(self, words: str, kind: types.MessageType = types.MessageType.Info) -> None:
         """One line where the editor shows messages; many editors drop the results of commands."""
@@ -197,6 +271,34 @@ class StepfareServer(LanguageServer):
         answer = await self.window_show_message_request_async(types.ShowMessageRequestParams(kind, words, buttons))
         return answer.title if answer is not None and answer.title in options else None
 
+    async def register(self, method: str, options: object) -> None:
+        """Tell the editor of something that can only be told once it runs; one that does not listen goes without."""
+        one = types.Registration(f"stepfare:{method}", method, register_options=options)
+        try:
+            await self.client_register_capability_async(types.RegistrationParams([one]))
+        except JsonRpcException as error:
+            log.info("the editor does not take %s: %s", method, error)
+
+    @asynccontextmanager
+    async def takes_a_while(self, title: str) -> AsyncGenerator[None]:
+        """Show that something takes a while, in editors that show that."""
+        window = self.client_capabilities.window
+        if window is None or not window.work_done_progress:
+            yield
+            return
+        token = str(uuid4())
+        try:
+            await self.work_done_progress.create_async(token)  # pyright: ignore[reportUnknownMemberType]
+        except JsonRpcException as error:
+            log.info("the editor shows no progress: %s", error)
+            yield
+            return
+        self.work_done_progress.begin(token, types.WorkDoneProgressBegin(title))
+        try:
+            yield
+        finally:
+            self.work_done_progress.end(token, types.WorkDoneProgressEnd())
+
     def offer_to_start(self, *, running: bool) -> None:
         """Ask, once for an editor's life, whether to start the daemon: where it is down, and where the editor can show a question."""
         if running or self._offered or not self.can_ask or not self.options.offer_to_start:
@@ -216,6 +318,8 @@ class StepfareServer(LanguageServer):
         log.error("nothing was wired to start the daemon")
 
     def _daemon_changed(self, state: State) -> None:
+        if isinstance(state, Offline):
+            self.ahead.forget()
         self.spend.update(state)
         self.watch(state)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 KEY_PARTS = re.compile(r"\"([^\"\n]*)\"?|'([^'\n]*)'?|([^\s.\"'=\[\]]+)")
@@ -13,6 +14,41 @@ class Spot(StrEnum):
     HEADER = "header"
     KEY = "key"
     VALUE = "value"
+
+
+@dataclass(slots=True)
+class Scanned:
+    """How far an earlier scan came: the text up to its cursor, and the indexes at which a line begins outside of everything, each with
+    the table that it belongs to. A scan depends on nothing behind its cursor, so what a new text has in common with this one is known."""
+
+    text: str = ""
+    at: list[int] = field(default_factory=lambda: [0])
+    tables: list[tuple[str, ...]] = field(default_factory=lambda: [()])
+
+    def rewind(self, text: str) -> tuple[int, tuple[str, ...]]:
+        """Where to go on for this text, and in which table."""
+        known = bisect_right(self.at, _common(self.text, text)) - 1
+        del self.at[known + 1 :], self.tables[known + 1 :]
+        self.text = text
+        return self.at[known], self.tables[known]
+
+    def mark(self, at: int, table: tuple[str, ...]) -> None:
+        self.at.append(at)
+        self.tables.append(table)
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    low, high = 0, min(len(one), len(other))
+    if one[:high] == other[:high]:
+        return high
+    while low + 1 < high:
+        middle = (low + high) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +63,14 @@ class Context:
     inline: bool = False
 
 
-def context_at(text: str) -> Context | None:
-    """The context at the end of `text`, which is the document up to the cursor; None in a comment."""
-    table: tuple[str, ...] = ()
+def context_at(text: str, scanned: Scanned | None = None) -> Context | None:
+    """The context at the end of `text`, which is the document up to the cursor; None in a comment. `scanned` is what is remembered of an
+    earlier text, and then of this one."""
+    memory = scanned or Scanned()
+    at, table = memory.rewind(text)
     key: tuple[str, ...] | None = None
     open_brackets: list[tuple[str, tuple[str, ...]]] = []
-    start = at = 0
+    start = at
 
     def prefix() -> tuple[str, ...]:
         return open_brackets[-1][1] if open_brackets else table
@@ -50,6 +88,7 @@ def context_at(text: str) -> Context | None:
         elif char == "\n":
             if not open_brackets:
                 key, start = None, at
+                memory.mark(at, table)
             elif not text[start:at].strip():
                 start = at
         elif key is None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -12,16 +15,30 @@ from lsprotocol import types
 from pygls import uris
 from pygls.workspace import PositionCodec
 
+from stepfare.config.check import DOTFILE_BYTES_MAX, SETTINGS_BYTES_MAX
 from stepfare.config.dotfile import DOTFILE_NAME
+from stepfare.config.places import KeyPath, Place
+from stepfare.config.read import Read, read
 from stepfare.config.schema import Settings, Table, WrittenDotfile
+
+LARGE_CHARS = 8_192
 
 _NAME = re.compile(r"[/\\:]")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """A key, or a value of that key, and where it stands."""
+
+    path: KeyPath
+    place: Place
+    is_value: bool
+
+
+@dataclass(frozen=True)
 class Page:
-    """One of our files as it stands in the editor. `lines` are without their ends; `table` is what the file holds.
+    """One of our files as it stands in the editor; `table` is what the file holds. What is worked out of the text is worked out once.
 
     Lines end where LSP says they do, which is at fewer characters than Python's own `splitlines` takes for ends.
     """
@@ -29,7 +46,6 @@ class Page:
     uri: str
     path: str
     text: str
-    lines: tuple[str, ...]
     codec: PositionCodec
     version: int | None
     table: type[Table]
@@ -38,11 +54,43 @@ class Page:
     def is_dotfile(self) -> bool:
         return self.table is WrittenDotfile
 
+    @property
+    def is_large(self) -> bool:
+        """Whether reading it takes longer than a request may."""
+        return len(self.text) > LARGE_CHARS
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """The index of each line's first character."""
+        return (0, *(match.end() for match in _LINE_END.finditer(self.text)))
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The lines without their ends."""
+        return tuple(_LINE_END.split(self.text))
+
+    @cached_property
+    def found(self) -> Read:
+        """What the text holds as TOML."""
+        return read(self.text, self.path, DOTFILE_BYTES_MAX if self.is_dotfile else SETTINGS_BYTES_MAX)
+
+    @cached_property
+    def spots(self) -> Mapping[int, Sequence[Spot]]:
+        """The keys and values of each line, counted from 1."""
+        spots: dict[int, list[Spot]] = {}
+        for places, is_value in ((self.found.places.keys, False), (self.found.places.values, True)):
+            for path, place in places.items():
+                spots.setdefault(place.line, []).append(Spot(path, place, is_value))
+        return spots
+
     def offset(self, position: types.Position) -> int:
         """The index into `text` of a client's position, which may lie outside of it."""
         line = min(max(0, position.line), len(self.lines) - 1)
-        starts = [0, *(match.end() for match in _LINE_END.finditer(self.text))]
-        return starts[line] + self.column(line, position.character if line == position.line else 2**31)
+        return self.starts[line] + self.column(line, position.character if line == position.line else 2**31)
+
+    def line_at(self, offset: int) -> int:
+        """The line, from 0, that holds the character at this index."""
+        return bisect_right(self.starts, offset) - 1
 
     def column(self, line: int, units: int) -> int:
         """The index into a line of so many of the client's code units."""
@@ -71,7 +119,7 @@ class Page:
 def page_of(uri: str, text: str, codec: PositionCodec, version: int | None, config_toml: Path) -> Page | None:
     """The file as one of ours; None for all others."""
     table = table_of(uri, config_toml)
-    return None if table is None else Page(uri, path_of(uri) or "", text, tuple(_LINE_END.split(text)), codec, version, table)
+    return None if table is None else Page(uri, path_of(uri) or "", text, codec, version, table)
 
 
 def table_of(uri: str, config_toml: Path) -> type[Table] | None:
@@ -103,3 +151,23 @@ def is_inside(path: str, folder: str) -> bool:
         return False
     inner, outer = os.path.realpath(path), os.path.realpath(folder)
     return inner == outer or inner.startswith(outer.rstrip(os.sep) + os.sep)
+
+
+def inside_of(path: str, folder: str) -> str | None:
+    """The path relative to the folder, with forward slashes; None for the folder itself and what lies outside of it, links resolved."""
+    for inner, outer in ((path, folder), (os.path.realpath(path), os.path.realpath(folder))):
+        if inner.startswith(outer.rstrip(os.sep) + os.sep):
+            # A link may lead out of the folder all the same.
+            return os.path.relpath(inner, outer).replace(os.sep, "/") if is_inside(path, folder) else None
+    return None
+
+
+def project_of(folder: str) -> str:
+    """The folder under whose name the daemon keeps what is spent there: the repository's root, else the folder itself."""
+    at = folder
+    while not os.path.lexists(os.path.join(at, ".git")):
+        above = os.path.dirname(at)
+        if above == at:
+            return folder
+        at = above
+    return at

@@ -11,10 +11,27 @@ from lsprotocol import types
 from stepfare.paths import Paths, paths_from
 from stepfare_lsp import wire
 from stepfare_lsp.base import StepfareServer
-from stepfare_lsp.features import actions, answers, budgets, commands, completion, diagnostics, hover, showing
+from stepfare_lsp.features import (
+    actions,
+    answers,
+    budgets,
+    commands,
+    completion,
+    diagnostics,
+    hints,
+    hover,
+    lenses,
+    showing,
+    spent,
+    symbols,
+    watching,
+    workspaces,
+)
 from stepfare_lsp.features.arguments import Arguments, arguments_of
 from stepfare_lsp.features.palette import PALETTE_KIND
 from stepfare_lsp.features.table import ROWS, Row
+from stepfare_lsp.features.workspaces import Contexts
+from stepfare_lsp.link import State
 
 
 def stepfare_server(environ: Mapping[str, str] | None = None) -> StepfareServer:
@@ -22,9 +39,18 @@ def stepfare_server(environ: Mapping[str, str] | None = None) -> StepfareServer:
     paths: Paths = paths_from(os.environ if environ is None else environ)
     ls = StepfareServer(paths)
     ls.start = lambda: commands.start_daemon(ls, Arguments())
-    ls.watch = budgets.Asking(ls).update
-    _wire_life(ls)
-    _wire_pages(ls)
+    contexts = workspaces.Contexts(ls)
+    asking = budgets.Asking(ls)
+
+    def news(state: State) -> None:
+        asking.update(state)
+        contexts.daemon_is(state)
+        showing.renew_pages(ls)
+
+    ls.watch = news
+    _wire_life(ls, contexts)
+    _wire_pages(ls, contexts)
+    _wire_files(ls)
     for method in answers.requests():
         _wire_request(ls, method)
     for row in ROWS:
@@ -32,7 +58,7 @@ def stepfare_server(environ: Mapping[str, str] | None = None) -> StepfareServer:
     return ls
 
 
-def _wire_life(ls: StepfareServer) -> None:
+def _wire_life(ls: StepfareServer, contexts: Contexts) -> None:
     @ls.feature(types.INITIALIZE)
     def initialize(params: types.InitializeParams) -> None:
         ls.take_options(params.initialization_options)
@@ -40,13 +66,20 @@ def _wire_life(ls: StepfareServer) -> None:
     @ls.feature(types.INITIALIZED)
     async def initialized(_: types.InitializedParams) -> None:
         ls.begin()
+        contexts.look_again()
         await showing.offer_pages(ls)
+        await watching.watch_files(ls)
 
     @ls.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def configured(params: types.DidChangeConfigurationParams) -> None:
         if isinstance(params.settings, dict):
             ls.take_options(cast("dict[str, Any]", params.settings).get("stepfare"))
+            contexts.look_again()
             ls.refresh()
+
+    @ls.feature("stepfare/context")
+    async def told(params: Any) -> None:
+        contexts.told(params)
 
     @ls.feature(types.SHUTDOWN)
     def shutdown(*_: object) -> None:
@@ -56,20 +89,46 @@ def _wire_life(ls: StepfareServer) -> None:
     @ls.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
     async def folders(_: types.DidChangeWorkspaceFoldersParams) -> None:
         ls.spend.refresh()
+        ls.forget_files()
+        contexts.look_again()
 
 
-def _wire_pages(ls: StepfareServer) -> None:
+def _wire_files(ls: StepfareServer) -> None:
+    options = types.FileOperationRegistrationOptions([types.FileOperationFilter(types.FileOperationPattern("**"), scheme="file")])
+
+    @ls.feature(types.WORKSPACE_DID_CREATE_FILES, options)
+    async def created(_: types.CreateFilesParams) -> None:
+        await watching.came_or_went(ls, [])
+
+    @ls.feature(types.WORKSPACE_DID_RENAME_FILES, options)
+    async def renamed(params: types.RenameFilesParams) -> None:
+        await watching.came_or_went(ls, [file.old_uri for file in params.files])
+
+    @ls.feature(types.WORKSPACE_DID_DELETE_FILES, options)
+    async def deleted(params: types.DeleteFilesParams) -> None:
+        await watching.came_or_went(ls, [file.uri for file in params.files])
+
+    @ls.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    async def watched(params: types.DidChangeWatchedFilesParams) -> None:
+        gone = [change.uri for change in params.changes if change.type is types.FileChangeType.Deleted]
+        await watching.came_or_went(ls, gone)
+
+
+def _wire_pages(ls: StepfareServer, contexts: Contexts) -> None:
     @ls.feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT, types.TextDocumentContentOptions(schemes=[showing.SCHEME]))
     async def content(params: types.TextDocumentContentParams) -> types.TextDocumentContentResult:
         return types.TextDocumentContentResult(text=await showing.content(ls, params.uri))
 
     @ls.feature(types.TEXT_DOCUMENT_DID_OPEN)
     async def opened(params: types.DidOpenTextDocumentParams) -> None:
+        contexts.look_again()
+        if (page := ls.page(params.text_document.uri)) is not None and page.is_dotfile:
+            spent.ask_ahead(ls, os.path.dirname(page.path))
         await diagnostics.publish(ls, params.text_document.uri)
 
     @ls.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     async def changed(params: types.DidChangeTextDocumentParams) -> None:
-        await diagnostics.publish(ls, params.text_document.uri)
+        diagnostics.publish_soon(ls, params.text_document.uri)
 
     @ls.feature(types.TEXT_DOCUMENT_DID_SAVE)
     async def saved(params: types.DidSaveTextDocumentParams) -> None:
@@ -77,8 +136,23 @@ def _wire_pages(ls: StepfareServer) -> None:
             await diagnostics.publish_all(ls)
 
     @ls.feature(types.TEXT_DOCUMENT_DID_CLOSE)
-    def closed(params: types.DidCloseTextDocumentParams) -> None:
+    async def closed(params: types.DidCloseTextDocumentParams) -> None:
         diagnostics.clear(ls, params.text_document.uri)
+        contexts.look_again()
+
+    @ls.feature(types.TEXT_DOCUMENT_CODE_LENS, types.CodeLensOptions())
+    def lens(params: types.CodeLensParams) -> list[types.CodeLens]:
+        return lenses.lenses(ls, params.text_document.uri)
+
+    @ls.feature(types.TEXT_DOCUMENT_INLAY_HINT, types.InlayHintOptions())
+    async def hint(params: types.InlayHintParams) -> list[types.InlayHint]:
+        page = await ls.page_read(params.text_document.uri)
+        return hints.hints(ls, page, params.range.start.line, params.range.end.line) if page else []
+
+    @ls.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, types.DocumentSymbolOptions())
+    async def outline(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
+        page = await ls.page_read(params.text_document.uri)
+        return symbols.symbols(page) if page else []
 
     @ls.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=list(completion.TRIGGERS)))
     async def complete(params: types.CompletionParams) -> types.CompletionList:
@@ -91,8 +165,8 @@ def _wire_pages(ls: StepfareServer) -> None:
     kinds: list[types.CodeActionKind | str] = [types.CodeActionKind.QuickFix, PALETTE_KIND]
 
     @ls.feature(types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=kinds))
-    def offer(params: types.CodeActionParams) -> list[types.CodeAction]:
-        return actions.actions(ls, params)
+    async def offer(params: types.CodeActionParams) -> list[types.CodeAction]:
+        return await actions.actions(ls, params)
 
 
 def _wire_request(ls: StepfareServer, method: wire.Method) -> None:

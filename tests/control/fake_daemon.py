@@ -8,7 +8,7 @@ import threading
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -72,7 +72,7 @@ class FakeDaemon:
     def write_file(self, **changes: Any) -> None:
         write_private(self.paths.daemon_json, self.file(**changes).model_dump_json().encode())
 
-    def __enter__(self) -> FakeDaemon:
+    def __enter__(self) -> Self:
         self._thread.start()
         self._run(self._start())
         self.write_file()

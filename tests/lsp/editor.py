@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lsprotocol import types
 from pytest_lsp import LanguageClient, client_capabilities, make_test_lsp_client
 
 WAIT_S_MAX = 30.0
+LOOK_EVERY_S = 0.02
+
+T = TypeVar("T")
 
 
 class Editor:
@@ -31,6 +34,7 @@ class Editor:
         self.texts: dict[str, str] = {}
         self.refreshed: list[str] = []
         """What the server asked to be shown anew."""
+        self.registered: list[str] = []
         self._news = asyncio.Event()
         self._listen()
 
@@ -52,6 +56,10 @@ class Editor:
             self.edits.append(params.edit)
             return types.ApplyWorkspaceEditResult(applied=self.takes_edits, failure_reason=None if self.takes_edits else "read only")
 
+        @self.client.feature(types.CLIENT_REGISTER_CAPABILITY)
+        def register(params: types.RegistrationParams) -> None:
+            self.registered += [one.method for one in params.registrations]
+
         for method in (types.WORKSPACE_CODE_LENS_REFRESH, types.WORKSPACE_INLAY_HINT_REFRESH):
 
             @self.client.feature(method)
@@ -59,12 +67,37 @@ class Editor:
                 self.refreshed.append(method)
                 self._news.set()
 
+        @self.client.feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT_REFRESH)
+        def refresh_page(params: types.TextDocumentContentRefreshParams) -> None:
+            self.refreshed.append(params.uri)
+            self._news.set()
+
     async def until(self, seen: Callable[[], object]) -> None:
         """Wait for news until something is so."""
         async with asyncio.timeout(WAIT_S_MAX):
             while not seen():
                 self._news.clear()
                 await self._news.wait()
+
+    async def until_true(self, look: Callable[[], Awaitable[T]], so: Callable[[T], object]) -> T:
+        """Look again with every piece of news until what is seen is so."""
+        async with asyncio.timeout(WAIT_S_MAX):
+            while True:
+                self._news.clear()
+                found = await look()
+                if so(found):
+                    return found
+                await self._news.wait()
+
+    async def until_so(self, so: Callable[[], object]) -> None:
+        """Wait for what is seen elsewhere than in the editor."""
+        async with asyncio.timeout(WAIT_S_MAX):
+            while not so():  # noqa: ASYNC110  a daemon in a thread of its own tells of no news
+                await asyncio.sleep(LOOK_EVERY_S)
+
+    def configure(self, options: object) -> None:
+        """The person changed their settings."""
+        self.client.workspace_did_change_configuration(types.DidChangeConfigurationParams({"stepfare": options}))
 
     @property
     def last_spend(self) -> dict[str, Any]:
@@ -140,7 +173,11 @@ def edited(text: str, edit: types.TextEdit) -> str:
 
 @asynccontextmanager
 async def editor(
-    *folders: Path, spec: str = "visual_studio_code", encoding: str | None = None, capabilities: types.ClientCapabilities | None = None
+    *folders: Path,
+    spec: str = "visual_studio_code",
+    encoding: str | None = None,
+    capabilities: types.ClientCapabilities | None = None,
+    options: dict[str, Any] | None = None,
 ) -> AsyncGenerator[Editor]:
     """An editor with these folders open; it must leave without an error."""
     client = make_test_lsp_client()
@@ -150,7 +187,9 @@ async def editor(
     if encoding is not None:
         abilities.general = types.GeneralClientCapabilities(position_encodings=[encoding])
     opened = [types.WorkspaceFolder(folder.as_uri(), folder.name) for folder in folders]
-    await client.initialize_session(types.InitializeParams(capabilities=abilities, workspace_folders=opened, process_id=os.getpid()))
+    await client.initialize_session(
+        types.InitializeParams(capabilities=abilities, workspace_folders=opened, process_id=os.getpid(), initialization_options=options)
+    )
     try:
         yield shown
         await client.shutdown_session()

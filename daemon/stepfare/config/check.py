@@ -15,7 +15,7 @@ from stepfare.config.globs import compiled
 from stepfare.config.notes import Notes, did_you_mean
 from stepfare.config.places import KeyPath, Places
 from stepfare.config.profiles import DEFAULT_PROFILE, PROFILES
-from stepfare.config.read import read
+from stepfare.config.read import Read, read
 from stepfare.config.schema import Settings, WrittenDotfile
 from stepfare.core.money import PUSD_PER_USD
 from stepfare.core.problem import Problem
@@ -94,9 +94,9 @@ class Checked(Generic[T]):
     """False where the text is not TOML or too long: the value is then that of an empty file."""
 
 
-def check_settings(text: str | bytes, source: str) -> Checked[Settings]:
-    """The user's own `config.toml`; `source` is the name by which problems call it."""
-    found = read(text, source, SETTINGS_BYTES_MAX)
+def check_settings(text: str | bytes, source: str, *, found: Read | None = None) -> Checked[Settings]:
+    """The user's own `config.toml`; `source` is the name by which problems call it, `found` the text where it was read already."""
+    found = found or read(text, source, SETTINGS_BYTES_MAX)
     notes = Notes(source, found.places)
     settings = fitted(Settings, found.data, notes).table
     known = [*PROFILES, *settings.profiles]
@@ -106,9 +106,10 @@ def check_settings(text: str | bytes, source: str) -> Checked[Settings]:
     return Checked(settings, notes.sorted_with(found.problems), _lines(found.places), found.readable)
 
 
-def check_dotfile(text: str | bytes, source: str, user: UserLimits | None = None) -> Checked[Dotfile]:
-    """A project's `.stepfare.toml`. With `user`, it is also held against the user's own caps and profiles."""
-    found = read(text, source, DOTFILE_BYTES_MAX)
+def check_dotfile(text: str | bytes, source: str, user: UserLimits | None = None, *, found: Read | None = None) -> Checked[Dotfile]:
+    """A project's `.stepfare.toml`. With `user`, it is also held against the user's own caps and profiles. `found` is the text where it
+    was read already."""
+    found = found or read(text, source, DOTFILE_BYTES_MAX)
     notes = Notes(source, found.places)
     data = _without_forbidden(found.data, (), notes)
     # A list of allowed models that cannot be read must not come to mean that all are allowed.

@@ -36,7 +36,8 @@ def arguments_of(command: str, given: Sequence[object]) -> Arguments:
 
     def text(name: str) -> str | None:
         value = named.get(name)
-        if value is None or (isinstance(value, str) and value):
+        # JSON can carry halves of characters, which nothing that asks on can.
+        if value is None or (isinstance(value, str) and value and value == value.encode("utf-8", "replace").decode()):
             return value
         raise JsonRpcInvalidParams(message=f"{command}: `{name}` must be a text that is not empty.")
 

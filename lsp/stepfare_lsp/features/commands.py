@@ -58,7 +58,8 @@ async def status(ls: StepfareServer, _: Arguments) -> Result:
 async def start_daemon(ls: StepfareServer, _: Arguments) -> Result:
     """Start the daemon in the background, unless it runs; the result is its overview."""
     if not isinstance(ls.link.state, Online):
-        started, words = await _started(ls)
+        async with ls.takes_a_while("stepfare starts"):
+            started, words = await _started(ls)
         if not started:
             ls.say(words, types.MessageType.Error)
             return None

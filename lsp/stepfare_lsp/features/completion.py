@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -14,9 +16,11 @@ from stepfare.config.schema import Table, WrittenDotfile
 from stepfare.control.protocol import ModelInfo
 from stepfare_lsp.base import StepfareServer
 from stepfare_lsp.context import Context, Spot, context_at
+from stepfare_lsp.features.tree import files_below
 from stepfare_lsp.places import Page
 from stepfare_lsp.present import price_words
 
+GLOBS_MAX, GLOB_KINDS_MAX, GLOB_DEPTH_MAX = 150, 20, 3
 TRIGGERS = ('"', "=", "[", "'")
 _REST = re.compile(r"[\w./*-]*[\"']")
 MODEL_KEYS = {("models", "deny"), ("models", "allow"), ("tiers", "frugal"), ("tiers", "balanced"), ("tiers", "premium"), ("baseline",)}
@@ -39,7 +43,7 @@ async def complete(ls: StepfareServer, uri: str, position: types.Position) -> ty
     if page is None:
         return types.CompletionList(is_incomplete=False, items=[])
     offset = page.offset(position)
-    context = context_at(page.text[:offset])
+    context = context_at(page.text[:offset], ls.scanned(uri))
     if context is None:
         return types.CompletionList(is_incomplete=False, items=[])
     match context.spot:
@@ -48,7 +52,7 @@ async def complete(ls: StepfareServer, uri: str, position: types.Position) -> ty
         case Spot.KEY:
             options = list(_keys(page.table, context))
         case Spot.VALUE:
-            options = await _values(ls, page.table, context)
+            options = await _values(ls, page, context)
     stretch = _stretch(page, context, offset)
     items = [_item(option, stretch, index) for index, option in enumerate(options)]
     return types.CompletionList(is_incomplete=False, items=items)
@@ -84,7 +88,8 @@ def _keys(root: type[Table], context: Context) -> Iterable[Option]:
         yield from _headers(root)
 
 
-async def _values(ls: StepfareServer, root: type[Table], context: Context) -> list[Option]:
+async def _values(ls: StepfareServer, page: Page, context: Context) -> list[Option]:
+    root = page.table
     key = key_at(root, context.path)
     if key is None:
         return []
@@ -93,6 +98,8 @@ async def _values(ls: StepfareServer, root: type[Table], context: Context) -> li
         words: Mapping[str, str] = dict.fromkeys(PROFILES, "ships with stepfare") | dict.fromkeys(own, "your own")
     elif context.path in MODEL_KEYS:
         words = _model_names(await ls.models(), globs=root is WrittenDotfile)
+    elif context.path == ("paths", "match"):
+        words = await _globs(ls, page)
     else:
         words = dict.fromkeys(key.values, "")
     bare = key.values == ("true", "false")
@@ -108,8 +115,24 @@ async def _values(ls: StepfareServer, root: type[Table], context: Context) -> li
 def _model_names(models: Iterable[ModelInfo], *, globs: bool) -> Mapping[str, str]:
     listed = list(models)
     providers = dict.fromkeys(model.provider for model in listed)
-    named = {model.id: f"{model.tier}, {price_words(model.price_now)}" for model in listed}
+    named = {model.id: f"{model.tier}, {price_words(model.price_now)}, {model.context_tokens:,} tokens" for model in listed}
     return {**{f"{provider}/*": "every model of this provider" for provider in providers}, **named} if globs else named
+
+
+async def _globs(ls: StepfareServer, page: Page) -> Mapping[str, str]:
+    """Globs that take in something of this project: its folders, the nearest ones first, and the kinds of files in it."""
+    folder = os.path.dirname(page.path)
+    files = await ls.files_of(folder, lambda: files_below(folder)) if folder else None
+    folders, kinds = Counter[str](), Counter[str]()
+    for file in files or ():
+        parts = file.split("/")
+        folders.update("/".join(parts[:depth]) for depth in range(1, min(len(parts), GLOB_DEPTH_MAX + 1)))
+        suffix = os.path.splitext(parts[-1])[1]
+        if suffix:
+            kinds[f"**/*{suffix}"] += 1
+    near = sorted(folders, key=lambda name: (name.count("/"), name))[:GLOBS_MAX]
+    words = {f"{name}/**": f"{folders[name]:,} files" for name in near}
+    return {**words, **{kind: f"{number:,} files" for kind, number in kinds.most_common(GLOB_KINDS_MAX)}}
 
 
 def _stretch(page: Page, context: Context, offset: int) -> types.Range:
@@ -123,9 +146,8 @@ def _stretch(page: Page, context: Context, offset: int) -> types.Range:
         # In the middle of a text that is closed on this line, all of it gives way.
         rest = _REST.match(page.text, end)
         end = rest.end() if rest and rest[0].endswith(begun[0]) else end
-    line = page.text.count("\n", 0, context.start)
-    column = context.start - (page.text.rfind("\n", 0, context.start) + 1)
-    return page.range(line, column, end - context.start)
+    line = page.line_at(context.start)
+    return page.range(line, context.start - page.starts[line], end - context.start)
 
 
 def _item(option: Option, stretch: types.Range, index: int) -> types.CompletionItem:

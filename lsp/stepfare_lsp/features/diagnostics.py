@@ -1,35 +1,32 @@
-"""Problems of our files, pushed as the person types; the daemon need not be there for that."""
+"""Problems of our files, pushed once the person pauses; the daemon need not be there for that."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections.abc import Sequence
-from time import monotonic
 from typing import Any
 
 from lsprotocol import types
 
-from stepfare.config.check import DOTFILE_BYTES_MAX, check_dotfile, check_settings, limits_of
+from stepfare.config.check import check_dotfile, check_settings, limits_of
+from stepfare.config.dotfile import UserLimits
 from stepfare.config.globs import BadGlob, compiled
-from stepfare.config.places import KeyPath
-from stepfare.config.read import read
+from stepfare.config.places import KeyPath, Place
 from stepfare.core.problem import Problem
 from stepfare_lsp import present
 from stepfare_lsp.base import StepfareServer
+from stepfare_lsp.features.tree import PASSED_OVER, files_below
 from stepfare_lsp.places import Page
 
-FILES_MAX = 20_000
-WALK_S_MAX = 1.0
-PASSED_OVER = frozenset({".git", ".hg", ".jj", "node_modules", ".venv", "venv", "__pycache__", "target", "dist", "build", ".tox"})
-"""Folders that are large and seldom meant; a glob that names one is taken to match."""
+PAUSE_S = 0.15
+"""Of so much quiet after a change; while a person types, most texts are wrong."""
 
 
-def problems_of(ls: StepfareServer, page: Page) -> tuple[Problem, ...]:
-    """What the checker says of the text that the editor holds."""
-    if page.is_dotfile:
-        return check_dotfile(page.text, page.path, limits_of(ls.settings().value)).problems
-    return check_settings(page.text, page.path).problems
+def publish_soon(ls: StepfareServer, uri: str) -> None:
+    """Send the problems of a file when it has not changed for a moment."""
+    if ls.is_ours(uri):
+        ls.after_quiet(("problems", uri), PAUSE_S, lambda: publish(ls, uri))
 
 
 async def publish(ls: StepfareServer, uri: str) -> None:
@@ -37,12 +34,13 @@ async def publish(ls: StepfareServer, uri: str) -> None:
     page = ls.page(uri)
     if page is None:
         return
-    problems = problems_of(ls, page)
+    limits = limits_of(ls.settings().value)
+    problems = await asyncio.to_thread(_problems_of, page, limits) if page.is_large else _problems_of(page, limits)
+    if not _is_shown(ls, page):
+        return
     _send(ls, page, problems)
-    if page.is_dotfile and page.path and (unmatched := await _unmatched(ls, page)):
-        now = ls.page(uri)
-        if now is not None and now.text == page.text:
-            _send(ls, now, sorted([*problems, *unmatched], key=lambda problem: (problem.line, problem.column)))
+    if page.is_dotfile and page.path and (unmatched := await _unmatched(ls, page)) and _is_shown(ls, page):
+        _send(ls, page, sorted([*problems, *unmatched], key=lambda problem: (problem.line, problem.column)))
 
 
 async def publish_all(ls: StepfareServer) -> None:
@@ -52,9 +50,23 @@ async def publish_all(ls: StepfareServer) -> None:
 
 
 def clear(ls: StepfareServer, uri: str) -> None:
-    """A closed file has no problems to show."""
+    """A file that is closed or gone has no problems to show."""
+    ls.forget_page(uri)
     if ls.is_ours(uri):
         ls.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
+
+
+def _problems_of(page: Page, limits: UserLimits) -> tuple[Problem, ...]:
+    """What the checker says of the text that the editor holds."""
+    if page.is_dotfile:
+        return check_dotfile(page.text, page.path, limits, found=page.found).problems
+    return check_settings(page.text, page.path, found=page.found).problems
+
+
+def _is_shown(ls: StepfareServer, page: Page) -> bool:
+    """Whether the editor still has the file open, with this text."""
+    document = ls.workspace.text_documents.get(page.uri)
+    return document is not None and document.source == page.text
 
 
 def _send(ls: StepfareServer, page: Page, problems: Sequence[Problem]) -> None:
@@ -64,23 +76,25 @@ def _send(ls: StepfareServer, page: Page, problems: Sequence[Problem]) -> None:
 
 async def _unmatched(ls: StepfareServer, page: Page) -> list[Problem]:
     """Globs of `[[paths]]` that take in no file of the project: a slip of the pen, as a rule."""
-    found = read(page.text, page.path, DOTFILE_BYTES_MAX)
-    spots = [(_at(found.data, path), place) for path, place in found.places.values.items() if path[:1] == ("paths",) and "match" in path]
-    wanted = [(glob, place) for glob, place in spots if isinstance(glob, str) and _is_checked(glob)]
+    spots = [(path, place) for path, place in page.found.places.values.items() if path[:1] == ("paths",) and "match" in path]
+    named = [(_at(page.found.data, path), place) for path, place in spots]
+    wanted = [(glob, place) for glob, place in named if isinstance(glob, str) and _is_checked(glob)]
     folder = os.path.dirname(page.path)
     files = await ls.files_of(folder, lambda: files_below(folder)) if wanted else None
-    if files is None:
-        return []
+    # Many globs over many files take a while, and the editor waits for other things too.
+    return [] if files is None else await asyncio.to_thread(_without_files, page.path, wanted, files)
+
+
+def _without_files(source: str, wanted: Sequence[tuple[str, Place]], files: Sequence[str]) -> list[Problem]:
+    words = "No file of this project matches this glob now. It holds for files to come; check its spelling."
     unmatched: list[Problem] = []
     for glob, place in wanted:
-        await asyncio.sleep(0)  # Many globs over many files take a while, and the editor waits for other things too.
         try:
             globs = compiled([glob])
         except BadGlob:
             continue
         if not any(globs.matching(file) is not None for file in files):
-            words = "No file of this project matches this glob now. It holds for files to come; check its spelling."
-            unmatched.append(Problem(page.path, "unmatched-glob", words, "warning", place.line, place.column, place.length))
+            unmatched.append(Problem(source, "unmatched-glob", words, "warning", place.line, place.column, place.length))
     return unmatched
 
 
@@ -92,16 +106,3 @@ def _at(data: Any, path: KeyPath) -> Any:
 
 def _is_checked(glob: str) -> bool:
     return not glob.startswith("!") and not PASSED_OVER & set(glob.split("/"))
-
-
-def files_below(folder: str) -> tuple[str, ...] | None:
-    """The files below a folder, relative to it, links not followed; None where there are too many to look at in time."""
-    until_s = monotonic() + WALK_S_MAX
-    files: list[str] = []
-    for at, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name not in PASSED_OVER]
-        inside = os.path.relpath(at, folder).replace(os.sep, "/")
-        files += names if inside == "." else [f"{inside}/{name}" for name in names]
-        if len(files) > FILES_MAX or monotonic() > until_s:
-            return None
-    return tuple(files)

@@ -63,8 +63,7 @@ async def offer_pages(ls: StepfareServer) -> None:
     """Tell an editor that knows virtual documents of ours; the library does not announce them itself."""
     if ls.knows_pages:
         options = types.TextDocumentContentRegistrationOptions(schemes=[SCHEME])
-        one = types.Registration("stepfare-pages", types.WORKSPACE_TEXT_DOCUMENT_CONTENT, register_options=options)
-        await ls.client_register_capability_async(types.RegistrationParams([one]))
+        await ls.register(types.WORKSPACE_TEXT_DOCUMENT_CONTENT, options)
 
 
 def renew_pages(ls: StepfareServer) -> None:
