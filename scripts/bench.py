@@ -28,10 +28,11 @@ MEASURES = (
     "ledger",
     "shared_ledger",
     "dashboard",
+    "lsp",
     "classifier",
     "start",
 )
-ALONE = frozenset({"tokens", "bridge", "ledger", "shared_ledger", "dashboard", "classifier"})
+ALONE = frozenset({"tokens", "bridge", "ledger", "shared_ledger", "dashboard", "lsp", "classifier"})
 """Measured without the three processes."""
 
 

@@ -61,7 +61,7 @@ class Nothing(Message):
 
 class WhichSessions(Message):
     workspace: str | None = Field(default=None, description="A path or file URI; else the sessions of all folders.")
-    limit: int = Field(default=50, ge=1, le=1_000)
+    limit: int = Field(default=20, ge=1, le=1_000)
 
 
 class WhichSession(Message):

@@ -77,7 +77,7 @@ async def test_the_command_extends_what_is_asked_for_or_named(house: House, tmp_
 
 async def test_wrong_arguments_are_an_error(stepfare_home: Path, tmp_path: Path) -> None:
     wrong: list[dict[str, Any]] = [{"scope": "year", "usd": 1}, {"scope": "day"}, {"usd": "much"}, {"usd": -1}, {"usd": True}]
-    async with editor(tmp_path) as shown:
+    async with editor(tmp_path, capabilities=types.ClientCapabilities()) as shown:
         for given in wrong:
             with pytest.raises(JsonRpcException, match="extendBudget"):
                 await shown.run("extendBudget", given)

@@ -91,7 +91,7 @@ def agent(project: Path) -> Session:
 async def daemon(stepfare_home: Path, agent: Session) -> AsyncGenerator[StandingDaemon]:
     with StandingDaemon(stepfare_home) as daemon:
         daemon.answer("overview", overview(agent))
-        daemon.answer("sessions?limit=50", Sessions(sessions=[agent]))
+        daemon.answer("sessions?limit=20", Sessions(sessions=[agent]))
         daemon.answer(f"sessions?workspace={agent.workspace.replace('/', '%2F')}&limit=1", Sessions(sessions=[agent]))
         daemon.answer("sessions/s_1", SessionDetail(session=agent, steps=STEPS))
         daemon.answer("decisions/d_1", DECISION)

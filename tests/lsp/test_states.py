@@ -117,7 +117,7 @@ def prepare(daemon: StandingDaemon, agent: protocol.Session, started_ms: int = 1
     floor = Floor(tier="balanced", source="profile", words="")
     daemon.answer("overview", overview(agent).model_copy(update={"started_ms": started_ms}))
     daemon.answer(f"sessions?workspace={here}&limit=1", Sessions(sessions=[agent]))
-    daemon.answer("sessions?limit=50", Sessions(sessions=[agent]))
+    daemon.answer("sessions?limit=20", Sessions(sessions=[agent]))
     daemon.answer("sessions/s_1", detail)
     daemon.answer("budgets", Budgets())
     daemon.answer(

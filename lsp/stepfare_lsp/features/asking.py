@@ -10,7 +10,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from stepfare.control.client import Daemon, Refused, Unreachable
-from stepfare.control.protocol import Decision, Message, Session
+from stepfare.control.protocol import Decision, Message, Overview, Session
 from stepfare_lsp import present, wire
 from stepfare_lsp.base import StepfareServer
 from stepfare_lsp.features.arguments import Arguments
@@ -96,6 +96,12 @@ async def from_daemon(ls: StepfareServer, question: Callable[[Daemon], Awaitable
         raise RequestFailed(absent.words) from None
     except Refused as refused:
         raise RequestFailed(refused.failure.words) from None
+
+
+async def overview_now(ls: StepfareServer) -> Overview | None:
+    """The present state, which the daemon's feed keeps fresh here; None after saying why there is none."""
+    state = ls.link.state
+    return state.overview if isinstance(state, Online) else await asked_of_daemon(ls, lambda daemon: daemon.overview())
 
 
 def mode_of(ls: StepfareServer) -> str:

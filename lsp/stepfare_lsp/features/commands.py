@@ -13,10 +13,10 @@ from stepfare.control.client import Refused, Unreachable
 from stepfare_lsp import present
 from stepfare_lsp.base import StepfareServer
 from stepfare_lsp.features.arguments import Arguments
-from stepfare_lsp.features.asking import Result, asked_of_daemon, last_decision, mode_of, session_meant, shown
+from stepfare_lsp.features.asking import Result, asked_of_daemon, last_decision, mode_of, overview_now, session_meant, shown
 from stepfare_lsp.link import Online
 
-SESSIONS_SHOWN_MAX = 100
+SESSIONS_SHOWN_MAX = 20
 START_S_MAX = 60.0
 SAID_CHARS_MAX = 2_000
 
@@ -39,7 +39,7 @@ async def sessions(ls: StepfareServer, asked: Arguments) -> Result:
 
 async def today_spend(ls: StepfareServer, _: Arguments) -> Result:
     """What today has cost, in all projects."""
-    overview = await asked_of_daemon(ls, lambda daemon: daemon.overview())
+    overview = await overview_now(ls)
     return None if overview is None else shown(ls, overview.today, present.today_line(overview))
 
 
@@ -51,7 +51,7 @@ async def explain_last(ls: StepfareServer, asked: Arguments) -> Result:
 
 async def status(ls: StepfareServer, _: Arguments) -> Result:
     """How the daemon is."""
-    overview = await asked_of_daemon(ls, lambda daemon: daemon.overview())
+    overview = await overview_now(ls)
     return None if overview is None else shown(ls, overview, present.status_line(overview))
 
 
