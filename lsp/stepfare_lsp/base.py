@@ -26,7 +26,7 @@ from stepfare.control.client import Refused, Unreachable
 from stepfare.control.protocol import ModelInfo, Prices
 from stepfare.paths import Paths
 from stepfare_lsp.ahead import Ahead
-from stepfare_lsp.context import Scanned
+from stepfare_lsp.context import Scanned, context_at
 from stepfare_lsp.link import Link, Offline, State
 from stepfare_lsp.places import Page, page_of, path_of, table_of
 from stepfare_lsp.spend import METHOD, SpendLine
@@ -180,6 +180,17 @@ class StepfareServer(LanguageServer):
         if page is not None and page.is_large:
             await asyncio.to_thread(lambda: page.spots)
         return page
+
+    async def warm(self, uri: str) -> None:
+        """Work out beside all else what the first request for a long file would wait for."""
+        page = self.page(uri)
+        if page is None or not page.is_large:
+            return
+        scanned = Scanned()
+        await asyncio.to_thread(context_at, page.text, scanned)
+        if uri not in self._scanned:
+            _keep(self._scanned, uri, scanned)
+        await self.page_read(uri)
 
     def scanned(self, uri: str) -> Scanned:
         """What is remembered of scanning this file up to a cursor."""

@@ -51,7 +51,11 @@ def with_path_floor(text: str, glob: str, tier: Tier) -> str:
     """The text with a `[[paths]]` rule of this glob alone: the floor of the one that is there, else a new one at the end. Raises
     CannotWrite."""
     before = _readable(text)
-    rules = cast("list[Any]", before.data.get("paths", []))
+    there = before.data.get("paths", [])
+    rules = cast("list[Any]", there) if isinstance(there, list) else None
+    refusal = CannotWrite(f"A rule for {glob} cannot be added to this {DOTFILE_NAME} as it is written; it was left alone.")
+    if rules is None:
+        raise refusal
     same = [index for index, rule in enumerate(rules) if isinstance(rule, dict) and cast("dict[str, Any]", rule).get("match") == [glob]]
     if same:
         return _with(text, ("paths", same[-1], "floor"), tier.word)
@@ -62,7 +66,7 @@ def with_path_floor(text: str, glob: str, tier: Tier) -> str:
     written = f'{ended}{apart}[[paths]]\nmatch = ["{quoted}"]\nfloor = "{tier.word}"\n'
     wanted = {**before.data, "paths": [*rules, {"match": [glob], "floor": tier.word}]}
     if read(written, DOTFILE_NAME, DOTFILE_BYTES_MAX).data != wanted:
-        raise CannotWrite(f"A rule for {glob} cannot be added to this {DOTFILE_NAME} as it is written; it was left alone.")
+        raise refusal
     return written.replace("\n", "\r\n") if _is_windows(text) else written
 
 

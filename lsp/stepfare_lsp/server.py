@@ -124,6 +124,7 @@ def _wire_pages(ls: StepfareServer, contexts: Contexts) -> None:
         contexts.look_again()
         if (page := ls.page(params.text_document.uri)) is not None and page.is_dotfile:
             spent.ask_ahead(ls, os.path.dirname(page.path))
+        await ls.warm(params.text_document.uri)
         await diagnostics.publish(ls, params.text_document.uri)
 
     @ls.feature(types.TEXT_DOCUMENT_DID_CHANGE)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepfare_lsp.context import Context, Spot, context_at
+from stepfare_lsp.context import Context, Scanned, Spot, context_at
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,17 @@ def test_items_of_lists_and_keys_of_inline_tables_are_told_apart() -> None:
     assert context_at("a = { ") == Context(Spot.KEY, ("a",), 6, inline=True)
 
 
+def test_a_later_look_scans_only_what_is_new() -> None:
+    scanned = Scanned()
+    text = "[steps]\n" + 'edit = "premium"\n' * 500
+    context_at(text, scanned)
+    kept = len(scanned.at)
+    assert kept == 502
+    assert context_at(text[:-10] + "x", scanned) == context_at(text[:-10] + "x")
+    assert len(scanned.at) == kept - 1
+    assert context_at("[budget]\non_limit = ", scanned) == context_at("[budget]\non_limit = ")
+
+
 PIECES = st.sampled_from([*"[]{}=,.#\"'\\\n\r \t", '"""', "'''", "steps", "edit", "\u00e9", "\U0001f600", "[[", "\x00"])
 
 
@@ -61,3 +72,11 @@ PIECES = st.sampled_from([*"[]{}=,.#\"'\\\n\r \t", '"""', "'''", "steps", "edit"
 def test_any_text_has_a_context_or_none(text: str) -> None:
     context = context_at(text)
     assert context is None or 0 <= context.start <= len(text)
+
+
+@given(st.lists(st.tuples(st.lists(PIECES, max_size=12).map("".join), st.integers(0, 40)), min_size=2, max_size=6))
+def test_what_is_remembered_of_other_texts_changes_no_context(edits: list[tuple[str, int]]) -> None:
+    scanned, text = Scanned(), ""
+    for piece, kept in edits:
+        text = text[:kept] + piece
+        assert context_at(text, scanned) == context_at(text), text

@@ -15,7 +15,7 @@ from stepfare.config.check import check_dotfile
 from stepfare.core.step import StepKind, Tier
 from stepfare_lsp.features.wishes import smallest_edit
 from stepfare_lsp.places import page_of
-from stepfare_lsp.rewrite import TEMPLATE, CannotWrite, with_profile, with_tier
+from stepfare_lsp.rewrite import TEMPLATE, CannotWrite, with_path_floor, with_profile, with_tier
 
 COMMENTED = """\
 # keep me
@@ -72,6 +72,20 @@ def test_the_template_asks_for_nothing_and_each_of_its_examples_is_right() -> No
     assert checked.value.budget.on_limit == "ask"
     assert len(checked.value.paths) == len(checked.value.deny) == len(checked.value.steps) == 1
     assert set(tomllib.loads("\n".join(lines))) == {"profile", "steps", "paths", "models", "budget"}
+
+
+@pytest.mark.parametrize("text", ["", COMMENTED, TEMPLATE, "[budget]\r\nday_usd = 1\r\n", "[budget]\nday_usd = 1"])
+def test_a_floor_for_a_folder_is_a_rule_of_its_own_and_is_changed_in_place(text: str) -> None:
+    glob = "src/a b\\[1]/**"
+    once = with_path_floor(text, glob, Tier.PREMIUM)
+    rules = check_dotfile(once, "").value.paths
+    assert (rules[-1].globs.globs, rules[-1].tier) == ((glob,), Tier.PREMIUM)
+    assert once.startswith(text)
+    twice = with_path_floor(once, glob, Tier.FRUGAL)
+    assert [rule.tier for rule in check_dotfile(twice, "").value.paths] == [*(rule.tier for rule in rules[:-1]), Tier.FRUGAL]
+    assert ("\r\n" in text) == ("\r\n" in twice)
+    with pytest.raises(CannotWrite):
+        with_path_floor("paths = 3\n", glob, Tier.PREMIUM)
 
 
 LINES = st.lists(st.sampled_from(["a", "b", "\u00e9\U0001f600", ""]), max_size=6).map("\n".join)
