@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from stepfare.control.protocol import Cap, Decision, Overview, Session, SessionDetail, Step, Totals
-from stepfare_lsp.present import PLAY_MONEY, against, clean, money, rate, spent, steps
+from stepfare_lsp.present import PLAY_MONEY, against, clean, family_words, money, rate, spent, steps
 
 STEPS_SHOWN_MAX = 1_000
 """Of a very long session the newest so many; the rest is summed up."""
@@ -45,7 +45,15 @@ def _session_lines(session: Session) -> list[str]:
     tiers = [f"- {tier}: {steps(bucket.steps)}, {money(bucket.spent_pusd)}" for tier, bucket in session.totals.by_tier.items()]
     pace = [f"{money(session.burn_pusd_per_hour)} an hour"] if session.burn_pusd_per_hour else []
     pin = [f"Pinned: {session.pin} or better"] if session.pin else []
-    lines = [head, f"{spent(session.totals)} in {steps(session.totals.steps)}", "\n".join(tiers), *pace, saved(session.totals), *pin]
+    lines = [
+        head,
+        f"{spent(session.totals)} in {steps(session.totals.steps)}",
+        family_words(session),
+        "\n".join(tiers),
+        *pace,
+        saved(session.totals),
+        *pin,
+    ]
     return [line for line in [*lines, *(cap_line(cap) for cap in _caps(session))] if line]
 
 
@@ -80,6 +88,7 @@ def session_page(detail: SessionDetail, mode: str = "") -> str:
                 ("Began", _time(session.started_ms)),
                 ("Last step", _time(session.last_ms)),
                 ("Cost", f"{spent(session.totals)} in {steps(session.totals.steps)}" + (f" ({PLAY_MONEY})" if mode == "simulator" else "")),
+                ("In all", family_words(session)),
                 ("Saved", saved(session.totals)),
                 ("Reserved", money(session.totals.reserved_pusd) if session.totals.reserved_pusd else ""),
                 ("Pace", f"{money(session.burn_pusd_per_hour)} an hour" if session.burn_pusd_per_hour else ""),

@@ -80,11 +80,24 @@ def against(totals: Totals, *tiers: str) -> list[str]:
     return [f"{money(abs(pusd))} {'less' if pusd > 0 else 'more'} than always {tier}" for tier, pusd in saved if pusd]
 
 
+def whole(session: Session) -> Totals:
+    """The sums that a person takes for those of this session: with its subagents."""
+    return session.family.totals if session.family else session.totals
+
+
+def family_words(session: Session) -> str:
+    """What it cost together with its subagents, its forks and whom it works for; empty where it works alone."""
+    if session.family is None:
+        return ""
+    others = len(session.family.sessions) - 1
+    return f"{spent(session.family.totals)} together with {others} other session{'s' if others > 1 else ''} of its task"
+
+
 def session_line(session: Session, mode: str = "") -> str:
     totals = session.totals
     tiers = ", ".join(f"{name} {bucket.steps}" for name, bucket in totals.by_tier.items())
     parts = [f"{_name(session)}: {spent(totals)} in {steps(totals.steps)}" + (f" ({tiers})" if tiers else "")]
-    parts += against(totals, "balanced")
+    parts += [*filter(None, [family_words(session)]), *against(totals, "balanced")]
     if session.budget is not None and session.budget.session_pusd is not None:
         parts.append(f"cap {money(session.budget.session_pusd)}")
     return "; ".join([*parts, *_play(mode)])

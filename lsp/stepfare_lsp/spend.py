@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from stepfare.control.protocol import Overview, Session
+from stepfare.control.protocol import Overview, Session, Severity
 from stepfare_lsp.link import Connecting, Offline, Online, State
 from stepfare_lsp.markdown import tooltip
 from stepfare_lsp.places import is_inside
-from stepfare_lsp.present import PLAY_MONEY, clean, in_short
-from stepfare_lsp.wire import Severity, Spend
+from stepfare_lsp.present import PLAY_MONEY, clean, in_short, whole
+from stepfare_lsp.wire import Spend
 
 METHOD = "stepfare/spend"
 PAUSE_S_MIN = 1.0
@@ -37,14 +37,14 @@ def spend_of(state: State, folders: Sequence[str], tier: str | None = None) -> S
             return Spend(text=OFF, mode="offline", tooltip=words)
         case Online(_, overview):
             session = newest_session(overview.sessions, folders)
-            today = in_short(overview.today)
-            text = " . ".join(filter(None, [in_short(session.totals), tier])) if session else f"{today} today"
+            totals = whole(session) if session else overview.today
+            text = " . ".join(filter(None, [in_short(totals), tier])) if session else f"{in_short(totals)} today"
             return Spend(
                 text=f"{text} . {PLAY_MONEY}" if overview.mode == "simulator" else text,
                 session=session.id if session else None,
                 title=clean(session.title) if session else "",
                 workspace=session.workspace if session else "",
-                spent_pusd=session.totals.spent_pusd if session else None,
+                spent_pusd=totals.spent_pusd if session else None,
                 today_pusd=overview.today.spent_pusd,
                 tier=tier if session else None,
                 severity=_severity(session, overview),
@@ -55,7 +55,8 @@ def spend_of(state: State, folders: Sequence[str], tier: str | None = None) -> S
 
 
 def _severity(session: Session | None, overview: Overview) -> Severity:
-    """info, warning from a budget's `warn_at` on, error from the cap on."""
+    if session and session.family:
+        return session.family.severity
     caps = session.budget.caps if session and session.budget else overview.budgets
     if any(cap.left_pusd <= 0 for cap in caps):
         return "error"

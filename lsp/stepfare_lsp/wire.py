@@ -11,12 +11,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from stepfare.control import protocol
-from stepfare.control.protocol import Message
+from stepfare.control.protocol import Message, Severity
 
 REQUEST_FAILED = -32803
 """LSP's own code for a request that was right and could not be answered; its message is for a person."""
 
-Severity = Literal["info", "warning", "error"]
 Mode = Literal["live", "simulator", "offline"]
 Icon = Literal["session", "frugal", "balanced", "premium", "error", "running"]
 
@@ -28,7 +27,7 @@ class Spend(Message):
     session: str | None = Field(default=None, description="The session that was active last in the editor's folders.")
     title: str = Field(default="", description="Its title, on one line.")
     workspace: str = Field(default="", description="The folder that it works in.")
-    spent_pusd: int | None = Field(default=None, description="What it cost, in picodollars.")
+    spent_pusd: int | None = Field(default=None, description="What it cost with its subagents, in picodollars.")
     today_pusd: int | None = Field(default=None, description="What today cost, in all projects.")
     tier: str | None = Field(default=None, description="The tier that served its last step.")
     severity: Severity = Field(default="info", description="warning near a budget, error at it: the only reason for colour.")

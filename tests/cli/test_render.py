@@ -8,7 +8,7 @@ import pytest
 
 from stepfare.cli.render import catalogue, paint, reasons, spend
 from stepfare.cli.render.paint import Block
-from stepfare.control.protocol import Attempt, Bucket, Decision, Floor, ProviderInfo, SessionDetail, TierInfo, Totals
+from stepfare.control.protocol import Attempt, Bucket, Decision, Family, Floor, ProviderInfo, SessionDetail, TierInfo, Totals
 from tests.cli.samples import DECISION, DETAIL, NOW_MS, OVERVIEW, PRICE, PRICES, SESSION, a_step
 
 
@@ -41,6 +41,12 @@ def test_the_overview_says_mode_spend_and_what_is_wrong() -> None:
         s-77     just now       1  unpriced  continue  lib
         """,
     )
+
+
+def test_what_the_family_cost_stands_beside_the_session() -> None:
+    family = Family(sessions=["s-4f2a", "s-5"], totals=Totals(steps=9, spent_pusd=2 * 10**12), severity="info")
+    detail = DETAIL.model_copy(update={"session": SESSION.model_copy(update={"family": family})})
+    assert "$2.00 together with 1 other session of its task\n" in paint.plain(spend.session(detail, NOW_MS))
 
 
 def test_what_would_have_cost_the_same_is_not_compared() -> None:

@@ -12,6 +12,8 @@ import pytest
 from stepfare.control import protocol
 from stepfare.control.client import Daemon, Refused
 from stepfare.control.protocol import PROTOCOL, DaemonFile, Glance
+from stepfare_lsp.link import Online
+from stepfare_lsp.spend import spend_of
 from tests.fakes.provider import stream
 from tests.flows.conftest import Running, Start, ask
 
@@ -160,6 +162,39 @@ async def test_a_report_is_the_sum_of_what_was_served(start: Start) -> None:
         for by in ("colour", "day,day", "day,model,tier,kind"):
             with pytest.raises(Refused, match="report"):
                 await daemon._get(protocol.Report, f"report?by={by}")  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_a_line_counts_the_subagents_of_its_session_and_how_their_budgets_stand(start: Start) -> None:
+    """A person waits for one task: what its subagents cost is what "this session" costs."""
+    running = await start(*(stream() for _ in range(4)), more="[budget]\nsession_usd = 1.00\nwarn_at = 0.008\n")
+    told = [("lead", ""), ("scout", "lead"), ("scout", "lead"), ("other", "")]
+    for session, parent in told:
+        links = {"x-parent-session-id": parent} if parent else {}
+        async with running.chat(ask(), **{"x-stepfare-session": session, **links}) as answer:
+            await answer.text()
+    async with Daemon(file_of(running)) as daemon:
+        lead, scout, other = [(await daemon.session(name)).session for name in ("lead", "scout", "other")]
+        each = [one.totals.spent_pusd for one in (lead, scout, other)]
+        assert each == [4_100_000_000, 8_200_000_000, 4_100_000_000]
+        assert (scout.parent, other.family) == ("lead", None)
+        assert lead.family is not None
+        assert lead.family == scout.family
+        assert lead.family.sessions == ["lead", "scout"]
+        assert (lead.family.totals.spent_pusd, lead.family.totals.steps) == (12_300_000_000, 3)
+        # The scout alone is near its cap.
+        assert lead.family.severity == "warning"
+        shown = {one.id: one for one in (await daemon.overview()).sessions}
+        assert shown["lead"].family == lead.family
+        for name, spent_pusd, severity in (
+            ("lead", 12_300_000_000, "warning"),
+            ("scout", 12_300_000_000, "warning"),
+            ("other", 4_100_000_000, "info"),
+        ):
+            glance = await daemon._get(Glance, f"glance?session={name}")  # pyright: ignore[reportPrivateUsage]
+            line = spend_of(Online(daemon, (await daemon.overview()).model_copy(update={"sessions": [shown[name]]})), [])
+            assert line is not None
+            assert (glance.session, glance.spent_pusd, glance.severity) == (name, spent_pusd, severity)
+            assert (line.session, line.spent_pusd, line.severity) == (name, spent_pusd, severity)
 
 
 async def test_a_glance_is_of_the_session_that_is_named_or_that_works_in_the_folder(start: Start) -> None:

@@ -13,6 +13,7 @@ from stepfare.control.protocol import (
     Cap,
     DaemonFile,
     Decision,
+    Family,
     Floor,
     Overview,
     PriceRow,
@@ -88,6 +89,18 @@ def test_what_has_no_price_is_never_nothing() -> None:
     assert present.price_words(PriceRow(input=12_500, cache_read=0, cache_write=0, cache_write_1h=0, output=3_000_000)) == (
         "$0.0125 in, $3.00 out per million tokens"
     )
+
+
+def test_what_the_family_cost_stands_beside_the_session_and_in_its_line() -> None:
+    """The line of a status bar calls the family one session; whoever looks closer sees both."""
+    totals = Totals(steps=5, spent_pusd=2 * USD)
+    family = Family(sessions=["s_1", "s_2", "s_3"], totals=totals, severity="warning")
+    one = session(family=family)
+    assert "; $2.00 together with 2 other sessions of its task; $0.5800 less than always balanced" in present.session_line(one)
+    told = spend_of(online(one), ["/p"], "balanced")
+    assert told is not None
+    assert (told.text, told.spent_pusd, told.severity) == ("$2.00 . balanced", 2 * USD, "warning")
+    assert told.tooltip.split("\n\n")[1:3] == ["$0.4200 in 3 steps", "$2.00 together with 2 other sessions of its task"]
 
 
 def test_what_would_have_cost_the_same_is_not_compared() -> None:

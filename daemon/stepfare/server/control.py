@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ from stepfare.runtime.startup import House
 from stepfare.runtime.workspaces import Workspace
 from stepfare.server import budgets, catalogue, dashboard_links, glance, present, reporting, saying
 from stepfare.server.dry_run import dry_run
+from stepfare.server.families import families
 from stepfare.server.guard import admitted, token_of
 from stepfare.server.inference import HOUSE
 from stepfare.server.openapi import Handler, Route, document
@@ -128,7 +129,7 @@ async def overview_of(house: House) -> protocol.Overview:
         started_ms=house.started_ms,
         mode="simulator" if state.play.simulated else "live",
         today=present.totals(today),
-        sessions=[_session(house, row) for row in rows],
+        sessions=await _sessions(house, rows),
         providers=present.providers(state, house.started_ms, now_ms),
         problems=[present.problem(one) for one in problems],
         budgets=budgets.standing(house),
@@ -165,7 +166,7 @@ async def sessions(request: web.Request) -> web.Response:
     house = request.app[HOUSE]
     limit = min(max(1, _number(request, "limit", SESSIONS_SHOWN)), SESSIONS_SHOWN_MAX)
     rows = await house.store.sessions(limit, _number(request, "since_ms", 0), request.query.get("workspace"))
-    return message(protocol.Sessions(sessions=[_session(house, row) for row in rows]))
+    return message(protocol.Sessions(sessions=await _sessions(house, rows)))
 
 
 async def session(request: web.Request) -> web.Response:
@@ -188,7 +189,8 @@ async def session_detail(house: House, name: str, after: int = 0) -> protocol.Se
         return None
     steps = (await house.store.steps(row.opened.session))[after:]
     shown = [present.step(one, await house.store.decision(one.attempts[-1].reserved.decision)) for one in steps if one.attempts]
-    return protocol.SessionDetail(session=_session(house, row), steps=shown)
+    (message,) = await _sessions(house, [row])
+    return protocol.SessionDetail(session=message, steps=shown)
 
 
 async def decision(request: web.Request) -> web.Response:
@@ -271,19 +273,23 @@ async def _workspace(house: House, root: str) -> protocol.Workspace:
         dotfile=place.dotfile_path or None,
         problems=[present.problem(one) for one in place.problems],
         today=present.totals(today),
-        last_session=_session(house, rows[0]) if rows else None,
+        last_session=next(iter(await _sessions(house, rows)), None),
     )
 
 
-def _session(house: House, row: SessionRow) -> protocol.Session:
+async def _sessions(house: House, rows: Sequence[SessionRow]) -> list[protocol.Session]:
+    return [_session(house, row, family) for row, family in zip(rows, await families(house, rows), strict=True)]
+
+
+def _session(house: House, row: SessionRow, family: protocol.Family | None) -> protocol.Session:
     opened = row.opened
     live, now_ms = house.state.sessions.get(opened.session), house.world.now_ms()
     live = live and house.state.with_merged(live)
     caps = budgets.caps_of(house, live, opened.workspace) if live else ()
     shown = present.session(row, live, caps, now_ms, house.state.budgets.pace.pusd_per_hour(now_ms, opened.session))
     pin = house.state.shown.pins.get(opened.session)
-    update = {"merged": list(house.state.shown.merged(opened.session)), "pin": present.tier_name(pin) if pin is not None else None}
-    return shown.model_copy(update=update)
+    tier = present.tier_name(pin) if pin is not None else None
+    return shown.model_copy(update={"merged": list(house.state.shown.merged(opened.session)), "pin": tier, "family": family})
 
 
 def _placed(place: Workspace, problem: Problem) -> Problem:

@@ -8,7 +8,8 @@ from pathlib import PurePath
 from stepfare.control import protocol
 from stepfare.core.step import Tier
 from stepfare.runtime.startup import House
-from stepfare.server import budgets, present
+from stepfare.server import present
+from stepfare.server.families import families, severity
 from stepfare.server.present import tier_name
 from stepfare.store.queries import SessionRow
 
@@ -27,18 +28,18 @@ async def glance(house: House, query: Mapping[str, str]) -> protocol.Glance:
     row = await _meant(house, query)
     if row is None:
         return message
-    name, totals = row.opened.session, row.totals
+    name = row.opened.session
+    (family,) = await families(house, [row])
+    totals = family.totals if family else present.totals(row.totals)
     last = await house.store.last_reserved(name)
-    live = house.state.sessions.get(name)
-    caps = budgets.caps_of(house, live, row.opened.workspace) if live else ()
     return message.model_copy(
         update={
             "session": name,
             "spent_pusd": None if totals.steps and totals.unpriced_steps == totals.steps and not totals.spent_pusd else totals.spent_pusd,
-            "unbilled": present.totals(totals).unbilled,
-            "saved_pusd": totals.saved_on_premium_pusd,
+            "unbilled": totals.unbilled,
+            "saved_pusd": totals.always_premium_pusd - totals.spent_pusd,
             "tier": tier_name(Tier.of(last.tier)) if last else None,
-            "severity": "error" if any(cap.left_pusd <= 0 for cap in caps) else "warning" if any(cap.warned for cap in caps) else "info",
+            "severity": family.severity if family else severity(house, [name]),
         }
     )
 

@@ -85,6 +85,7 @@ class SessionIndex:
         self._by_reply: dict[str, list[str]] = {}
         self._by_task: dict[str, list[str]] = {}
         self._by_beginning: dict[str, list[str]] = {}
+        self._by_parent: dict[str, list[str]] = {}
         self._open: dict[str, Reserved] = {}
         self._projects = ProjectHabits()
 
@@ -118,6 +119,10 @@ class SessionIndex:
         """Ids of the sessions whose first human words these are."""
         return self._by_beginning.get(words, ())
 
+    def children(self, session: str) -> Sequence[str]:
+        """Ids of the sessions that name this one as their parent, the first first."""
+        return self._by_parent.get(session, ())
+
     def newest_first(self) -> Sequence[Session]:
         return list(reversed(self._sessions.values()))
 
@@ -132,6 +137,8 @@ class SessionIndex:
                 known = self._sessions.get(entry.session)
                 if known is None or not known.opened:
                     self._put(_opened(entry, known))
+                    if entry.parent:
+                        _own(self._by_parent, entry.parent, entry.session)
                     trail = self._trails.setdefault(entry.session, Trail())
                     if entry.begins and not trail.begins:
                         trail.begins = entry.begins
@@ -258,7 +265,9 @@ class SessionIndex:
 
     def forget(self, session: str) -> None:
         """As if this session had never been seen; one that is not known is none to forget."""
-        self._sessions.pop(session, None)
+        known = self._sessions.pop(session, None)
+        if known is not None:
+            _disown(self._by_parent, known.parent, session)
         trail = self._trails.pop(session, Trail())
         _disown(self._by_beginning, trail.begins, session)
         for owners, marks in (

@@ -46,6 +46,15 @@ def session(connection: Connection, name: str) -> SessionRow | None:
     return _made(connection, shown, whole)
 
 
+def together(connection: Connection, names: Sequence[str]) -> Totals:
+    """The totals of all these sessions; one that is not there adds nothing."""
+    shown = Shown.of_all(remarks.all_of(connection))
+    touched = shown.touched()
+    plain = reports.session_totals(connection, [name for name in names if name not in touched])
+    made = (_made(connection, shown, name) for name in names if name in touched)
+    return reduce(plus_totals, (*plain.values(), *(row.totals for row in made if row)), Totals())
+
+
 def steps(connection: Connection, name: str) -> list[StepRow]:
     """Its steps in the order in which they were first reserved, each with its attempts."""
     shown = Shown.of_all(remarks.all_of(connection))

@@ -264,6 +264,10 @@ class Store:
     async def session(self, session: str) -> SessionRow | None:
         return await self._readers.ask(lambda connection: as_shown.session(connection, session))
 
+    async def together(self, sessions: Sequence[str]) -> Totals:
+        """The totals of all these sessions as one."""
+        return await self._readers.ask(lambda connection: as_shown.together(connection, sessions))
+
     async def last_reserved(self, session: str) -> Reserved | None:
         """The session's last attempt, as it was reserved; None where it has none."""
         return await self._readers.ask(lambda connection: queries.last_reserved(connection, session))

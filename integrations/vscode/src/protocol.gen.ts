@@ -53,7 +53,7 @@ export interface Spend {
   title: string;
   /** The folder that it works in. */
   workspace: string;
-  /** What it cost, in picodollars. */
+  /** What it cost with its subagents, in picodollars. */
   spent_pusd: number | null;
   /** What today cost, in all projects. */
   today_pusd: number | null;
@@ -196,6 +196,13 @@ export interface CostLine {
   pusd: number;
 }
 
+/** All that works on one task: the session that it began with, its subagents, their forks. A person takes them for one session. */
+export interface Family {
+  sessions: string[];
+  totals: Totals;
+  severity: "info" | "warning" | "error";
+}
+
 export interface Floor {
   tier: "frugal" | "balanced" | "premium";
   source: string;
@@ -275,7 +282,7 @@ export interface Row {
   expandable: boolean;
 }
 
-/** One task of one agent. */
+/** One task of one agent. Its sums are its own; `family` has those of all that work on it, where there are several. */
 export interface Session {
   id: string;
   title: string;
@@ -293,6 +300,7 @@ export interface Session {
   pin: "frugal" | "balanced" | "premium" | null;
   budget: Budget | null;
   warm: Warm[];
+  family: Family | null;
 }
 
 /** One step: what it was, who served it, why, and what it cost (null while open or unpriced). */

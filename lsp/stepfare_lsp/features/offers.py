@@ -19,7 +19,7 @@ from stepfare_lsp.features.folders import folder_around, glob_of
 from stepfare_lsp.link import Connecting, Online
 from stepfare_lsp.markdown import saved, title_of
 from stepfare_lsp.places import is_inside
-from stepfare_lsp.present import add_button, in_short, left_of, money
+from stepfare_lsp.present import add_button, in_short, left_of, money, whole
 from stepfare_lsp.spend import newest_session
 
 TIERS = tuple(tier.word for tier in Tier)
@@ -75,7 +75,7 @@ def scene(ls: StepfareServer, file: str = "") -> Scene:
 
 def session_spend(here: Scene) -> Iterable[Offer]:
     if here.session:
-        yield Offer(f"this session {in_short(here.session.totals)}", title_of(here.session), {"session": here.session.id})
+        yield Offer(f"this session {in_short(whole(here.session))}", title_of(here.session), {"session": here.session.id})
 
 
 def explain_last(here: Scene) -> Iterable[Offer]:

@@ -95,6 +95,9 @@ def session(message: SessionDetail, now_ms: int) -> list[Block]:
         blocks.append(line(f"Part of session {one.parent}"))
     blocks.append(line())
     spend_lines = spend(one.totals)
+    if one.family:
+        others = counted(len(one.family.sessions) - 1, "other session")
+        spend_lines.append((f"{spent(one.family.totals)} together with {others} of its task",))
     if one.burn_pusd_per_hour:
         spend_lines.append((f"{money(one.burn_pusd_per_hour)} an hour at its pace of late",))
     blocks.extend(_labelled("Spent", spend_lines))

@@ -5,7 +5,7 @@ Money is an integer of picodollars (`*_pusd`), times are milliseconds since the 
 they do not know; `PROTOCOL` grows when a reader could no longer do that.
 """
 
-from stepfare.control.protocol.base import PROTOCOL, Bucket, Failure, Message, TierName, Totals
+from stepfare.control.protocol.base import PROTOCOL, Bucket, Failure, Message, Severity, TierName, Totals
 from stepfare.control.protocol.budgets import Budget, Budgets, Cap, Extend, Extension, OnLimit, Proposal, Question, ScopeName
 from stepfare.control.protocol.catalogue import ModelInfo, PriceRow, Prices, ProviderInfo, TierInfo
 from stepfare.control.protocol.daemon_file import DaemonFile
@@ -16,6 +16,7 @@ from stepfare.control.protocol.replays import Audit, AuditedSession, Learned, Le
 from stepfare.control.protocol.reports import Files, FileSpend, Grouping, Report, ReportQuestion, ReportRow, RepricedLedger, RepricedModel
 from stepfare.control.protocol.sessions import (
     Attempt,
+    Family,
     Merge,
     Pin,
     Rename,
@@ -51,6 +52,7 @@ __all__ = [
     "Extend",
     "Extension",
     "Failure",
+    "Family",
     "FileSpend",
     "Files",
     "Floor",
@@ -89,6 +91,7 @@ __all__ = [
     "Session",
     "SessionDetail",
     "Sessions",
+    "Severity",
     "Share",
     "SplitAt",
     "Step",

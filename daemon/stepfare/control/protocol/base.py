@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 PROTOCOL = 1
 TierName = Literal["frugal", "balanced", "premium"]
+Severity = Literal["info", "warning", "error"]
+"""How budgets stand: warning from a budget's `warn_at` on, error from the cap on."""
 
 
 class Message(BaseModel):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stepfare.control.protocol.base import PROTOCOL, Message, TierName, Totals
+from stepfare.control.protocol.base import PROTOCOL, Message, Severity, TierName, Totals
 from stepfare.control.protocol.budgets import Cap, Question
 from stepfare.control.protocol.sessions import Session, Step
 
@@ -61,8 +61,9 @@ class Event(Message):
 
 
 class Glance(Message):
-    """What a status bar shows: one session (None: there is none such), and today. `spent_pusd` is None where nothing of it has a price,
-    `saved_pusd` is against always premium, `tier` that of the last step; `severity` says how the session's budgets stand."""
+    """What a status bar shows: one session (None: there is none such), and today. Its sums and `severity`, how budgets stand, are those
+    of its whole family; `spent_pusd` is None where nothing of it has a price, `saved_pusd` is against always premium, `tier` that of the
+    session's last step."""
 
     mode: Literal["live", "simulator"]
     today_pusd: int
@@ -73,7 +74,7 @@ class Glance(Message):
     """What stands in the place of a sum, the session's and today's, where no step of it is billed by tokens: subscription or free."""
     saved_pusd: int = 0
     tier: TierName | None = None
-    severity: Literal["info", "warning", "error"] = "info"
+    severity: Severity = "info"
 
 
 class Reloaded(Message):

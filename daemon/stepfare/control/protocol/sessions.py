@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from stepfare.control.protocol.base import Message, TierName, Totals
+from stepfare.control.protocol.base import Message, Severity, TierName, Totals
 from stepfare.control.protocol.budgets import Budget
 
 
@@ -16,8 +16,18 @@ class Warm(Message):
     until_ms: int
 
 
+class Family(Message):
+    """All that works on one task: the session that it began with, its subagents, their forks. A person takes them for one session."""
+
+    sessions: list[str]
+    """Their ids, that of the first session first."""
+    totals: Totals
+    severity: Severity
+    """How their budgets stand."""
+
+
 class Session(Message):
-    """One task of one agent."""
+    """One task of one agent. Its sums are its own; `family` has those of all that work on it, where there are several."""
 
     id: str
     title: str = ""
@@ -37,6 +47,7 @@ class Session(Message):
     pin: TierName | None = None
     budget: Budget | None = None
     warm: list[Warm] = Field(default_factory=list[Warm])
+    family: Family | None = None
 
 
 class Sessions(Message):

@@ -36,7 +36,7 @@
 ---@field session string|vim.NIL The session that was active last in the editor's folders.
 ---@field title string Its title, on one line.
 ---@field workspace string The folder that it works in.
----@field spent_pusd integer|vim.NIL What it cost, in picodollars.
+---@field spent_pusd integer|vim.NIL What it cost with its subagents, in picodollars.
 ---@field today_pusd integer|vim.NIL What today cost, in all projects.
 ---@field tier string|vim.NIL The tier that served its last step.
 ---@field severity "info"|"warning"|"error" warning near a budget, error at it: the only reason for colour.
@@ -155,6 +155,12 @@
 ---@field rate integer
 ---@field pusd integer
 
+---All that works on one task: the session that it began with, its subagents, their forks. A person takes them for one session.
+---@class stepfare.Family
+---@field sessions string[]
+---@field totals stepfare.Totals
+---@field severity "info"|"warning"|"error"
+
 ---@class stepfare.Floor
 ---@field tier "frugal"|"balanced"|"premium"
 ---@field source string
@@ -221,7 +227,7 @@
 ---@field icon "session"|"frugal"|"balanced"|"premium"|"error"|"running"
 ---@field expandable boolean
 
----One task of one agent.
+---One task of one agent. Its sums are its own; `family` has those of all that work on it, where there are several.
 ---@class stepfare.Session
 ---@field id string
 ---@field title string
@@ -239,6 +245,7 @@
 ---@field pin "frugal"|"balanced"|"premium"|vim.NIL
 ---@field budget stepfare.Budget|vim.NIL
 ---@field warm stepfare.Warm[]
+---@field family stepfare.Family|vim.NIL
 
 ---One step: what it was, who served it, why, and what it cost (null while open or unpriced).
 ---@class stepfare.Step

@@ -39,7 +39,7 @@ export function of(detail, choice, nowMs) {
   return [
     h("div", { class: "head" }, h("h2", { tabindex: "-1" }, clean(one.title) || `Session ${one.id}`), closing()),
     h("p", { class: "quiet" }, where(one, nowMs)),
-    h("p", { class: "sum" }, h("strong", { id: "session-spent" }, spent(one.totals)), ` for ${counted(one.totals.steps, "step")}`),
+    h("p", { class: "sum" }, h("strong", { id: "session-spent" }, spent(one.totals)), ` for ${counted(one.totals.steps, "step")}`, family(one)),
     h("p", { class: "quiet" }, [...compared(one.totals), one.burn_pusd_per_hour ? `${money(one.burn_pusd_per_hour)} an hour at its pace of late` : ""].filter(Boolean).join(", ")),
     h("dl", { class: "facts" }, facts(one.totals).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
     pin(one),
@@ -52,6 +52,10 @@ export function of(detail, choice, nowMs) {
 
 export function closing() {
   return h("button", { type: "button", class: "close", "data-act": "close", "aria-label": "Close", title: "Close (Esc)" }, "×")
+}
+
+function family(one) {
+  return one.family ? `, ${spent(one.family.totals)} together with ${counted(one.family.sessions.length - 1, "other session")} of its task` : ""
 }
 
 function where(one, nowMs) {
