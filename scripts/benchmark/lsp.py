@@ -30,7 +30,6 @@ STEPS, STEPS_QUICK = 30, 8
 P95_TARGET_MS, SEEN_TARGET_MS = 20.0, 150.0
 WAIT_S = 30.0
 QUIET_S = 1.1
-"""The line of a status bar goes out once a second at most: a step is not timed against the one before it."""
 
 DOTFILE = """\
 profile = "balanced"
@@ -224,9 +223,7 @@ def _seen(editor: Editor, started: Daemon, project: str, what: str, stand: Stand
     session = bodies.session(bodies.template(2 * KB, stream=True))
     seen_ms: list[float] = []
     for _ in range(stand.rounds(STEPS, STEPS_QUICK)):
-        time.sleep(QUIET_S)
-        while not editor.spends.empty():
-            editor.spends.get_nowait()
+        _until_quiet(editor)
         before_pusd = ask(started.port, "/control/v1/overview", token=started.control_token)["today"]["spent_pusd"]
         done = _step(started, project, session.next_body())
         at = _until(editor, lambda spend, before=before_pusd: (spend["today_pusd"] or 0) > before)
@@ -247,6 +244,15 @@ def _step(started: Daemon, project: str, body: bytes) -> float:
     if answer.status != 200:
         raise CannotMeasure(f"a step was answered {answer.status}")
     return at
+
+
+def _until_quiet(editor: Editor) -> None:
+    """The line goes out once a second at most, and what was held back for that belongs to the step before."""
+    while True:
+        try:
+            editor.spends.get(timeout=QUIET_S)
+        except Empty:
+            return
 
 
 def _until(editor: Editor, seen: Callable[[dict[str, Any]], object]) -> float:

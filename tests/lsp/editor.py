@@ -147,10 +147,14 @@ class Editor:
 
     async def complete(self, uri: str, line: int, character: int) -> dict[str, types.TextEdit]:
         """Label -> what it would do."""
+        items = await self.options(uri, line, character)
+        return {item.label: item.text_edit for item in items if isinstance(item.text_edit, types.TextEdit)}
+
+    async def options(self, uri: str, line: int, character: int) -> Sequence[types.CompletionItem]:
         params = types.CompletionParams(types.TextDocumentIdentifier(uri), types.Position(line, character))
         found = await self.client.text_document_completion_async(params)
         assert isinstance(found, types.CompletionList)
-        return {item.label: item.text_edit for item in found.items if isinstance(item.text_edit, types.TextEdit)}
+        return found.items
 
     async def actions(self, uri: str, diagnostics: Sequence[types.Diagnostic] = (), only: Sequence[str] | None = None) -> list[Any]:
         stretch = diagnostics[0].range if diagnostics else types.Range(types.Position(0, 0), types.Position(0, 0))

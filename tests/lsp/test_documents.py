@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
+from stepfare.control.protocol import ModelInfo, PriceRow, Prices
 from tests.lsp.editor import Editor, editor
 from tests.lsp.standing import StandingDaemon, overview, session
 
@@ -45,6 +46,20 @@ async def daemon(stepfare_home: Path, project: Path) -> AsyncGenerator[StandingD
         today = datetime.now().astimezone().strftime("%Y-%m-%d")
         daemon.spent("day", project, {(today,): (42, 10), ("2001-01-01",): (58, 0)})
         daemon.spent("kind,model", project, {("edit", "a/big"): (30, 5), ("edit", "a/small"): (12, -7), ("run", "a/small"): (1, 0)})
+        price = PriceRow(input=3_000_000, cache_read=0, cache_write=0, cache_write_1h=0, output=15_000_000)
+        model = ModelInfo(
+            id="a/big",
+            provider="a",
+            tier="premium",
+            context_tokens=200_000,
+            max_output_tokens=1,
+            capabilities=[],
+            prices=[price],
+            price_now=price,
+            state="in-play",
+            why="",
+        )
+        daemon.answer("prices", Prices(catalogue="c", models=[model]))
         daemon.spent("tier", project, {("premium",): (30, -20), ("frugal",): (12, 30)})
         daemon.files(project, {"src/main.py": 25, "docs/b.md": 3, "docs/a.md": 2, "setup.py": 9})
         yield daemon
@@ -94,6 +109,9 @@ async def test_a_project_file_says_what_it_comes_to(daemon: StandingDaemon, proj
             ("paths 1", ["match", "floor"]),
             ("paths 2", ["match", "floor"]),
         ]
+        shown.change(uri, '[models]\ndeny = ["')
+        (detail,) = [one.detail for one in await shown.options(uri, 1, 9) if one.label == "a/big"]
+        assert detail == "premium, $3.00 in, $15.00 out per million tokens, 200,000 tokens"
         code = (project / "src" / "main.py").as_uri()
         assert await lenses(shown, code) == []
         shown.configure({"lens": {"files": True, "dotfile": False}, "hints": False})

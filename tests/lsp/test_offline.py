@@ -170,6 +170,47 @@ async def test_a_tier_is_set_through_the_editor_and_through_the_disk(project: Pa
         assert "left as it is" in shown.said[-1]
 
 
+async def test_several_folders_each_have_a_file_and_floors_of_their_own(project: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other [2]"
+    (other / "deep" / "er").mkdir(parents=True)
+    (other / ".stepfare.toml").write_text('profile = "careful"\n')
+    async with editor(project, other) as shown:
+        code = (other / "deep" / "er" / "a.py").as_uri()
+        titles = [one.title.removeprefix("stepfare: ") for one in await shown.actions(code)]
+        assert titles == ["start the daemon", "set the tier for this folder", "set the profile of this project"]
+        assert "create" in "".join(one.title for one in await shown.actions((project / "src" / "main.py").as_uri()))
+        shown.answer_with = "premium"
+        done = await shown.run("setTier", {"folder": (other / "deep" / "er").as_uri()})
+        assert done == {
+            "path": str(other / ".stepfare.toml"),
+            "text": 'match = ["deep/er/**"], floor = "premium"',
+            "applied": True,
+        }
+        assert shown.questions[-1].message == "Which tier shall steps get at least that touch deep/er/**?"
+        (change,) = next(iter((shown.edits[-1].changes or {}).values()))
+        assert edited('profile = "careful"\n', change) == 'profile = "careful"\n\n[[paths]]\nmatch = ["deep/er/**"]\nfloor = "premium"\n'
+        await shown.run("setTier", {"folder": str(project / "src"), "tier": "balanced"})
+        assert (project / ".stepfare.toml").read_text().endswith('[[paths]]\nmatch = ["src/**"]\nfloor = "balanced"\n')
+        for outside in (str(tmp_path), str(other), "/"):
+            with pytest.raises(JsonRpcException, match="is no folder below that of"):
+                await shown.run("setTier", {"folder": outside, "workspace": str(project), "tier": "premium"})
+        assert not (tmp_path / ".stepfare.toml").exists()
+
+
+async def test_globs_are_completed_from_the_tree_and_mended_by_it(project: Path) -> None:
+    async with editor(project) as shown:
+        uri = shown.open(project / ".stepfare.toml", TEXT)
+        unmatched = (await shown.problems(uri, 5))[4]
+        (mend,) = await shown.actions(uri, [unmatched], ["quickfix"])
+        assert edited(TEXT, mend.edit.changes[uri][0]).split("\n")[6] == 'match = ["src/**", "src/**"]'
+        shown.change(uri, "[[paths]]\nmatch = [")
+        assert set(await shown.complete(uri, 1, 9)) == {"src/**", "**/*.py"}
+        (project / "lib").mkdir()
+        (project / "lib" / "a.c").write_text("")
+        shown.client.workspace_did_create_files(types.CreateFilesParams([types.FileCreate((project / "lib" / "a.c").as_uri())]))
+        assert set(await shown.complete(uri, 1, 9)) == {"lib/**", "src/**", "**/*.py", "**/*.c"}
+
+
 async def test_an_editor_that_takes_no_edits_has_them_written_to_disk(project: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
@@ -203,5 +244,9 @@ async def test_the_users_own_settings_are_checked_too(project: Path, stepfare_ho
         assert [one.code for one in await shown.problems(uri, 1)] == ["wrong-value"]
         assert "The port to listen on" in await shown.hover(uri, 1, 1)
         dotfile = shown.open(project / ".stepfare.toml", 'profile = "nightly"\n[budget]\nsession_usd = 2\n')
-        assert [one.code for one in await shown.problems(dotfile, 1)] == ["budget-above-user"]
+        problems = await shown.problems(dotfile, 1)
+        assert [one.code for one in problems] == ["budget-above-user"]
+        (mend,) = await shown.actions(dotfile, problems, ["quickfix"])
+        assert mend.title == "Lower to 1.00"
+        assert mend.edit.changes[dotfile][0].new_text == "1.00"
         assert "nightly" in await shown.complete(dotfile, 0, 10)

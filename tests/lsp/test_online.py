@@ -145,6 +145,8 @@ async def test_the_daemon_may_come_and_go(house: House) -> None:
         shown.answer_with = "Start it"
         assert await shown.run("sessionSpend") is None
         await shown.until(lambda: shown.last_spend["mode"] == "simulator")
+        told = [one for reports in shown.client.progress_reports.values() for one in reports]
+        assert "stepfare starts" in [one.title for one in told if isinstance(one, types.WorkDoneProgressBegin)]
         await house.step("Hello")
         await shown.until(lambda: shown.last_spend["session"])
         file = find_daemon(house.paths)

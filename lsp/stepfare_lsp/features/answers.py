@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pygls.exceptions import JsonRpcInvalidParams
 
 from stepfare.control.client import Daemon, address_of
-from stepfare.control.protocol import Message, Overview
+from stepfare.control.protocol import Message, Overview, Sessions
 from stepfare_lsp import wire
 from stepfare_lsp.base import StepfareServer
 from stepfare_lsp.features import palette, rows
@@ -40,6 +40,9 @@ async def sessions(ls: StepfareServer, asked: wire.WhichSessions) -> Message:
     workspace = path_of(asked.workspace) if asked.workspace else None
     if asked.workspace and workspace is None:
         raise JsonRpcInvalidParams(message="stepfare/sessions: `workspace` must be an absolute path or a file: URI.")
+    held = ls.link.state.overview.sessions if isinstance(ls.link.state, Online) else []
+    if workspace is None and asked.limit <= len(held):
+        return Sessions(sessions=held[: asked.limit])
     return await from_daemon(ls, lambda daemon: daemon.sessions(workspace=workspace, limit=asked.limit))
 
 

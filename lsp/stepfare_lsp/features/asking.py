@@ -40,7 +40,10 @@ class RequestFailed(JsonRpcException):
 async def session_meant(ls: StepfareServer, daemon: Daemon, asked: Arguments) -> Session | NoAnswer:
     """The session that is named, else the newest of the workspace, as it is now; words where there is none."""
     if asked.session is not None:
-        return (await daemon.session(asked.session)).session
+        # The newest ones are known here as they are now; the daemon would tell all steps of another one too.
+        state = ls.link.state
+        held = state.overview.sessions if isinstance(state, Online) else ()
+        return next((one for one in held if one.id == asked.session), None) or (await daemon.session(asked.session)).session
     folders = [asked.workspace] if asked.workspace else ls.folders()
     if len(folders) == 1:
         exact = await daemon.sessions(workspace=folders[0], limit=1)

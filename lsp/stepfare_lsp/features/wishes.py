@@ -20,7 +20,7 @@ from stepfare.core.step import StepKind, Tier
 from stepfare_lsp.base import StepfareServer
 from stepfare_lsp.features.arguments import Arguments
 from stepfare_lsp.features.folders import folder_around, glob_of
-from stepfare_lsp.places import Page, page_of, uri_of
+from stepfare_lsp.places import Page, is_inside, page_of, uri_of
 from stepfare_lsp.rewrite import TEMPLATE, CannotWrite, with_path_floor, with_profile, with_tier
 
 TIERS = tuple(tier.word for tier in Tier)
@@ -116,10 +116,12 @@ def _known(what: str, word: str, known: tuple[str, ...]) -> None:
 
 def _target(ls: StepfareServer, asked: Arguments) -> Path | None:
     """The file that holds for the workspace, or where it would lie."""
-    folder = asked.folder or asked.workspace or next(iter(ls.folders()), None)
+    folders = ls.folders()
+    around = next((folder for folder in folders if asked.folder and is_inside(asked.folder, folder)), None)
+    folder = asked.workspace or around or next(iter(folders), None)
     if folder is None:
         return None
-    found = find_dotfile(PurePath(folder), PurePath(Path.home()), os.path.lexists)
+    found = find_dotfile(PurePath(asked.folder or folder), PurePath(Path.home()), os.path.lexists)
     return Path(found) if found else Path(folder) / DOTFILE_NAME
 
 
