@@ -7,8 +7,11 @@ import random
 import re
 import shutil
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -117,6 +120,27 @@ def test_a_step_is_on_the_page_at_once_with_its_reasons_and_the_ledgers_number(d
     assert not [said for said in someone.console() if "Content Security Policy" in said or "Error" in said]
     someone.goes_to(url)
     someone.sees("main", "each opens the dashboard once")
+
+
+def test_a_page_of_another_site_may_lead_to_the_dashboard_but_never_look_in(desk: Desk, someone: Person, tmp_path: Path) -> None:
+    """An editor in a browser is such a page; to the browser `localhost` and `127.0.0.1` are two sites."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    url = link(desk)
+    (folder / "index.html").write_text(f'<a href="{url}">the dashboard</a>')
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        elsewhere = f"http://localhost:{server.server_port}/"
+        someone.goes_to(elsewhere)
+        someone.clicks("a")
+        someone.sees("#state.live")
+        place = str(someone.property("html", "baseURI"))
+        (folder / "index.html").write_text(f'<a href="{place}">the visit</a><iframe src="{place}"></iframe>')
+        someone.goes_to(elsewhere)
+        someone.clicks("a")
+        someone.sees("main", "The dashboard opens with a link")
+        server.shutdown()
 
 
 def test_a_click_adds_to_a_budget_and_an_agent_that_waited_goes_on(desk: Desk, someone: Person) -> None:

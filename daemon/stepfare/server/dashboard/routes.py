@@ -40,7 +40,10 @@ LENT = frozenset(
 
 NOTCHES_MAX = 60
 
-_CLOSED = "The dashboard opens with a link that your terminal makes: run `stepfare dashboard`."
+_CLOSED = (
+    "The dashboard opens with a link that your terminal makes: run `stepfare dashboard`."
+    " (Agents have this address with /v1 behind it as their base URL.)"
+)
 _USED = (
     "This link cannot be used (any more): each opens the dashboard once, within a minute. Run `stepfare dashboard` for a new one."
     " Was it used by somebody else? `stepfare stop`, then `stepfare serve`, ends all visits."
