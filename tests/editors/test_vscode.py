@@ -49,6 +49,17 @@ def test_the_package_holds_what_runs_and_nothing_else(extension: Packed) -> None
     assert sizes < 2_000_000
 
 
+def test_what_names_a_program_or_sends_anything_is_the_users_alone(extension: Packed) -> None:
+    manifest = json.loads((extension.folder / "package.json").read_text())
+    settings = manifest["contributes"]["configuration"]["properties"]
+    own = {name for name, setting in settings.items() if setting["scope"] == "machine"}
+    trust = manifest["capabilities"]["untrustedWorkspaces"]
+    assert own == set(trust["restrictedConfigurations"]) == {"stepfare.server.path", "stepfare.sendContext", "stepfare.chatModels"}
+    assert trust["supported"] == "limited"
+    # What is left to projects switches on and off what is shown.
+    assert all(setting["type"] == "boolean" or "enum" in setting for name, setting in settings.items() if name not in own)
+
+
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """A project in which Cline has explained a function, on a model of a provider that the simulator plays."""

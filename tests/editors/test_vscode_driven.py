@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.e2e.desk import Desk, desk_with_providers
 from tests.e2e.provider import simulator
 from tests.e2e.tasks import BROKEN, EXPLAIN_TASK, FIX_TASK
 from tests.editors.steps import ledger_sum, step, until, workspace
-from tests.editors.vscode.code_server import code_server
+from tests.editors.vscode.code_server import PROGRAMS, code_server
 from tests.editors.vscode.packed import Packed
 from tests.editors.vscode.person import Person, person
 from tests.installs import OUTSIDE
@@ -187,6 +188,20 @@ def test_from_nothing_to_the_spend_of_a_real_run(extension: Packed, tmp_path: Pa
     finally:
         end_marked(desk.mark)
     assert took_s < NEW_USER_S_MAX
+
+
+def test_a_missing_server_is_installed_after_asking(desk: Desk, extension: Packed, pictures: Path) -> None:
+    folder = desk.home / ".local/bin"
+    folder.mkdir(parents=True)
+    ours = " ".join(str(Path(sys.executable).parent / name) for name in PROGRAMS)
+    (folder / "uv").write_text(f'#!/bin/sh\n[ "$*" = "tool install stepfare" ] && ln -s {ours} {folder}\n')
+    (folder / "uv").chmod(0o755)
+    with code_server(desk, vsix=extension.vsix, programs=()) as code, person(pictures) as someone:
+        someone.goes_to(code.url(desk.folder))
+        someone.sees(TOAST, "stepfare is not installed here")
+        assert not (folder / "stepfare-lsp").exists()
+        someone.clicks(".notification-list-item .monaco-button", "^Install with uv$")
+        someone.sees(STATUS, r"\$0\.00 today")
 
 
 HOSTILE_DOTFILE = """base_url = "http://127.0.0.1:9/v1"

@@ -23,9 +23,17 @@ export interface Api {
   readonly sessions: Sessions;
 }
 
+let active: Client | undefined;
+
+/** The server is given time to end. */
+export async function deactivate(): Promise<void> {
+  await active?.stop();
+}
+
 export async function activate(context: vscode.ExtensionContext): Promise<Api> {
   const log = vscode.window.createOutputChannel("stepfare", { log: true });
   const client = new Client(log);
+  active = client;
   const status = showSpend(client, MENU);
   const sessions = new Sessions(client);
   const register = vscode.commands.registerCommand;

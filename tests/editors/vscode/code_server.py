@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tests.editors import installs
 
 START_S_MAX = 90
 INSTALL_S_MAX = 120
+PROGRAMS = ("stepfare", "stepfare-lsp")
 NOWHERE = "http://127.0.0.1:9"
 QUIET: Mapping[str, object] = {
     "workbench.startupEditor": "none",
@@ -59,11 +60,11 @@ def code_server(
     vsix: Path | None = None,
     trust: bool = False,
     settings: Mapping[str, object] | None = None,
-    environment: Mapping[str, str] | None = None,
+    programs: Sequence[str] = PROGRAMS,
 ) -> Iterator[CodeServer]:
-    """Code on the person's desk, which finds their daemon and their programs. Everything is trusted without asking unless `trust` is on.
-    Raises NotReady where it cannot be installed."""
-    _install_programs(desk)
+    """Code on the person's desk, which finds their daemon and these programs of ours. Everything is trusted without asking unless `trust`
+    is on. Raises NotReady where it cannot be installed."""
+    install_programs(desk.home / ".local/bin", programs)
     data = desk.root / "code"
     (data / "User").mkdir(parents=True)
     trusting = {"security.workspace.trust.enabled": trust, "security.workspace.trust.startupPrompt": "never"}
@@ -77,7 +78,6 @@ def code_server(
         # Its shop is nowhere: neither it nor the page asks anybody.
         "EXTENSIONS_GALLERY": json.dumps({"serviceUrl": f"{NOWHERE}/g", "itemUrl": f"{NOWHERE}/i"}),
         "PASSWORD": "",
-        **(environment or {}),
     }
     if vsix is not None:
         subprocess.run([*command, "--install-extension", str(vsix)], env=around, check=True, capture_output=True, timeout=INSTALL_S_MAX)
@@ -96,11 +96,10 @@ def code_server(
         process.wait()
 
 
-def _install_programs(desk: Desk) -> None:
+def install_programs(folder: Path, programs: Sequence[str]) -> None:
     """What an installer of tools does for a person. The editor asks their shell for PATH, so it does not help to set that."""
-    folder = desk.home / ".local/bin"
-    folder.mkdir(parents=True)
-    for name in ("stepfare", "stepfare-lsp"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in programs:
         (folder / name).symlink_to(Path(sys.executable).parent / name)
 
 

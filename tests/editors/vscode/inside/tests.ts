@@ -5,7 +5,9 @@ import * as assert from "node:assert";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as vscode from "vscode";
+import { partsOf, requestOf } from "../src/chat";
 import type { Api } from "../src/extension";
+import { findProgram, type Machine } from "../src/find";
 import { COMMANDS, ENDPOINT, MENU, type Endpoint, type Menu, type Spend } from "../src/protocol.gen";
 
 const EXTENSION = "stepfare.stepfare";
@@ -205,6 +207,55 @@ const TESTS: Record<string, (api: Api) => Promise<void>> = {
     let last = "";
     for await (const piece of (await auto.sendRequest(going, { tools } as vscode.LanguageModelChatRequestOptions, token)).text) last += piece;
     assert.ok(last.length > 0);
+  },
+
+  async "no program is taken from a project or from wherever one happens to be"() {
+    const runs = (file: string): boolean => ["/work/tools/x", "/work/project/bin/x", "/home/ann/.local/bin/x", "bin/x", "x"].includes(file);
+    const here: Machine = { platform: "linux", env: {}, home: "/home/ann", projects: ["/work/project"], runs };
+    const found = (path: string): string | undefined => findProgram("x", { ...here, env: { PATH: path } });
+    assert.equal(found("/work/tools:/usr/bin"), "/work/tools/x");
+    assert.equal(found("bin:.::/work/project/bin"), "/home/ann/.local/bin/x");
+    assert.equal(findProgram("x", { ...here, home: "/nobody", env: { PATH: ".:/work/project/bin" } }), undefined);
+    assert.equal(findProgram("x", here, ["/work/tools"]), "/work/tools/x");
+  },
+
+  async "a conversation is said in the words of the wire"() {
+    const call = { callId: "c1", name: "read", input: { path: "a" } };
+    const image = { mimeType: "image/png", data: new Uint8Array([1, 2, 3]) };
+    const messages = [
+      { role: 1, content: [{ value: "Look " }, { value: "here" }] },
+      { role: 2, content: [{ value: "I read." }, call] },
+      { role: 1, content: [{ callId: "c1", content: [{ value: "text" }] }, { value: "And this?" }, image] },
+    ];
+    const body = requestOf("auto", messages, [{ name: "read", description: "Reads." }], true) as Record<string, unknown>;
+    assert.deepEqual(body["messages"], [
+      { role: "user", content: "Look here" },
+      { role: "assistant", content: "I read.", tool_calls: [{ id: "c1", type: "function", function: { name: "read", arguments: '{"path":"a"}' } }] },
+      { role: "tool", tool_call_id: "c1", content: "text" },
+      { role: "user", content: [{ type: "text", text: "And this?" }, { type: "image_url", image_url: { url: "data:image/png;base64,AQID" } }] },
+    ]);
+    assert.equal(body["tool_choice"], "required");
+    assert.deepEqual(Object.keys(requestOf("auto", [], [], false)), ["model", "stream", "messages"]);
+  },
+
+  async "an answer is read from bytes that are cut anywhere"() {
+    const piece = (delta: object): string => `data: ${JSON.stringify({ choices: [{ delta }] })}\n\n`;
+    const text =
+      ": stepfare\n\n" +
+      piece({ content: "Grüße" }) +
+      piece({ tool_calls: [{ index: 0, id: "c1", function: { name: "read", arguments: '{"pa' } }] }) +
+      piece({ tool_calls: [{ index: 0, function: { arguments: 'th":"a"}' } }] }) +
+      "data: [DONE]\n\n";
+    async function* cut(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+      for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+    }
+    for (const size of [1, 3, 7, 10_000]) {
+      const parts = [];
+      for await (const part of partsOf(cut(new TextEncoder().encode(text), size))) parts.push(part);
+      assert.deepEqual(parts, [{ text: "Grüße" }, { call: { id: "c1", name: "read", input: { path: "a" } } }]);
+    }
+    const broken = cut(new TextEncoder().encode('data: {"error":{"message":"The provider left."}}\n\n'), 5);
+    await assert.rejects(async () => partsOf(broken).next(), /The provider left/);
   },
 
   async "no project can name a program, and what it sets stays unseen"() {
