@@ -9,8 +9,12 @@ import {
   RevealOutputChannelOn,
   State,
   type DocumentSelector,
+  type ShowDocumentRequest,
 } from "vscode-languageclient/node";
 import { SPEND, type Options, type Spend } from "./protocol.gen";
+
+/** The scheme of pages that the server writes: sessions and decisions. */
+const PAGES = "stepfare";
 
 export class Client implements vscode.Disposable {
   private running: LanguageClient | undefined;
@@ -49,6 +53,7 @@ export class Client implements vscode.Disposable {
       initializationOptions: options(),
       outputChannel: this.log,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
+      middleware: { window: { showDocument } },
     });
     this.running = client;
     client.onNotification(SPEND, (spend: Spend) => this.tell(spend));
@@ -93,6 +98,19 @@ export class Client implements vscode.Disposable {
     this.spends.fire(spend);
   }
 }
+
+/** The server's own pages are shown as they are meant to be read, all else as ever. */
+const showDocument: ShowDocumentRequest.MiddlewareSignature = async (params, token, next) => {
+  const uri = vscode.Uri.parse(params.uri);
+  if (uri.scheme !== PAGES) return next(params, token);
+  try {
+    await vscode.commands.executeCommand("markdown.showPreview", uri);
+    return { success: true };
+  } catch {
+    // Somebody has switched the preview off: the text will do.
+    return next(params, token);
+  }
+};
 
 /** Files that the server is handed with their text: the projects' and the user's own settings, no code. */
 function ourFiles(): DocumentSelector {

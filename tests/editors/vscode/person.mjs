@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 const [library, executablePath] = process.argv.slice(2);
 const { chromium } = await import(pathToFileURL(`${library}/node_modules/playwright-core/index.mjs`).href);
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
-const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+const context = await browser.newContext({ viewport: { width: 1120, height: 700 } });
 const page = await context.newPage();
 const said = [];
 const refused = new Set();
