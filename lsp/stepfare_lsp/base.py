@@ -17,20 +17,20 @@ from lsprotocol import types
 from pydantic import ValidationError
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
-from pygls.protocol import JsonRPCNotification, JsonRPCRequestMessage, LanguageServerProtocol
 
 from stepfare import __version__
 from stepfare.config.check import SETTINGS_BYTES_MAX, Checked, check_settings
 from stepfare.config.schema import Settings
 from stepfare.control.client import Refused, Unreachable
-from stepfare.control.protocol import ModelInfo, Prices
+from stepfare.control.protocol import ModelInfo, Prices, Session
 from stepfare.paths import Paths
 from stepfare_lsp.ahead import Ahead
 from stepfare_lsp.context import Scanned, context_at
 from stepfare_lsp.link import Link, Offline, State
 from stepfare_lsp.places import Page, page_of, path_of, table_of
+from stepfare_lsp.protocol import Protocol
 from stepfare_lsp.spend import METHOD, SpendLine
-from stepfare_lsp.wire import TO_SERVER, Options, Spend
+from stepfare_lsp.wire import Options, Spend
 
 FILES_KEPT_S = 30.0
 MODELS_KEPT_S = 60.0
@@ -55,24 +55,6 @@ def _keep(kept: OrderedDict[str, T], name: str, value: T) -> None:
         kept.popitem(last=False)
 
 
-class Protocol(LanguageServerProtocol):
-    """pygls' protocol, which also answers requests that it cannot read (who asked would else wait for ever), and reads ours as models."""
-
-    def structure_message(self, data: dict[str, Any]) -> Any:
-        method = data.get("method")
-        if "jsonrpc" in data and isinstance(method, str) and method in TO_SERVER:
-            version, params = data["jsonrpc"], data.get("params")
-            if "id" in data:
-                return JsonRPCRequestMessage(id=data["id"], method=method, jsonrpc=version, params=params)
-            return JsonRPCNotification(method=method, jsonrpc=version, params=params)
-        try:
-            return super().structure_message(data)
-        except JsonRpcException as error:
-            if isinstance(data.get("id"), int | str) and "method" in data:
-                self._send_response(data["id"], None, error.to_response_error())
-            raise
-
-
 class StepfareServer(LanguageServer):
     """One editor's server. `link` and `spend` come to life once the editor is ready."""
 
@@ -89,8 +71,8 @@ class StepfareServer(LanguageServer):
         """What starts the daemon; a feature, so `server` puts it in."""
         self.watch: Callable[[State], None] = lambda _: None
         """Told of every new state of the daemon, besides the line of the spend."""
-        self.pages_served: dict[str, None] = {}
-        """The virtual documents that the editor asked for, the latest last."""
+        self.pages_served: dict[str, Session | None] = {}
+        """The virtual documents that the editor asked for, the latest last, each with how its session stood."""
         self.scratch: Path | None = None
         """The folder of what was written to be read, once there is one."""
         self.ahead = Ahead(self.link, self.run_aside, self.refresh)
@@ -145,6 +127,11 @@ class StepfareServer(LanguageServer):
             self.run_aside(work())
 
         self._timers[key] = asyncio.get_running_loop().call_later(pause_s, begin)
+
+    def before_long(self, key: Hashable, pause_s: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do something aside so long from now, for all that came with the same key until then."""
+        if key not in self._timers:
+            self.after_quiet(key, pause_s, work)
 
     def folders(self) -> list[str]:
         """The folders that the editor has open; the old single root where it knows no folders."""

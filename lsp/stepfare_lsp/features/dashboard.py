@@ -7,7 +7,7 @@ from lsprotocol import types
 from stepfare.control.client import Daemon, address_of
 from stepfare_lsp.base import StepfareServer
 from stepfare_lsp.features.arguments import Arguments
-from stepfare_lsp.features.asking import Result, asked_of_daemon
+from stepfare_lsp.features.asking import NoAnswer, Result, asked_of_daemon
 
 
 async def open_dashboard(ls: StepfareServer, _: Arguments) -> Result:
@@ -24,8 +24,9 @@ async def open_dashboard(ls: StepfareServer, _: Arguments) -> Result:
     return {"url": url, "opened": False}
 
 
-async def _link(daemon: Daemon) -> str:
+async def _link(daemon: Daemon) -> str | NoAnswer:
     url = (await daemon.dashboard_link()).url
     # Whatever answers on the daemon's port: an editor must not be sent anywhere else by it.
-    assert url.startswith(f"{address_of(daemon.file)}/"), "the daemon's link leads away from the daemon"
+    if not url.startswith(f"{address_of(daemon.file)}/"):
+        return NoAnswer("The daemon gave a link that leads away from it, which was not opened. Restart the daemon.")
     return url

@@ -16,16 +16,19 @@ from urllib.parse import quote, unquote
 from lsprotocol import types
 
 from stepfare.control.client import Daemon
-from stepfare.control.protocol import Decision
+from stepfare.control.protocol import Decision, Session
 from stepfare_lsp import markdown
 from stepfare_lsp.base import StepfareServer
 from stepfare_lsp.features.arguments import Arguments
 from stepfare_lsp.features.asking import RequestFailed, Result, asked_of_daemon, from_daemon, last_decision, mode_of, session_meant
+from stepfare_lsp.link import Online
 from stepfare_lsp.places import uri_of
 
 SCHEME = "stepfare"
 SERVED_MAX = 50
 """Pages that an editor is told to ask for anew when something was spent."""
+
+RENEW_S = 1.0
 
 _URI = re.compile(rf"{SCHEME}:/*(session|decision)/([^/]+)\.md")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
@@ -50,12 +53,12 @@ async def content(ls: StepfareServer, uri: str) -> str:
     found = _URI.fullmatch(uri)
     if found is None:
         raise RequestFailed(f"stepfare has pages of sessions and decisions only, none at {uri[:100]}")
+    what, name = found[1], unquote(found[2])
     served = ls.pages_served
     served.pop(uri, None)
-    served[uri] = None
+    served[uri] = _held(ls, name)
     while len(served) > SERVED_MAX:
         del served[next(iter(served))]
-    what, name = found[1], unquote(found[2])
     return await from_daemon(ls, lambda daemon: _page(ls, daemon, what, name))
 
 
@@ -67,9 +70,24 @@ async def offer_pages(ls: StepfareServer) -> None:
 
 
 def renew_pages(ls: StepfareServer) -> None:
-    """Something was spent: pages that are open may say more now."""
-    for uri in ls.pages_served if ls.knows_pages else ():
-        ls.workspace_text_document_content_refresh(types.TextDocumentContentRefreshParams(uri=uri))
+    """Something happened: pages of sessions that went on say more now."""
+    if ls.knows_pages and ls.pages_served:
+        ls.before_long("pages", RENEW_S, lambda: _renew(ls))
+
+
+async def _renew(ls: StepfareServer) -> None:
+    for uri, before in list(ls.pages_served.items()):
+        found = _URI.fullmatch(uri)
+        now = _held(ls, unquote(found[2])) if found else None
+        if now is not None and now != before:
+            ls.pages_served[uri] = now
+            ls.workspace_text_document_content_refresh(types.TextDocumentContentRefreshParams(uri=uri))
+
+
+def _held(ls: StepfareServer, name: str) -> Session | None:
+    """A session as it stood when the daemon was last heard of."""
+    state = ls.link.state
+    return next((one for one in state.overview.sessions if one.id == name), None) if isinstance(state, Online) else None
 
 
 async def _show(ls: StepfareServer, what: str, name: str) -> Result:

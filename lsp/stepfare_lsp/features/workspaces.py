@@ -5,6 +5,7 @@ Editors that know more tell it themselves (`stepfare/context`); of others only t
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Iterable
@@ -34,6 +35,7 @@ class Contexts:
         """What the editor itself said, by the folder's path."""
         self._sent: dict[str, Workspace] = {}
         self._started_ms: int | None = None
+        self._sending = asyncio.Lock()
 
     def told(self, params: object) -> None:
         """The editor's own words; what cannot be read is passed over."""
@@ -53,8 +55,8 @@ class Contexts:
         self.look_again()
 
     def look_again(self) -> None:
-        """Something may have changed: tell the daemon once there is a pause."""
-        self._ls.after_quiet("context", PAUSE_S, self._send)
+        """Something may have changed: tell the daemon before long."""
+        self._ls.before_long("context", PAUSE_S, self._send)
 
     def daemon_is(self, state: State) -> None:
         """One that was started anew knows nothing."""
@@ -64,8 +66,11 @@ class Contexts:
             self.look_again()
 
     async def _send(self) -> None:
-        if not isinstance(self._ls.link.state, Online):
-            return
+        async with self._sending:  # What is told later must not arrive earlier.
+            if isinstance(self._ls.link.state, Online):
+                await self._tell()
+
+    async def _tell(self) -> None:
         wanted = {root: self._context(root) for root in dict.fromkeys([*self._ls.folders(), *self._told])}
         gone = {root: Workspace(root=root, trusted=False) for root, sent in self._sent.items() if root not in wanted and sent.trusted}
         for root, workspace in {**wanted, **gone}.items():
