@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from stepfare.cli import serve
 from stepfare.control.client import find_daemon, lives
 from stepfare.paths import Paths
 from tests.cli.conftest import Run
@@ -62,6 +66,32 @@ def test_a_taken_port_is_told_and_no_daemon_stays(run: Run, paths: Paths, tidy: 
         assert in_front.returncode == 1
         assert f"port {port} on 127.0.0.1 is taken by another program" in in_front.stderr
     assert find_daemon(paths) is None
+
+
+def begins(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Another program in the daemon's place, and hardly any patience with it."""
+    monkeypatch.setattr(serve, "_command", lambda host, port: [sys.executable, "-c", script])  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr(serve, "SILENT_S_MAX", 1.0)
+    monkeypatch.setattr(serve, "SLOW_S", 0.5)
+
+
+def test_a_daemon_that_says_what_it_does_is_waited_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    says = "for n in range(8): time.sleep(0.3); print(f'2026 INFO stepfare.store: adding up {n}', flush=True)"
+    begins(monkeypatch, f"import time\n{says}\nraise SystemExit(4)")
+    ran = run("serve", "--detach", "--port", "0")
+    assert ran.code == 1
+    # To its end, which came long after a silent one would have been given up.
+    assert "adding up 7" in ran.err
+    assert [f"\nadding up {n}\n" in f"\n{ran.err}" for n in range(7)] == [True] * 7
+
+
+def test_a_daemon_that_says_nothing_is_given_up_and_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    begins(monkeypatch, "import time; time.sleep(60)")
+    ran = run("serve", "--detach", "--port", "0")
+    named = re.search(r"`kill (\d+)` ends it", ran.err)
+    assert named is not None, ran
+    os.kill(int(named[1]), signal.SIGKILL)
+    assert (ran.code, "has said nothing for 1 s" in ran.err) == (1, True)
 
 
 def test_the_log_is_private(run: Run, paths: Paths, tidy: None) -> None:

@@ -170,6 +170,28 @@ async def test_books_of_the_first_version_come_forward_with_all_their_sums(tmp_p
     assert backup_path(path, 1).is_file()
 
 
+async def test_books_that_are_brought_up_to_date_say_so_as_long_as_it_takes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for the daemon sees that it works; a start with nothing to do has nothing to say."""
+    monkeypatch.setattr(migrations, "SAY_EVERY_S", 0.0)
+    monkeypatch.setattr(migrations, "INSTRUCTIONS_PER_LOOK", 100)
+    path = tmp_path / "ledger.db"
+    connection = await old_books(path)
+    with caplog.at_level("INFO"):
+        migrate(connection, path)
+        assert caplog.messages == []
+        migrate(connection, path, [*MIGRATIONS, count_the_rows])
+    connection.close()
+    told = list(dict.fromkeys(message.partition(":")[0] for message in caplog.messages))
+    assert [words.removeprefix(f"{path} ") for words in told] == [
+        "was written by an older stepfare",
+        "the copy is being written",
+        "the sums are being made anew",
+        "is up to date",
+    ]
+
+
 async def test_new_books_need_no_copy(tmp_path: Path) -> None:
     async with books(tmp_path / "ledger.db", [opened()]):
         pass

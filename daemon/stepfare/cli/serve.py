@@ -19,7 +19,10 @@ from stepfare.control.client import Absent, address_of, find_daemon, look_for_da
 from stepfare.control.protocol import DaemonFile
 from stepfare.paths import HOME_VARIABLE, PRIVATE_FILE_MODE, Paths, make_private_dir
 
-START_S_MAX = 30.0
+SILENT_S_MAX = 30.0
+"""How long a daemon that begins may say nothing in its log, and give no answer."""
+SLOW_S = 3.0
+"""Of a daemon that takes longer to begin, what it says meanwhile is shown."""
 LOOK_EVERY_S = 0.05
 HEALTH_S_MAX = 2.0
 HEALTH_BYTES_MAX = 64 * 1024
@@ -82,7 +85,7 @@ def _start_in_background(paths: Paths, host: str | None, port: int | None, *, as
             cwd=_lasting_folder(paths),
             env=_environment(paths),
         )
-    deadline = time.monotonic() + START_S_MAX
+    shown = _Meanwhile(log, begins_at)
     while True:
         file = find_daemon(paths)
         health = _health_of(file) if file is not None and file.pid == child.pid else None
@@ -91,9 +94,11 @@ def _start_in_background(paths: Paths, host: str | None, port: int | None, *, as
         if child.poll() is not None:
             said = _end_of(log, begins_at)
             raise Trouble("not-started", (said or f"The daemon ended at once with exit code {child.returncode}.") + f"\nIts log: {log}")
-        if time.monotonic() > deadline:
+        if shown.look(time.monotonic()) > SILENT_S_MAX:
             raise Trouble(
-                "slow-start", f"The daemon (process {child.pid}) has started but gives no answer after {START_S_MAX:.0f} s. Its log: {log}"
+                "slow-start",
+                f"The daemon (process {child.pid}) has started, but it gives no answer and has said nothing for {SILENT_S_MAX:.0f} s."
+                f" It was left running: `stepfare status` says whether it answers by now, `kill {child.pid}` ends it. Its log: {log}",
             )
         time.sleep(LOOK_EVERY_S)
     mode, status = health.get("mode", ""), health.get("status", "")
@@ -113,6 +118,30 @@ def _start_in_background(paths: Paths, host: str | None, port: int | None, *, as
         f"base URL {address_of(file)}/v1, model auto, and the key that `stepfare token` prints.\n"
         f"End it with `stepfare stop`. Its log: {log}"
     )
+
+
+class _Meanwhile:
+    """What a daemon says while it begins: it is waited for as long as it says something."""
+
+    def __init__(self, log: Path, begins_at: int) -> None:
+        self._log, self._read_to = log, begins_at
+        self._began_s = self._heard_s = time.monotonic()
+        self._news: list[str] = []
+
+    def look(self, now_s: float) -> float:
+        """Shows what it said, once it takes long. For how many seconds it has said nothing."""
+        with self._log.open("rb") as file:
+            file.seek(self._read_to)
+            lines, end, _ = file.read(LOG_BYTES_MAX).rpartition(b"\n")
+        if end:
+            self._heard_s = now_s
+            self._read_to += len(lines) + len(end)
+            self._news += lines.decode("utf-8", "replace").splitlines()
+        if now_s - self._began_s >= SLOW_S:
+            for line in self._news:
+                click.echo(line.partition(": ")[2] or line, err=True)  # Without time, level and room.
+            self._news.clear()
+        return now_s - self._heard_s
 
 
 def _command(host: str | None, port: int | None) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -24,6 +27,13 @@ TRIGGERS = frozenset(
     }
 )
 """What keeps the journal and what stands beside it from being changed, by us as by others."""
+
+SAY_EVERY_S = 5.0
+"""How often it is said that the books are still being brought up to date."""
+INSTRUCTIONS_PER_LOOK = 100_000
+"""SQLite's: some milliseconds."""
+
+_log = logging.getLogger(__name__)
 
 Migration: TypeAlias = Callable[[sqlite3.Connection], None]
 
@@ -209,8 +219,44 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mig
             f"{path} was written by a newer stepfare (version {version} of its tables; this one knows {len(migrations)})."
             " It was left as it is; update stepfare to open it."
         )
-    if 0 < version < len(migrations):
-        _back_up(connection, path, version)
+    if version in (0, len(migrations)):
+        _take(connection, version, migrations)
+        return
+    copy = backup_path(path, version)
+    _log.info(
+        "%s was written by an older stepfare: it is copied to %s, then its sums are made anew. With many entries that takes a while",
+        path,
+        copy,
+    )
+    with _saying(connection, "the copy is being written"):
+        _back_up(connection, copy)
+    with _saying(connection, "the sums are being made anew"):
+        _take(connection, version, migrations)
+    _log.info("%s is up to date", path)
+
+
+@contextlib.contextmanager
+def _saying(connection: sqlite3.Connection, what: str) -> Generator[None]:
+    """Say now and then that it is still at it. Said by SQLite as it works, not by a clock: what hangs falls silent."""
+    began_s = said_s = time.monotonic()
+
+    def look() -> int:
+        nonlocal said_s
+        now_s = time.monotonic()
+        if now_s - said_s >= SAY_EVERY_S:
+            said_s = now_s
+            _log.info("%s: %d s by now", what, now_s - began_s)
+        return 0  # Anything else would stop it.
+
+    connection.set_progress_handler(look, INSTRUCTIONS_PER_LOOK)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def _take(connection: sqlite3.Connection, version: int, migrations: Sequence[Migration]) -> None:
+    """The steps from this version on."""
     for number, migration in enumerate(migrations[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -231,8 +277,7 @@ def backup_path(path: Path, version: int) -> Path:
     return path.with_name(f"{path.stem}.before-version-{version + 1}{path.suffix}")
 
 
-def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
-    copy = backup_path(path, version)
+def _back_up(connection: sqlite3.Connection, copy: Path) -> None:
     partial = copy.with_name(copy.name + ".partial")
     partial.unlink(missing_ok=True)
     # Made empty and private first: SQLite would let the umask decide.
