@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -101,6 +103,46 @@ async def test_the_books_are_read_and_proved_by_the_command_line(stepfare_home: 
     assert len((await run("ledger", "export", "--format", "jsonl")).splitlines()) == 6
     sessions = json.loads(await run("sessions", "--since", "all", "--json"))
     assert {one["id"] for one in sessions["sessions"]} == {"s1", "s2"}
+
+
+AWAY = 'url = "postgresql://ann@127.0.0.1:1/books"\n'
+
+
+@pytest.mark.parametrize(
+    ("ledger", "words"),
+    [
+        (AWAY, "the ledger at postgresql://ann@127.0.0.1:1/books cannot be reached"),
+        (
+            f'{AWAY}password = "env:NOT_SET"\n',
+            "password of the ledger's server is not to be had: the environment variable NOT_SET is not set",
+        ),
+        ("url = 5\n", "config.toml:2: [ledger] is wrong, so no books were opened"),
+    ],
+)
+@pytest.mark.parametrize("command", ["ledger verify", "ledger export", "ledger reprice", "sessions", "session last", "report", "explain"])
+def test_books_that_cannot_be_reached_are_neither_broken_nor_looked_for_elsewhere(
+    file: Path, stepfare_home: Path, ledger: str, words: str, command: str
+) -> None:
+    """Not even in the file of this machine, which is there."""
+    (stepfare_home / "config.toml").write_text(f"[ledger]\n{ledger}")
+    ran = CliRunner().invoke(front, command.split())
+    assert (ran.exit_code, words in ran.stderr) == (1, True), ran.output
+    assert "NOT whole" not in ran.stderr
+    assert "s1" not in ran.stdout
+
+
+def test_a_copy_of_books_on_a_server_is_made_there(stepfare_home: Path) -> None:
+    (stepfare_home / "config.toml").write_text(f"[ledger]\n{AWAY}")
+    ran = CliRunner().invoke(front, ["ledger", "backup", str(stepfare_home / "copy.db")])
+    assert (ran.exit_code, "back them up there, with pg_dump" in ran.stderr) == (1, True), ran.output
+    assert not (stepfare_home / "copy.db").exists()
+
+
+async def test_books_of_an_older_stepfare_are_not_half_read(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA user_version = 6")
+    ran = await asyncio.to_thread(CliRunner().invoke, front, ["sessions"])
+    assert (ran.exit_code, "an older stepfare: start the daemon once, which brings it up to date" in ran.stderr) == (1, True), ran.output
 
 
 async def test_the_roles_of_the_script_are_enough_and_no_more(tmp_path: Path, postgres: Server) -> None:

@@ -82,14 +82,16 @@ def ask_or_read(paths: Paths, question: Callable[[Answers], Awaitable[T]]) -> T:
         if trouble.code != NOT_RUNNING:
             raise
         from stepfare.cli.ledger_here import NoBooks, books_here
+        from stepfare.store.errors import StoreError
 
         try:
             books = books_here(paths)
         except NoBooks:
             raise trouble from None
+        except StoreError as problem:
+            raise Trouble("ledger", str(problem)) from problem
     from stepfare.cli.offline import Ledger
     from stepfare.control.client import Refused
-    from stepfare.store.errors import StoreError
 
     async def read() -> T:
         async with Ledger(books, now_ms()) as ledger:

@@ -89,7 +89,11 @@ def verify_ledger(path: Path | None, as_json: bool) -> None:
     FILE is a backup to look at instead.
     """
     books = SqliteFile(path.absolute()) if path else existing_books()
-    _tell(books.name, verify_books(books, None if as_json or not sys.stderr.isatty() else _progress()), as_json=as_json)
+    try:
+        verdict = verify_books(books, None if as_json or not sys.stderr.isatty() else _progress())
+    except StoreError as problem:
+        raise Trouble("ledger", f"Nothing was proved: {problem}") from problem
+    _tell(books.name, verdict, as_json=as_json)
 
 
 def _tell(name: str, verdict: Verdict, *, as_json: bool) -> None:

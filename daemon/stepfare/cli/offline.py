@@ -13,6 +13,7 @@ from stepfare.runtime.clock import offset_at
 from stepfare.server import present
 from stepfare.store import as_shown, queries, reports, slices
 from stepfare.store.database import Database
+from stepfare.store.errors import StoreError
 from stepfare.store.queries import SessionRow
 from stepfare.store.readers import Readers
 
@@ -23,10 +24,16 @@ class Ledger:
     """Asked like the daemon, for what both can tell; open between `async with`. Raises Refused, and StoreError for an unreadable file."""
 
     def __init__(self, books: Database, now_ms: int) -> None:
-        self._readers = Readers(books)
+        self._books, self._readers = books, Readers(books)
         self._now_ms = now_ms
 
     async def __aenter__(self) -> Ledger:
+        try:
+            if refusal := await self._readers.ask(self._books.refusal):
+                raise StoreError(f"{refusal}.")
+        except StoreError:
+            self._readers.close()
+            raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -25,19 +25,24 @@ def is_shared(ledger: Ledger) -> bool:
     return ledger.url != SQLITE
 
 
+def ledger_of(settings: Checked[Settings]) -> Ledger:
+    """What the settings say of the books. Raises StoreError where they do not say clearly where those are: what a team spends must not be
+    booked, uncounted, in a file of this machine, nor be looked for there."""
+    lines = {line for key, line in settings.lines.items() if key.partition(".")[0] == "ledger"}
+    for problem in settings.problems:
+        if problem.line in lines:
+            raise StoreError(f"{problem.source}:{problem.line}: [ledger] is wrong, so no books were opened: {problem.words}")
+    return settings.value.ledger
+
+
 def database_of(ledger: Ledger, paths: Paths, environ: Mapping[str, str]) -> Database:
     """The books to read. Raises StoreError where what they need is not installed."""
     return server_of(ledger, paths, environ) if is_shared(ledger) else SqliteFile(paths.ledger_db)
 
 
 def open_books(settings: Checked[Settings], paths: Paths, environ: Mapping[str, str], clock_ms: Callable[[], int]) -> Store:
-    """The books, opened to be written. Blocks. Raises StoreError, also where the settings do not say clearly where they are: what a team
-    spends must not be booked, uncounted, in a file of this machine."""
-    lines = {line for key, line in settings.lines.items() if key.partition(".")[0] == "ledger"}
-    for problem in settings.problems:
-        if problem.line in lines:
-            raise StoreError(f"{problem.source}:{problem.line}: [ledger] is wrong, so no books were opened: {problem.words}")
-    ledger = settings.value.ledger
+    """The books, opened to be written. Blocks. Raises StoreError."""
+    ledger = ledger_of(settings)
     if not is_shared(ledger):
         return open_file(paths.ledger_db, clock_ms)
     server = server_of(ledger, paths, environ)

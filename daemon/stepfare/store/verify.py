@@ -18,6 +18,7 @@ from stepfare.ledger.journal import Phase, key_of, phase_of
 from stepfare.ledger.tally import Tally
 from stepfare.store import files, queries, statements
 from stepfare.store.database import Connection, Database
+from stepfare.store.errors import StoreError
 from stepfare.store.sqlite_file import SqliteFile
 
 NOTHING_YET = Head(0, GENESIS)
@@ -53,7 +54,7 @@ def verify(path: Path, progress: Progress | None = None) -> Verdict:
 
 
 def verify_books(database: Database, progress: Progress | None = None) -> Verdict:
-    """The same for books wherever they lie."""
+    """The same for books wherever they lie. Raises StoreError where they cannot be reached: that says nothing of whether they are whole."""
     beside = database.beside
     # Read before the journal: a running daemon goes on writing, and the journal must reach what was said before.
     head = files.read_head(files.head_path(beside))
@@ -61,7 +62,7 @@ def verify_books(database: Database, progress: Progress | None = None) -> Verdic
     try:
         connection = database.connect_to_read()
     except database.errors as error:
-        return replace(_NOTHING, problems=(database.in_words(error),))
+        return _unreadable(database, error)
     try:
         connection.execute("BEGIN")
         refusal = database.refusal(connection)
@@ -82,9 +83,16 @@ def verify_books(database: Database, progress: Progress | None = None) -> Verdic
         problems += database.flaws(connection)
         return Verdict(fold.head.count, fold.head, tuple(problems))
     except database.errors as error:
-        return replace(_NOTHING, problems=(database.in_words(error),))
+        return _unreadable(database, error)
     finally:
         connection.close()
+
+
+def _unreadable(database: Database, error: Exception) -> Verdict:
+    words = database.in_words(error)
+    if database.is_away(error):
+        raise StoreError(words) from error
+    return replace(_NOTHING, problems=(words,))
 
 
 def _fold(connection: Connection, progress: Progress | None) -> _Fold:
