@@ -89,6 +89,7 @@ function line(open) {
   state(open ? "live" : "waits for the daemon", open)
   // It may have been broken by a daemon that started anew: then this visit is over, and the answer says so.
   if (!open) tell(get("overview"))
+  else if (place("notice").className === "bad") tell(refresh())
 }
 
 async function refresh() {
