@@ -72,7 +72,7 @@
                                 (flymake-start)
                                 (mapcar #'flymake-diagnostic-text (flymake-diagnostics)))))
    (goto-char (point-min))
-   (search-forward "edti")
+   (search-forward "edt")
    (script-print "actions" (mapcar (lambda (action) (plist-get action :title)) (append (eglot-code-actions (point) (point)) nil)))
    (eglot-shutdown (eglot-current-server)))
   ('lsp-mode
@@ -82,7 +82,7 @@
    (script-print "diagnostics"
                  (mapcar (lambda (one) (gethash "message" one)) (car (hash-table-values (lsp-diagnostics)))))
    (goto-char (point-min))
-   (search-forward "edti")
+   (search-forward "edt")
    (script-print "actions" (mapcar (lambda (action) (gethash "title" action)) (append (lsp-code-actions-at-point) nil)))))
 
 (find-file (expand-file-name "app.py" script-folder))
