@@ -6,15 +6,17 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from stepfare.core.annotation import Annotation, Merged, Renamed
 from stepfare.core.entry import Entry
+from stepfare.ledger import codec
 from stepfare.ledger.calendar import DAY_MS
 from stepfare.ledger.claims import Claim, Heap, OverCap, Purse
 from stepfare.sessions.shown import Refused
-from stepfare.store import spool
+from stepfare.store import following, spool
 from stepfare.store.errors import StoreError
 from stepfare.store.postgres import Postgres
 from stepfare.store.store import Store
@@ -97,6 +99,29 @@ async def test_each_is_told_what_the_others_wrote_and_not_its_own(shared: Postgr
         await one.append(settled("a2", "s2"))
         await other.look()
         assert told == [opened("s2"), reserved("a2", "s2"), settled("a2", "s2")]
+
+
+async def test_what_could_not_be_taken_in_of_the_others_is_said_and_taken_in_later(
+    shared: Postgres, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    flaws: list[Exception] = [codec.Unreadable("an entry of version 9"), ValueError("nobody foresaw this")]
+
+    def decode(body: bytes) -> Entry:
+        if flaws:
+            raise flaws.pop(0)
+        return codec.decode(body)
+
+    monkeypatch.setattr(following, "codec", SimpleNamespace(decode=decode))
+    async with books(elsewhere(shared, "a"), [opened("s0")]) as one, books(elsewhere(shared, "b")) as other:
+        told: list[Entry] = []
+        other.follow((await other.remembered(0)).row, told.extend)
+        await one.append(opened("s2"), reserved("a2", "s2"))
+        async with asyncio.timeout(4 * TOLD_S):
+            while not told:
+                await other.look()
+        assert told == [opened("s2"), reserved("a2", "s2")]
+    said = [record.exc_text or "" for record in caplog.records if "could not be taken in" in record.message]
+    assert ["version 9" in said[0], "nobody foresaw this" in said[1]] == [True, True]
 
 
 async def test_what_is_said_at_once_through_two_daemons_is_legal_in_the_order_of_the_books(shared: Postgres) -> None:

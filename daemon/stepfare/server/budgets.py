@@ -12,6 +12,7 @@ from stepfare.core.entry import Extended
 from stepfare.core.session import Session
 from stepfare.runtime.startup import House
 from stepfare.server.inference import HOUSE
+from stepfare.server.messages import failure, message
 from stepfare.store.errors import StoreError
 
 RECENT_SESSIONS_MAX = 20
@@ -24,15 +25,15 @@ class Refused(Exception):
 
     def __init__(self, status: int, error: str, words: str) -> None:
         super().__init__(words)
-        self.status, self.failure = status, protocol.Failure(error=error, words=words)
+        self.answer = failure(status, error, words)
 
 
 async def budgets(request: web.Request) -> web.Response:
     """The caps of one session, or those that hold anyway and those of the latest sessions."""
     house, name = request.app[HOUSE], request.query.get("session")
     if name is not None and house.state.sessions.get(name) is None:
-        return _refusal(_no_session(name))
-    return _answer(_budgets(house, name))
+        return _no_session(name).answer
+    return message(_budgets(house, name))
 
 
 async def extend(request: web.Request) -> web.Response:
@@ -42,13 +43,13 @@ async def extend(request: web.Request) -> web.Response:
     try:
         scope, subject = _addressed(request, house)
     except Refused as refused:
-        return _refusal(refused)
+        return refused.answer
     name, now_ms = more.id or house.world.new_id("e"), house.world.now_ms()
     try:
         await house.books.extend(Extended(name, now_ms, scope, subject, more.pusd, more.by or BY_DEFAULT, house.state.user))
     except StoreError as error:
-        return _refusal(Refused(503, "not-kept", f"nothing was added, since it cannot be kept: {error}"))
-    return _answer(_budgets(house, subject if scope is Scope.SESSION else None))
+        return failure(503, "not-kept", f"nothing was added, since it cannot be kept: {error}")
+    return message(_budgets(house, subject if scope is Scope.SESSION else None))
 
 
 def standing(house: House) -> list[protocol.Cap]:
@@ -152,11 +153,3 @@ def _question(one: Question) -> protocol.Question:
         words=one.words,
         proposals=[protocol.Proposal(scope=Scope(cap.scope).value, subject=cap.subject, pusd=pusd) for cap, pusd in one.asks],
     )
-
-
-def _answer(message: protocol.Message) -> web.Response:
-    return web.Response(text=message.model_dump_json(), content_type="application/json")
-
-
-def _refusal(refused: Refused) -> web.Response:
-    return web.Response(status=refused.status, text=refused.failure.model_dump_json(), content_type="application/json")

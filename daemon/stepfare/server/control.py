@@ -22,6 +22,7 @@ from stepfare.server.dry_run import dry_run
 from stepfare.server.families import families
 from stepfare.server.guard import admitted, token_of
 from stepfare.server.inference import HOUSE
+from stepfare.server.messages import failure, message
 from stepfare.server.openapi import Handler, Route, document
 from stepfare.server.reply import STREAM_HEADERS
 from stepfare.sessions.shown import Refused
@@ -189,8 +190,8 @@ async def session_detail(house: House, name: str, after: int = 0) -> protocol.Se
         return None
     steps = (await house.store.steps(row.opened.session))[after:]
     shown = [present.step(one, await house.store.decision(one.attempts[-1].reserved.decision)) for one in steps if one.attempts]
-    (message,) = await _sessions(house, [row])
-    return protocol.SessionDetail(session=message, steps=shown)
+    (one,) = await _sessions(house, [row])
+    return protocol.SessionDetail(session=one, steps=shown)
 
 
 async def decision(request: web.Request) -> web.Response:
@@ -308,11 +309,3 @@ def _number(request: web.Request, name: str, otherwise: int) -> int:
     if not text.isdigit():
         raise BadRequest(f"{name} must be a number, not {text[:40]!r}")
     return int(text)
-
-
-def message(message: protocol.Message) -> web.Response:
-    return web.Response(text=message.model_dump_json(), content_type="application/json")
-
-
-def failure(status: int, error: str, words: str) -> web.Response:
-    return web.Response(status=status, text=protocol.Failure(error=error, words=words).model_dump_json(), content_type="application/json")

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from stepfare.control import protocol
 from stepfare.server.inference import HOUSE
+from stepfare.server.messages import message
 
 LINK_MS = 60_000
 VISIT_MS = 12 * 3_600_000
@@ -78,5 +79,4 @@ LINKS = web.AppKey("dashboard_links", Links)
 async def link(request: web.Request) -> web.Response:
     """Make a link that opens the dashboard once. It leads to the address at which the daemon was asked."""
     key = request.app[LINKS].make(request.app[HOUSE].world.now_ms())
-    made = protocol.DashboardLink(url=f"http://{request.host}/?key={key}", lasts_ms=LINK_MS)
-    return web.Response(text=made.model_dump_json(), content_type="application/json")
+    return message(protocol.DashboardLink(url=f"http://{request.host}/?key={key}", lasts_ms=LINK_MS))

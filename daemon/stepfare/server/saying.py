@@ -11,6 +11,7 @@ from stepfare.core.annotation import Annotation, Merged, Pinned, Renamed, Split
 from stepfare.core.step import Tier
 from stepfare.runtime.startup import House
 from stepfare.server.inference import HOUSE
+from stepfare.server.messages import message
 from stepfare.sessions.shown import Refused
 
 
@@ -80,4 +81,4 @@ async def _known(request: web.Request, name: str) -> str:
 async def _said(house: House, annotation: Annotation, shown: str = "") -> web.Response:
     await house.books.annotate(annotation)
     name = house.state.shown.whole(shown or annotation.session)
-    return web.Response(text=protocol.Said(session=name).model_dump_json(), content_type="application/json")
+    return message(protocol.Said(session=name))

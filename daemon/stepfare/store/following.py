@@ -7,6 +7,7 @@ their receiver's business.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from stepfare.core.annotation import Annotation
@@ -18,6 +19,8 @@ from stepfare.store.errors import StoreError
 from stepfare.store.readers import Readers
 
 ROWS_AT_ONCE = 1_000
+
+_log = logging.getLogger(__name__)
 
 Told = Callable[[Sequence[Entry]], None]
 """Called on the event loop with entries that others wrote."""
@@ -50,6 +53,8 @@ class Following:
                     pass
             except StoreError:
                 return
+            except Exception:  # noqa: BLE001 (whatever it is: whoever is told does not ask, so nobody else would say it)
+                _log.exception("what other daemons wrote could not be taken in; it is tried again")
 
     async def _read(self) -> int:
         rows, said = await self._readers.ask(lambda connection: _after(connection, self._row, self._remark, self._writer))
@@ -57,8 +62,9 @@ class Following:
             self._remark = len(said)
             self._remarked(said)
         if rows:
-            self._row = rows[-1][0]
+            # Read before it is passed by: what cannot be read is still to come.
             news = [codec.decode(body) for _, body, mine in rows if not mine]
+            self._row = rows[-1][0]
             if news:
                 self._told(news)
         return len(rows)

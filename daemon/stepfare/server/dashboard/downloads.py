@@ -13,8 +13,8 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from stepfare.server import control
 from stepfare.server.inference import HOUSE
+from stepfare.server.messages import failure
 
 AT_ONCE_MAX = 2
 PIECE_BYTES = 64 * 1024
@@ -35,9 +35,9 @@ async def download(request: web.Request) -> web.StreamResponse:
     """The ledger or the decisions, whole, as csv or json; broken off where the books cannot be read to their end."""
     name, running = request.match_info["name"], request.app[UNDER_WAY]
     if name not in FILES:
-        return control.failure(404, "no-file", f"there are {', '.join(FILES)}")
+        return failure(404, "no-file", f"there are {', '.join(FILES)}")
     if len(running) >= AT_ONCE_MAX:
-        return control.failure(503, "busy", f"{AT_ONCE_MAX} downloads are under way; wait until one of them has ended")
+        return failure(503, "busy", f"{AT_ONCE_MAX} downloads are under way; wait until one of them has ended")
     content_type, options = FILES[name]
     environ = {**os.environ, **request.app[HOUSE].environ}
     process = await asyncio.create_subprocess_exec(*COMMAND, *options, env=environ, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
@@ -59,7 +59,7 @@ async def _streamed(request: web.Request, process: Process, name: str, content_t
     piece = await process.stdout.read(PIECE_BYTES)
     if not piece:
         words = (await process.stderr.read(WORDS_CHARS_MAX)).decode("utf-8", "replace").strip()
-        return control.failure(503, "ledger", words or "the books could not be read")
+        return failure(503, "ledger", words or "the books could not be read")
     response = web.StreamResponse(headers={"content-disposition": f'attachment; filename="stepfare-{name}"'})
     response.content_type, response.charset = content_type, "utf-8"
     await response.prepare(request)

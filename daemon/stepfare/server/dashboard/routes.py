@@ -9,6 +9,7 @@ from stepfare.server import control, present
 from stepfare.server.dashboard import downloads, files
 from stepfare.server.dashboard_links import COOKIE, LINKS, VISIT_MS, Links, Visit
 from stepfare.server.inference import HOUSE
+from stepfare.server.messages import failure, message
 from stepfare.server.openapi import Handler
 
 PAGE_HEADER = "x-stepfare-page"
@@ -72,9 +73,9 @@ def _for_visits(handler: Handler) -> Handler:
 def _refusal(request: web.Request) -> web.Response | None:
     """Why this request may not pass; None where it may. Origins of others were refused at the door of the daemon."""
     if not _admitted(request):
-        return control.failure(401, "visit", _ENDED)
+        return failure(401, "visit", _ENDED)
     if request.method != "GET" and (PAGE_HEADER not in request.headers or "origin" not in request.headers):
-        return control.failure(403, "not-the-page", "only the dashboard's own page may change something here")
+        return failure(403, "not-the-page", "only the dashboard's own page may change something here")
     return None
 
 
@@ -89,7 +90,7 @@ async def _strips(request: web.Request) -> web.Response:
     strips = [
         protocol.Strip(session=name, notches=[present.notch(step) for step in steps if step.attempts]) for name, steps in found.items()
     ]
-    return control.message(protocol.Strips(strips=strips))
+    return message(protocol.Strips(strips=strips))
 
 
 async def _enter(request: web.Request) -> web.Response:
