@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Suites of their own, left out of the plain run since they need programs from outside Python; each is there when its folder is.
 SUITES = {
     "e2e": "real coding agents against the daemon",
-    "editors": "real editors against the language server",
+    "editors": "real editors against the language server (further ones: --editors -- -m editors_extended)",
 }
 PYTEST_NO_TESTS = 5
 INTERRUPTED = 130

@@ -65,7 +65,7 @@ class Shelf:
             environment = {**headers, **OUTSIDE, "PATH": path}
             _run([_npm(path), "ci", *kept, "--no-audit", "--no-fund", "--loglevel=error"], folder, environment)
 
-        return self._installed(lock, NPM_FILES, install, identity=NPM_FILES if isinstance(lock, str) else NPM_FILES[1:])
+        return self.installed(lock, NPM_FILES, install, identity=NPM_FILES if isinstance(lock, str) else NPM_FILES[1:])
 
     def from_pypi(self, lock: str) -> Path:
         """The environment in which the packages of this lock are installed (`bin/python`). Raises NotReady where they cannot be."""
@@ -76,9 +76,9 @@ class Shelf:
             _run(["bin/python", "-m", "pip", "install", "--quiet", "--require-hashes", "--no-input", "-r", "requirements.lock"], folder)
 
         # An environment holds its own address, so it is made where it stays.
-        return self._installed(lock, PIP_FILES, install, moved=False)
+        return self.installed(lock, PIP_FILES, install, moved=False)
 
-    def _installed(
+    def installed(
         self,
         lock: str | Path,
         names: Sequence[str],

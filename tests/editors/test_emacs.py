@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,32 +13,39 @@ import pytest
 from stepfare_lsp.present import coins
 from tests.e2e.desk import Desk
 from tests.editors.conftest import needed
+from tests.editors.debian import newer
 from tests.editors.installs import program
 from tests.editors.noting import RUN_S_MAX, play
 from tests.editors.steps import step
 from tests.installs import NotReady
 
-pytestmark = pytest.mark.editors
-
 PACKAGE = Path(__file__).parents[2] / "integrations" / "emacs"
 SCRIPT = Path(__file__).parent / "emacs" / "script.el"
-CLIENTS = {"eglot": ("eglot", "elpa-eglot"), "lsp-mode": ("lsp-mode", "elpa-lsp-mode")}
-"""Each with the library that it comes in, and the system's package of that where Emacs does not bring it."""
+PACKAGES = {"eglot": "elpa-eglot", "lsp-mode": "elpa-lsp-mode"}
+"""The system's package of each client, where Emacs does not bring it."""
+EMACSES: Mapping[str, Callable[[], Path]] = {"emacs": lambda: program("emacs", "emacs-nox"), "emacs30": lambda: newer("emacs-nox")}
 
 
-def emacs(library: str, package: str) -> Path:
-    """The program, where it has this library. Raises NotReady."""
-    path = program("emacs", "emacs-nox")
+def emacs(client: str, which: str = "emacs") -> Path:
+    """The program, where it has this client. Raises NotReady."""
+    path = EMACSES[which]()
     # -q, not -Q: the system's packages for Emacs are found by the site's own files.
-    done = subprocess.run([path, "-q", "--batch", "-l", library], capture_output=True, check=False, timeout=RUN_S_MAX)
+    done = subprocess.run([path, "-q", "--batch", "-l", client], capture_output=True, check=False, timeout=RUN_S_MAX)
     if done.returncode:
-        raise NotReady(f"Emacs has no {library} here; on Debian it comes with `apt install {package}`.")
+        raise NotReady(f"Emacs has no {client} here; on Debian it comes with `apt install {PACKAGES[client]}`.")
     return path
 
 
-@pytest.mark.parametrize("client", CLIENTS)
-def test_what_emacs_shows_is_what_the_ledger_says(desk: Desk, client: str, tmp_path: Path) -> None:
-    path = needed(lambda: emacs(*CLIENTS[client]))
+@pytest.mark.parametrize(
+    ("client", "which"),
+    [
+        pytest.param("eglot", "emacs", marks=pytest.mark.editors),
+        pytest.param("lsp-mode", "emacs", marks=pytest.mark.editors),
+        pytest.param("eglot", "emacs30", marks=pytest.mark.editors_extended),
+    ],
+)
+def test_what_emacs_shows_is_what_the_ledger_says(desk: Desk, client: str, which: str, tmp_path: Path) -> None:
+    path = needed(lambda: emacs(client, which))
     (desk.folder / "app.py").write_text("print('x')\n")
     (desk.folder / ".stepfare.toml").write_text('profile = "cheapo"\n\n[steps]\nedti = "premium"\n')
     desk.project({})
@@ -73,11 +81,8 @@ def test_what_emacs_shows_is_what_the_ledger_says(desk: Desk, client: str, tmp_p
     desk.stepfare("serve", "--detach", "--port", "0")
 
 
-@pytest.mark.parametrize("file", sorted(path.name for path in PACKAGE.glob("*.el")))
-def test_the_package_is_compiled_without_a_warning(file: str, tmp_path: Path) -> None:
-    path = needed(lambda: emacs("eglot", "elpa-eglot"))
-    if file == "stepfare-lsp-mode.el":
-        path = needed(lambda: emacs("lsp-mode", "elpa-lsp-mode"))
+def compiled(file: str, which: str, tmp_path: Path) -> None:
+    path = needed(lambda: emacs("lsp-mode" if file == "stepfare-lsp-mode.el" else "eglot", which))
     target = f'(setq byte-compile-error-on-warn t byte-compile-dest-file-function (lambda (_) "{tmp_path}/{file}c"))'
     done = subprocess.run(
         [path, "-q", "--batch", "-L", PACKAGE, "--eval", target, "-f", "batch-byte-compile", PACKAGE / file],
@@ -87,3 +92,18 @@ def test_the_package_is_compiled_without_a_warning(file: str, tmp_path: Path) ->
         timeout=RUN_S_MAX,
     )
     assert done.returncode == 0, done.stderr
+
+
+FILES = sorted(path.name for path in PACKAGE.glob("*.el"))
+
+
+@pytest.mark.editors
+@pytest.mark.parametrize("file", FILES)
+def test_the_package_is_compiled_without_a_warning(file: str, tmp_path: Path) -> None:
+    compiled(file, "emacs", tmp_path)
+
+
+@pytest.mark.editors_extended
+@pytest.mark.parametrize("file", [name for name in FILES if name != "stepfare-lsp-mode.el"])
+def test_the_package_is_compiled_without_a_warning_by_a_newer_emacs(file: str, tmp_path: Path) -> None:
+    compiled(file, "emacs30", tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ import pytest
 from stepfare_lsp.present import coins
 from tests.e2e.desk import Desk
 from tests.editors.conftest import needed
+from tests.editors.debian import newer
 from tests.editors.installs import neovim
 from tests.editors.neovim.editor import Neovim, editor
 from tests.editors.steps import step
 
-pytestmark = pytest.mark.editors
-
+VERSIONS: Mapping[str, Callable[[], Path]] = {"0.11": neovim, "0.10": lambda: newer("nvim")}
 STATUS_LINE = "return vim.api.nvim_eval_statusline(vim.o.statusline, {}).str:match('%S.*$')"
 SPEND = "return require('stepfare').statusline()"
 DIAGNOSTICS = """return vim.tbl_map(function(one) return { one.lnum, one.severity, one.code } end, vim.diagnostic.get(0))"""
@@ -30,16 +30,21 @@ BROKEN = 'profile = "cheapo"\n\n[steps]\nedti = "premium"\nrun = "frugal"\n'
 Start = Callable[..., Neovim]
 
 
+@pytest.fixture(params=[pytest.param("0.11", marks=pytest.mark.editors), pytest.param("0.10", marks=pytest.mark.editors_extended)])
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def start(desk: Desk, tmp_path: Path) -> Iterator[Start]:
-    needed(neovim)
+def start(desk: Desk, version: str, tmp_path: Path) -> Iterator[Start]:
+    program = needed(VERSIONS[version])
     (desk.folder / "app.py").write_text("print('x')\n")
     (desk.folder / ".stepfare.toml").write_text(BROKEN)
     desk.project({})
     with ExitStack() as stack:
 
         def begin(**options: object) -> Neovim:
-            return stack.enter_context(editor(desk, tmp_path / "nvim", **options))
+            return stack.enter_context(editor(program, desk, tmp_path / "nvim", **options))
 
         yield begin
 
@@ -80,7 +85,7 @@ def test_the_dotfile_is_checked_completed_and_mended(desk: Desk, start: Start) -
         local params = vim.lsp.util.make_range_params(0, client.offset_encoding)
         params.range = diagnostics[1].range
         params.context = { diagnostics = diagnostics }
-        local answer = client:request_sync("textDocument/codeAction", params, 10000, 0)
+        local answer = Asks(client, "textDocument/codeAction", params)
         vim.lsp.util.apply_workspace_edit(answer.result[1].edit, client.offset_encoding)
         return vim.api.nvim_buf_get_lines(0, 3, 4, false)[1]
     """)
@@ -184,6 +189,6 @@ def workspace(desk: Desk) -> dict[str, Any]:
 def until_told(desk: Desk, seen: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     until_s = time.monotonic() + 20
     while not seen(known := workspace(desk)):
-        assert time.monotonic() < until_s, known
+        assert time.monotonic() < until_s, json.dumps(known)
         time.sleep(0.05)
     return known

@@ -24,7 +24,6 @@ from tests.editors.steps import ledger_sum, step, until, workspace
 from tests.editors.vscode.code_server import PROGRAMS, code_server
 from tests.editors.vscode.packed import Packed
 from tests.editors.vscode.person import Person, person
-from tests.installs import OUTSIDE
 
 pytestmark = [pytest.mark.editors, pytest.mark.usefixtures("visual_studio_code")]
 
@@ -61,12 +60,6 @@ def free_port() -> int:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with simulator() as provider, desk_with_providers(tmp_path, provider, ["openai"], f"[budget]\nday_usd = {CAP_USD}\n") as desk:
         yield desk
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Where pictures go: into STEPFARE_PICTURES, where somebody wants to keep them."""
-    return Path(OUTSIDE.get("STEPFARE_PICTURES") or tmp_path / "pictures")
 
 
 def works(desk: Desk) -> None:

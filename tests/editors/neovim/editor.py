@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.desk import Desk
-from tests.editors.installs import neovim
 
 PLUGIN = Path(__file__).parents[3] / "integrations" / "neovim"
 START_S_MAX = 30
@@ -31,6 +30,13 @@ vim.lsp.handlers["window/showMessageRequest"] = function(_, params)
   return Press and vim.tbl_filter(function(action) return action.title:find(Press) end, params.actions)[1] or vim.NIL
 end
 vim.ui.open = function(url) Opened = url; return {{ wait = function() return {{ code = 0 }} end }} end
+-- Neovim 0.11 made the functions of a client methods.
+function Asks(client, method, params)
+  if vim.fn.has("nvim-0.11") == 1 then
+    return client:request_sync(method, params, 10000, 0)
+  end
+  return client.request_sync(method, params, 10000, 0)
+end
 require("stepfare").setup(vim.json.decode([=[{options}]=]))
 """
 """What a person's init.lua would say, and ears for what is shown."""
@@ -80,17 +86,17 @@ class Neovim:
         """What the server answers the client of the current project."""
         return self.lua(f"""
             local client = require("stepfare.client").client()
-            local answer = client:request_sync("{method}", {params}, 10000, 0)
+            local answer = Asks(client, "{method}", {params})
             assert(not answer.err, vim.inspect(answer.err))
             return answer.result
         """)
 
 
 @contextmanager
-def editor(desk: Desk, folder: Path, **options: object) -> Iterator[Neovim]:
+def editor(program: Path, desk: Desk, folder: Path, **options: object) -> Iterator[Neovim]:
     """One with the plugin set up; it must leave in good order."""
     folder.mkdir(exist_ok=True)
-    program, socket, rc = neovim(), folder / "nvim.sock", folder / "init.lua"
+    socket, rc = folder / "nvim.sock", folder / "init.lua"
     options = {"cmd": [sys.executable, "-P", "-m", "stepfare_lsp", "--stdio"], **options}
     rc.write_text(SET_UP.format(plugin=str(PLUGIN), options=json.dumps(options)))
     environment = {**desk.environment, "XDG_STATE_HOME": str(folder / "state"), "XDG_CACHE_HOME": str(folder / "cache")}
