@@ -188,10 +188,12 @@ async def session_detail(house: House, name: str, after: int = 0) -> protocol.Se
         row = await house.store.session(name)
     if row is None:
         return None
-    steps = (await house.store.steps(row.opened.session))[after:]
-    shown = [present.step(one, await house.store.decision(one.attempts[-1].reserved.decision)) for one in steps if one.attempts]
-    (one,) = await _sessions(house, [row])
-    return protocol.SessionDetail(session=one, steps=shown)
+    steps = [one for one in (await house.store.steps(row.opened.session))[after:] if one.attempts]
+    names = [one.attempts[-1].reserved.decision for one in steps]
+    records = await house.store.decisions(names)
+    shown = [present.step(one, records.get(name)) for one, name in zip(steps, names, strict=True)]
+    (shown_as,) = await _sessions(house, [row])
+    return protocol.SessionDetail(session=shown_as, steps=shown)
 
 
 async def decision(request: web.Request) -> web.Response:

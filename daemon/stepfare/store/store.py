@@ -251,6 +251,12 @@ class Store:
         """The message of that decision; None where there is none."""
         return await self._readers.ask(lambda connection: queries.decision(connection, decision))
 
+    async def decisions(self, names: Sequence[str]) -> dict[str, bytes]:
+        """The messages of those decisions that are there, by their ids, in one look."""
+        return await self._readers.ask(
+            lambda connection: {name: message for name in names if (message := queries.decision(connection, name)) is not None}
+        )
+
     async def latest_decision(self, session: str | None = None) -> bytes | None:
         """The message of the newest decision, of that session or of all."""
         return await self._readers.ask(
