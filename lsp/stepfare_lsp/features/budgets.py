@@ -23,14 +23,15 @@ ASKED_MAX = 200
 """Questions that are remembered as asked."""
 SHARES = (1, 2, 4)
 """A quarter, half and all of what was allowed at first are offered."""
-NO_QUESTION = "No session waits for its budget to be extended. Say which: scope session, project, day or month."
+OF_SOMEBODY = ("session", "project", "project-month")
+NO_QUESTION = "No session waits for its budget to be extended. Say which: scope session, project, project-month, day or month."
 NO_BUDGET = "No session waits for its budget to be extended, and no budget holds here. Set one with `stepfare budget set`."
 _SCOPES: dict[str, ScopeName] = {scope: scope for scope in get_args(ScopeName) if scope != "team"}
 
 
 async def extend_budget(ls: StepfareServer, asked: Arguments) -> Result:
-    """Add `usd` to the budget of `scope` (session, project, day, month), once. Without a scope the newest open question is answered, with
-    the sum that it proposes where none is named. What is left open the person is asked for. Raises JsonRpcInvalidParams."""
+    """Add `usd` to the budget of `scope` (session, project, project-month, day, month), once. Without a scope the newest open question is
+    answered, with the sum that it proposes where none is named. What is left open the person is asked for. Raises JsonRpcInvalidParams."""
     if asked.scope is not None and asked.scope not in _SCOPES:
         raise JsonRpcInvalidParams(message=f"stepfare.extendBudget: `scope` is one of {', '.join(_SCOPES)}.")
     if asked.scope is not None and asked.usd is None and not ls.can_ask:
@@ -53,7 +54,7 @@ async def _meant(ls: StepfareServer, daemon: Daemon, asked: Arguments) -> list[P
     if pusd is None:
         return await _asked_for(ls, [cap for cap in await _caps(ls, daemon, asked) if cap.scope == asked.scope], pusd)
     scope, subject = _SCOPES[asked.scope], ""
-    if scope in ("session", "project"):
+    if scope in OF_SOMEBODY:
         session = await session_meant(ls, daemon, asked)
         if isinstance(session, NoAnswer):
             return session
