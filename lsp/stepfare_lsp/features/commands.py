@@ -17,7 +17,6 @@ from stepfare_lsp.features.asking import Result, asked_of_daemon, last_decision,
 from stepfare_lsp.link import Online
 
 SESSIONS_SHOWN_MAX = 20
-START_S_MAX = 60.0
 SAID_CHARS_MAX = 2_000
 
 
@@ -78,12 +77,8 @@ async def _started(ls: StepfareServer) -> tuple[bool, str]:
         )
     except OSError as error:
         return False, f"The daemon could not be started ({error}). Start it with `stepfare serve` in a terminal."
-    try:
-        said, _ = await asyncio.wait_for(process.communicate(), START_S_MAX)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return False, f"The daemon did not start within {START_S_MAX:.0f} s. Look with `stepfare serve` in a terminal."
+    # It waits by itself for as long as the daemon does something, which may be a minute where a large ledger is brought up to date.
+    said, _ = await process.communicate()
     if process.returncode == 0:
         return True, ""
     words = present.clean(said.decode("utf-8", "replace")[-SAID_CHARS_MAX:])
