@@ -117,6 +117,7 @@ def test_what_an_agent_cost_is_in_the_editor_with_its_reasons(desk: Desk, extens
         someone.picture("dotfile-and-tree")
         someone.clicks(TREE, r"edit \$")
         someone.sees(".tab.active", r"Preview d_\w+\.md")
+        someone.reads("Why openai/.* served this step")
         someone.picture("decision")
 
         someone.clicks(STATUS)

@@ -33,6 +33,15 @@ const verbs = {
     await found(what).first().waitFor({ state: what.gone ? "detached" : "visible", timeout: what.timeout_ms });
     return what.gone ? null : found(what).first().innerText();
   },
+  reads: async ({ text, timeout_ms }) => {
+    const words = new RegExp(text);
+    for (const end = Date.now() + timeout_ms; Date.now() < end; await page.waitForTimeout(100)) {
+      for (const frame of page.frames().slice(1)) {
+        if (await frame.getByText(words).first().isVisible().catch(() => false)) return null;
+      }
+    }
+    throw new Error(`no page inside the editor says ${text}`);
+  },
   texts: (what) => found(what).allInnerTexts(),
   attribute: (what) => found(what).first().getAttribute(what.name),
   style: (what) => found(what).first().evaluate((element, name) => getComputedStyle(element)[name], what.name),

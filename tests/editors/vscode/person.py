@@ -34,6 +34,10 @@ class Person:
     def sees_no_more(self, selector: str, text: str | None = None) -> None:
         self._do("wait", selector=selector, text=text, gone=True, timeout_ms=WAIT_MS)
 
+    def reads(self, text: str) -> None:
+        """A page that the editor shows inside itself says this."""
+        self._do("reads", text=text, timeout_ms=WAIT_MS)
+
     def texts(self, selector: str) -> list[str]:
         """What all such elements say now."""
         return cast("list[str]", self._do("texts", selector=selector))
