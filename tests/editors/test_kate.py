@@ -25,8 +25,6 @@ lspclientplugin=true
 AllowedServerCommandLines=stepfare-lsp --stdio,{server} --stdio
 """
 """What Kate keeps once the plugin is on, and its question whether it may start the program was answered."""
-COLOURS_MIN = 20
-"""An empty screen has one."""
 
 
 def test_kate_starts_the_server_that_the_shipped_settings_name(desk: Desk, tmp_path: Path, pictures: Path) -> None:
