@@ -29,8 +29,8 @@ NEW_USER_S_MAX = 120
 
 def blocks(language: str) -> list[str]:
     """The README's fenced blocks of this language."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", README.read_text(), re.MULTILINE | re.DOTALL)
-    return [re.sub(rf"^{indent}", "", text, flags=re.MULTILINE) for indent, text in found]
+    found = re.findall(r"^( *)```(\w*)\n(.*?)^ *```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{indent}", "", text, flags=re.MULTILINE) for indent, named, text in found if named == language]
 
 
 def free_port() -> int:
