@@ -110,7 +110,7 @@ def one_life(books: Path, name: str, seconds: float) -> set[str]:
 
 async def look(books: Path, acknowledged: set[str]) -> int:
     """Checks the books after a death, and closes what it left open; how many attempts that were."""
-    from stepfare.core.entry import Lost, Opened
+    from stepfare.core.entry import Extended, Lost, Opened
     from stepfare.ledger.journal import phase_of
     from stepfare.store.sqlite_file import open_file
     from stepfare.store.verify import verify
@@ -122,7 +122,7 @@ async def look(books: Path, acknowledged: set[str]) -> int:
     try:
         assert not store.problems, store.problems
         entries = [row.entry async for batch in store.entries() for row in batch]
-        written = Counter(f"{phase_of(entry)} {entry.attempt}" for entry in entries if not isinstance(entry, Opened))
+        written = Counter(f"{phase_of(entry)} {entry.attempt}" for entry in entries if not isinstance(entry, Opened | Extended))
         lost = acknowledged - written.keys()
         assert not lost, f"acknowledged, and not in the books: {sorted(lost)[:5]}"
         twice = [what for what, times in written.items() if times > 1]

