@@ -21,7 +21,9 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~$&-])")
 
 def plain(text: str) -> str:
     """The text on one line, with no meaning to Markdown."""
-    return _MARKUP.sub(r"\\\1", clean(text))
+    escaped = _MARKUP.sub(r"\\\1", clean(text))
+    # Bare addresses are made links of as well.
+    return escaped.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;")
 
 
 def title_of(session: Session) -> str:

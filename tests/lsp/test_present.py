@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from markdown_it import MarkdownIt
 
 from stepfare.control.client import Daemon
 from stepfare.control.protocol import (
@@ -23,7 +26,8 @@ from stepfare.control.protocol import (
 )
 from stepfare_lsp import present
 from stepfare_lsp.link import Connecting, Offline, Online
-from stepfare_lsp.markdown import saved
+from stepfare_lsp.markdown import plain, saved
+from stepfare_lsp.present import clean
 from stepfare_lsp.spend import newest_session, spend_of
 from stepfare_lsp.wire import Spend
 
@@ -195,3 +199,24 @@ def test_the_line_is_coloured_near_a_cap_only(caps: list[Cap], severity: str) ->
     told = spend_of(online(session(budget=Budget(caps=caps)), spent_pusd=USD), ["/p"])
     assert told is not None
     assert told.severity == severity
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![x](https://example.org/x.png)",
+        "[run](command:stepfare.pinSession)",
+        "see https://example.org or www.example.org",
+        "<img src=x onerror=y> <b>bold</b>",
+        "ann@example.org",
+        "**bold** _it_ `code` # head\n\n- item",
+        "a & b &copy; $1.00 | c",
+    ],
+)
+def test_a_title_means_nothing_to_markdown(text: str) -> None:
+    tokens = MarkdownIt("commonmark").parse(plain(text))
+    assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
+    inline = tokens[1].children or []
+    assert {token.type for token in inline} <= {"text", "text_special"}
+    assert "".join(token.content for token in inline) == clean(text)
+    assert not re.search(r"(?<!\\)://|www\.|@", plain(text))
