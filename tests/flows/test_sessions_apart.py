@@ -26,6 +26,8 @@ SEEDS = tuple(int(seed) for seed in os.environ.get("STEPFARE_SEEDS", "1,8,10").s
 MANY = 10
 """So many seeds are some 8,300 steps. Who of those that wait is answered first is not the dice's to say, so that a step or three of a play
 may go wrong in one run and not in the next: one in a thousand is asked of many seeds together, five of a few."""
+SHORT = 1
+"""Who asked no more often than that left nothing to be merged: a step of theirs that lies elsewhere is misplaced, and counted so."""
 STEPS = 14
 """Of each session, about."""
 AT_ONCE = 6
@@ -81,16 +83,18 @@ class Booked:
         crowded = Counter(self.homes.values())
         steps = Counter(step.truth for step in self.steps)
         found = [step for step in self.steps if step.session not in {self.homes[truth] for truth in self.same[step.said]}]
-        found += [step for step in self.steps if steps[step.truth] == 1 and crowded[step.session] > 1 and len(self.same[step.said]) == 1]
+        found += [
+            step for step in self.steps if steps[step.truth] <= SHORT and crowded[step.session] > 1 and len(self.same[step.said]) == 1
+        ]
         for said, truths in self.same.items():
             answered = [step for step in self.steps if step.said == said and step.answered] if len(truths) > 1 else []
             found += answered[: len({step.truth for step in answered}) - len({step.session for step in answered})]
         return found
 
     def merged(self) -> list[str]:
-        """Sessions that more than one has for its home. One who asked once is a step that may be misplaced; it is counted there."""
+        """Sessions that more than one has for its home."""
         steps = Counter(step.truth for step in self.steps)
-        homes = Counter(session for truth, session in self.homes.items() if steps[truth] > 1)
+        homes = Counter(session for truth, session in self.homes.items() if steps[truth] > SHORT)
         return [session for session, count in homes.items() if count > 1]
 
 

@@ -130,3 +130,16 @@ def test_who_had_an_answer_elsewhere_goes_on_though_others_were_answered_the_sam
     desk.say(START, "Looked.")
     talk = [*START, assistant("Looked."), user("Go on"), assistant("Done."), user("And test it")]
     assert desk.say(talk, "Tested.").session == "s2"
+
+
+def test_a_fork_whose_beginning_was_cut_is_not_the_twin_that_was_told_the_same_beside_another_call(desk: Desk) -> None:
+    for file, name in (("one", "a"), ("two", "b")):
+        talk = [*START, assistant("Looked.", f"call_{name}1x"), tool(f"call_{name}1x", file)]
+        desk.say(START, "Looked.", f"call_{name}1x")
+        desk.say(talk, f"Found {file}.")
+        talk += [assistant(f"Found {file}."), user("Go on")]
+        desk.say(talk, "Ok.", f"call_{name}2x")
+    talk += [assistant("Ok.", "call_b2x")]
+    desk.say([*talk, tool("call_b2x", "out")], "Done.")
+    fork = desk.ask([*START, *talk[4:], tool("call_b2x", "out"), user("Another way, please")])
+    assert (fork.session, fork.identity.parent) == ("s3", "s2")

@@ -317,11 +317,19 @@ def _by_reply(asked: _Asked) -> Identity | None:
     for place, said in asked.talk.answers:
         owners = [session for session in asked.index.with_reply(said) if asked.alike(session)]
         summed_up = [session for session in owners if asked.trail(session).summary == said and not asked.gone_on(session, place)]
-        last = [session for session in owners if asked.trail(session).last_reply == said]
+        last = [session for session in owners if asked.trail(session).last_reply == said and _holds_its_call(asked, session)]
         found = summed_up or [session for session in last if _follows(asked, session, place, said)]
         if found:
             return asked.known(_newest(asked, found), "it holds this session's last answer; its history was rewritten by the client")
     return None
+
+
+def _holds_its_call(asked: _Asked, session: str) -> bool:
+    """Whether a conversation that holds calls holds one of the session's last answer, if that made any: the same words are said by many."""
+    trail = asked.trail(session)
+    last = {call for call, step in trail.calls.items() if step == trail.last_step}
+    made = {call for _, call in asked.talk.calls()}
+    return not last or not made or bool(last & made)
 
 
 def _follows(asked: _Asked, session: str, place: int, said: str) -> bool:
