@@ -210,13 +210,13 @@ const TESTS: Record<string, (api: Api) => Promise<void>> = {
   },
 
   async "no program is taken from a project or from wherever one happens to be"() {
-    const runs = (file: string): boolean => ["/work/tools/x", "/work/project/bin/x", "/home/ann/.local/bin/x", "bin/x", "x"].includes(file);
-    const here: Machine = { platform: "linux", env: {}, home: "/home/ann", projects: ["/work/project"], runs };
+    const runs = (file: string): boolean => ["/srv/tools/x", "/srv/project/bin/x", "/home/ann/.local/bin/x", "bin/x", "x"].includes(file);
+    const here: Machine = { platform: "linux", env: {}, home: "/home/ann", projects: ["/srv/project"], runs };
     const found = (path: string): string | undefined => findProgram("x", { ...here, env: { PATH: path } });
-    assert.equal(found("/work/tools:/usr/bin"), "/work/tools/x");
-    assert.equal(found("bin:.::/work/project/bin"), "/home/ann/.local/bin/x");
-    assert.equal(findProgram("x", { ...here, home: "/nobody", env: { PATH: ".:/work/project/bin" } }), undefined);
-    assert.equal(findProgram("x", here, ["/work/tools"]), "/work/tools/x");
+    assert.equal(found("/srv/tools:/usr/bin"), "/srv/tools/x");
+    assert.equal(found("bin:.::/srv/project/bin"), "/home/ann/.local/bin/x");
+    assert.equal(findProgram("x", { ...here, home: "/nobody", env: { PATH: ".:/srv/project/bin" } }), undefined);
+    assert.equal(findProgram("x", here, ["/srv/tools"]), "/srv/tools/x");
   },
 
   async "a conversation is said in the words of the wire"() {
