@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from stepfare_lsp import wire
 from stepfare_lsp.features.table import ROWS, Ask
-from writers.shapes import Shape, shapes
+from writers.shapes import Notation, Shape, shapes
 
 HEAD = "-- Written by scripts/generate.py from the messages and commands of stepfare's language server. Do not edit."
-PRIMITIVES = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean", "null": "vim.NIL"}
+OWN = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean", "null": "vim.NIL"}
+TYPES = Notation(OWN, "stepfare.{}", "|", "table<string, {}>", "any")
 
 
 def protocol_text() -> str:
@@ -24,26 +24,8 @@ def _class(shape: Shape) -> str:
     lines.append(f"---@class stepfare.{shape.name}")
     for field in shape.fields:
         words = f" {field.words}" if field.words else ""
-        lines.append(f"---@field {field.name}{'?' if field.optional else ''} {type_of(field.type)}{words}")
+        lines.append(f"---@field {field.name}{'?' if field.optional else ''} {TYPES.of(field.type)}{words}")
     return "\n".join([*lines, ""])
-
-
-def type_of(node: Mapping[str, Any]) -> str:
-    if "$ref" in node:
-        return f"stepfare.{node['$ref']}"
-    if "allOf" in node:
-        return type_of(node["allOf"][0])
-    if "anyOf" in node:
-        return "|".join(dict.fromkeys(type_of(option) for option in node["anyOf"]))
-    if "enum" in node or "const" in node:
-        return "|".join(json.dumps(value) for value in node.get("enum", [node.get("const")]))
-    if node.get("type") == "array":
-        inner = type_of(node.get("items", {}))
-        return f"({inner})[]" if "|" in inner else f"{inner}[]"
-    if node.get("type") == "object":
-        values = node.get("additionalProperties", True)
-        return f"table<string, {'any' if values is True else type_of(values)}>"
-    return PRIMITIVES.get(node.get("type", ""), "any")
 
 
 def _command_class() -> Iterable[str]:

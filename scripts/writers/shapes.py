@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,39 @@ class Shape:
     name: str
     words: str
     fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notation:
+    """How a language writes types: its own by JSON's names, one of our messages, one of several, names to values, and anything at all."""
+
+    own: Mapping[str, str]
+    message: str
+    either: str
+    names_to: str
+    anything: str
+
+    def of(self, node: Mapping[str, Any]) -> str:
+        """A node of a JSON Schema as a type."""
+        match node:
+            case {"$ref": name}:
+                return self.message.format(name)
+            case {"allOf": [only, *_]}:
+                return self.of(only)
+            case {"anyOf": options}:
+                return self.either.join(dict.fromkeys(self.of(option) for option in options))
+            case {"enum": values}:
+                return self.either.join(json.dumps(value) for value in values)
+            case {"const": value}:
+                return json.dumps(value)
+            case {"type": "array"}:
+                inner = self.of(node.get("items", {}))
+                return f"({inner})[]" if self.either in inner else f"{inner}[]"
+            case {"type": "object"}:
+                values = node.get("additionalProperties", True)
+                return self.names_to.format(self.anything if values is True else self.of(values))
+            case _:
+                return self.own.get(node.get("type", ""), self.anything)
 
 
 def shapes() -> tuple[Shape, ...]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from stepfare_lsp import wire
 from stepfare_lsp.features.table import ROWS, Ask
-from writers.shapes import Shape, shapes
+from writers.shapes import Notation, Shape, shapes
 from writers.vscode import UI_PREFIX
 
 HEAD = "// Written by scripts/generate.py from the messages and commands of stepfare's language server. Do not edit.\n"
-PRIMITIVES = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
+OWN = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
+TYPES = Notation(OWN, "{}", " | ", "Record<string, {}>", "unknown")
 
 
 def protocol_text() -> str:
@@ -27,26 +27,8 @@ def _interface(shape: Shape) -> str:
     for field in shape.fields:
         if field.words:
             lines.append(f"  /** {field.words} */")
-        lines.append(f"  {field.name}{'?' if field.optional else ''}: {type_of(field.type)};")
+        lines.append(f"  {field.name}{'?' if field.optional else ''}: {TYPES.of(field.type)};")
     return "\n".join([*lines, "}", ""])
-
-
-def type_of(node: Mapping[str, Any]) -> str:
-    if "$ref" in node:
-        return node["$ref"]
-    if "allOf" in node:
-        return type_of(node["allOf"][0])
-    if "anyOf" in node:
-        return " | ".join(dict.fromkeys(type_of(option) for option in node["anyOf"]))
-    if "enum" in node or "const" in node:
-        return " | ".join(json.dumps(value) for value in node.get("enum", [node.get("const")]))
-    if node.get("type") == "array":
-        inner = type_of(node.get("items", {}))
-        return f"({inner})[]" if " | " in inner else f"{inner}[]"
-    if node.get("type") == "object":
-        values = node.get("additionalProperties", True)
-        return f"Record<string, {'unknown' if values is True else type_of(values)}>"
-    return PRIMITIVES.get(node.get("type", ""), "unknown")
 
 
 def _methods() -> Iterable[str]:
