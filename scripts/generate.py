@@ -17,7 +17,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "integrations/schemas/stepfare.schema.json": dotfile_schema_text,
     "integrations/schemas/config.schema.json": settings_schema_text,
     "integrations/vscode/src/protocol.gen.ts": typescript.protocol_text,
-    "integrations/neovim/lua/stepfare/protocol.gen.lua": lua.protocol_text,
+    "integrations/neovim/lua/stepfare/protocol.lua": lua.protocol_text,
     "integrations/emacs/stepfare-protocol.el": elisp.protocol_text,
     "integrations/vscode/package.json": lambda: vscode.package_json(ROOT),
 }

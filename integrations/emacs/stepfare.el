@@ -16,6 +16,7 @@
 
 (require 'conf-mode)
 (require 'stepfare-connection)
+(require 'stepfare-protocol)
 
 (declare-function stepfare-eglot-setup "stepfare-eglot" ())
 (declare-function stepfare-lsp-mode-setup "stepfare-lsp-mode" ())
@@ -82,8 +83,10 @@ The server shows what it says, and the result is returned."
   (stepfare-connection-request :workspace/executeCommand
                                (list :command command :arguments (if arguments (vector arguments) []))))
 
-(defun stepfare--read-tier ()
-  (completing-read "Tier: " '("frugal" "balanced" "premium") nil t))
+(defun stepfare--read (command)
+  "Ask for what COMMAND needs, in the words of the server's table."
+  (pcase-let ((`(,_ ,prompt ,options) (car (nth 2 (assoc command stepfare-protocol-commands)))))
+    (completing-read (concat prompt " ") options nil t)))
 
 ;;;###autoload
 (defun stepfare-session-spend ()
@@ -118,7 +121,7 @@ The server shows what it says, and the result is returned."
 ;;;###autoload
 (defun stepfare-pin-session (tier)
   "Let TIER serve all that comes of the newest session."
-  (interactive (list (stepfare--read-tier)))
+  (interactive (list (stepfare--read "stepfare.pinSession")))
   (stepfare--run "stepfare.pinSession" :tier tier))
 
 ;;;###autoload
@@ -129,8 +132,8 @@ The server shows what it says, and the result is returned."
 
 ;;;###autoload
 (defun stepfare-set-tier (tier)
-  "Set TIER as the floor for edits in the project's .stepfare.toml."
-  (interactive (list (stepfare--read-tier)))
+  "Let the project start from TIER, a profile, in its .stepfare.toml."
+  (interactive (list (stepfare--read "stepfare.setTier")))
   (stepfare--run "stepfare.setTier" :tier tier))
 
 ;;;###autoload

@@ -36,7 +36,7 @@ def test_ours_is_merged_into_the_extensions_own() -> None:
 
 
 def test_every_message_and_command_is_in_every_language() -> None:
-    for name in ("vscode/src/protocol.gen.ts", "neovim/lua/stepfare/protocol.gen.lua", "emacs/stepfare-protocol.el"):
+    for name in ("vscode/src/protocol.gen.ts", "neovim/lua/stepfare/protocol.lua", "emacs/stepfare-protocol.el"):
         text = (ROOT / "integrations" / name).read_text(encoding="utf-8")
         missing = [method.name for method in wire.METHODS if f'"{method.name}"' not in text]
         missing += [row.id for row in ROWS if f'"{row.id}"' not in text]

@@ -2,31 +2,42 @@
 
 local M = {}
 
-local TIERS = { "frugal", "balanced", "premium" }
-
----@class stepfare.Word
----@field command string The command of the server.
----@field argument? string What the word's argument is called.
----@field values? string[] What can be said for it.
----@field needed? string What to say where the argument is missing.
-
----@type table<string, stepfare.Word>
+--- What is said here -> the server's command. What a command asks for stands in the server's own table.
+---@type table<string, string>
 local WORDS = {
-  spend = { command = "stepfare.sessionSpend" },
-  sessions = { command = "stepfare.sessions" },
-  today = { command = "stepfare.todaySpend" },
-  explain = { command = "stepfare.explainLast" },
-  show = { command = "stepfare.showSession" },
-  why = { command = "stepfare.showDecision" },
-  pin = { command = "stepfare.pinSession", argument = "tier", values = TIERS, needed = "Which tier: frugal, balanced or premium?" },
-  unpin = { command = "stepfare.unpinSession" },
-  tier = { command = "stepfare.setTier", argument = "tier", values = TIERS, needed = "Which tier: frugal, balanced or premium?" },
-  extend = { command = "stepfare.extendBudget", argument = "usd", values = { "1.00", "5.00" } },
-  dashboard = { command = "stepfare.openDashboard" },
-  create = { command = "stepfare.createDotfile" },
-  start = { command = "stepfare.startDaemon" },
-  status = { command = "stepfare.status" },
+  spend = "stepfare.sessionSpend",
+  sessions = "stepfare.sessions",
+  today = "stepfare.todaySpend",
+  explain = "stepfare.explainLast",
+  show = "stepfare.showSession",
+  why = "stepfare.showDecision",
+  pin = "stepfare.pinSession",
+  unpin = "stepfare.unpinSession",
+  tier = "stepfare.setTier",
+  extend = "stepfare.extendBudget",
+  dashboard = "stepfare.openDashboard",
+  create = "stepfare.createDotfile",
+  start = "stepfare.startDaemon",
+  status = "stepfare.status",
 }
+
+--- The one command whose arguments the server would ask for itself may be told them at once.
+local EXTEND = { name = "usd", options = { "1.00", "5.00" } }
+local SCOPES = { "session", "project", "day", "month" }
+
+--- What a word takes behind it, if anything.
+---@param word string
+---@return { name: string, prompt?: string, options: string[] }?
+local function ask_of(word)
+  if word == "extend" then
+    return EXTEND
+  end
+  for _, command in ipairs(require("stepfare.protocol").commands) do
+    if command.id == WORDS[word] then
+      return command.asks[1]
+    end
+  end
+end
 
 ---@return string[]
 local function words()
@@ -58,25 +69,20 @@ function M.run(arguments)
   if not name then
     return choose()
   end
-  local word = WORDS[name]
-  if not word then
+  if not WORDS[name] then
     local said = ("Stepfare knows no %s. It knows: %s."):format(name, table.concat(words(), ", "))
     return vim.notify(said, vim.log.levels.ERROR)
   end
-  if word.needed and not value then
-    return vim.notify(("Stepfare %s: %s"):format(name, word.needed), vim.log.levels.ERROR)
+  local ask = ask_of(name)
+  if ask and ask.prompt and not value then
+    local said = ("Stepfare %s: %s %s"):format(name, ask.prompt, table.concat(ask.options, ", "))
+    return vim.notify(said, vim.log.levels.ERROR)
   end
-  local object = {}
-  if word.argument and value then
-    object[word.argument] = value
-  end
-  if word.argument == "usd" and value then
+  local object = ask and value and { [ask.name] = value } or nil
+  if object and name == "extend" then
     object.scope = arguments[3] or "session"
   end
-  require("stepfare.client").request("workspace/executeCommand", {
-    command = word.command,
-    arguments = next(object) and { object } or {},
-  })
+  require("stepfare.client").request("workspace/executeCommand", { command = WORDS[name], arguments = { object } })
 end
 
 ---@param lead string
@@ -88,9 +94,9 @@ function M.complete(lead, line)
   if #said <= 2 then
     choices = words()
   elseif #said == 3 then
-    choices = (WORDS[said[2]] or {}).values or {}
+    choices = (ask_of(said[2]) or { options = {} }).options
   elseif #said == 4 and said[2] == "extend" then
-    choices = { "session", "project", "day", "month" }
+    choices = SCOPES
   else
     choices = {}
   end
